@@ -1,0 +1,82 @@
+/**
+ * fork's copy of one mapping's PTEs (copy_page_range): the child maps the same frames, and both sides lose the right to
+ * write to private ones, so that whoever writes first gets a copy.
+ *
+ * Mappings that never had an anonymous page of their own are not copied at all: the child's faults will find the same
+ * pages (vma_needs_copy). That is why fork of a large shared mapping is cheap, and why its child takes minor faults.
+ */
+
+import { PG_ANON } from "../frames/page-flags.ts";
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { PAGE_SIZE } from "../page.ts";
+import { PMD_SIZE } from "../pagetable/page-table.ts";
+import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WORDS, PTE_WRITE } from "../pagetable/pte.ts";
+import { mmCounter, pageAddFileRmap, pageDupAnonRmap } from "../rmap/page-mapping.ts";
+import { ENOMEM } from "../uapi/errno.ts";
+import { incMmCounter, type MmStruct } from "../vma/mm-struct.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import { VM_MAYWRITE, VM_SHARED } from "../vma/vm-flags.ts";
+
+/** Copies the PTEs of `from` (the parent's) into the child's mapping `to`. 0, or -ENOMEM with a part copied. */
+export function copyPageRange(to: VmArea, from: VmArea): number {
+  if (from.anonVma === null) return 0;
+  const { phys } = from.mm;
+  const { u32 } = phys.ram;
+  const isCow = (from.flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
+  const parent = from.mm.pageTable;
+  const child = to.mm.pageTable;
+  for (let addr: number = from.start; addr < from.end; ) {
+    let source = parent.walk(addr);
+    if (source === 0) {
+      addr = parent.holeEnd;
+      continue;
+    }
+    let target = 0;
+    const tableEnd = Math.min(addr - (addr & (PMD_SIZE - 1)) + PMD_SIZE, from.end);
+    for (; addr < tableEnd; addr += PAGE_SIZE, source += PTE_WORDS) {
+      const word = u32[source];
+      if (word === 0) continue;
+      if (target === 0) {
+        // The table is allocated once a span has anything to copy; from here on it lies parallel to the parent's.
+        const first = child.walkAlloc(addr);
+        if (first === 0) {
+          from.mm.tlb.flushAll();
+          return -ENOMEM;
+        }
+        target = first - source;
+      }
+      copyPresentPte(phys, to.mm, source, source + target, isCow);
+    }
+  }
+  from.mm.tlb.flushRange(from.start, from.end);
+  return 0;
+}
+
+/** Copies one PTE, taking the frame's reference and map count for the child. */
+function copyPresentPte(
+  phys: PhysicalMemory,
+  mm: MmStruct,
+  source: number,
+  target: number,
+  isCow: boolean,
+): void {
+  const { u32 } = phys.ram;
+  let word = u32[source];
+  const pfn = u32[source + 1];
+  if (isCow && (word & PTE_WRITE) !== 0) {
+    word &= ~PTE_WRITE;
+    u32[source] = word;
+  }
+  if ((word & PTE_PRESENT) !== 0 && (word & PTE_SPECIAL) === 0) {
+    const kind = phys.frames.flags[pfn];
+    if ((kind & PG_ANON) !== 0) {
+      pageDupAnonRmap(phys, pfn);
+    } else {
+      pageAddFileRmap(phys, pfn);
+    }
+    phys.getPage(pfn);
+    incMmCounter(mm, mmCounter(kind));
+  }
+  u32[target + 1] = pfn;
+  u32[target] = (isCow ? word : word & ~PTE_DIRTY) & ~PTE_ACCESSED;
+}

@@ -1,0 +1,50 @@
+/**
+ * handle_mm_fault: from a fault at an address that a mapping covers and allows, to a PTE that serves it.
+ *
+ * The dispatch is by what the PTE is now:
+ *
+ * ```
+ *   none, anonymous mapping      doAnonymousPage    zero page, or a zeroed frame
+ *   none, mapping of a file      doFault            page cache; a copy of it for a private write
+ *   not present, not none        doSwapPage         the page is in swap
+ *   present, write, protected    doWpPage           reuse, copy, or page_mkwrite
+ *   present and enough           spurious           somebody was faster
+ * ```
+ */
+import { BugError } from "../bug.ts";
+import { PTE_ACCESSED, PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
+import { PGFAULT } from "../trace/vmstat.ts";
+import { VM_FAULT_OOM } from "../vma/vm-operations.ts";
+import { doAnonymousPage } from "./anonymous-fault.ts";
+import { CAUSE, type FaultContext } from "./fault-context.ts";
+import { doFault } from "./file-fault.ts";
+import { doWpPage } from "./wp-fault.ts";
+
+/** Handles the fault that `vmf` was begun with. Answers VM_FAULT_… flags; 0 or VM_FAULT_MAJOR: the PTE serves. */
+export function handleMmFault(vmf: FaultContext): number {
+  vmf.phys.stat[PGFAULT]++;
+  const pte = vmf.vma.mm.pageTable.walkAlloc(vmf.address);
+  if (pte === 0) {
+    vmf.cause = CAUSE.oom;
+    return VM_FAULT_OOM;
+  }
+  vmf.pte = pte;
+  return handlePteFault(vmf);
+}
+
+function handlePteFault(vmf: FaultContext): number {
+  const { u32 } = vmf.phys.ram;
+  const word = u32[vmf.pte];
+  if (word === 0) return vmf.vma.isAnonymous ? doAnonymousPage(vmf) : doFault(vmf);
+  if ((word & PTE_PRESENT) === 0) return doSwapPage(vmf);
+  if (vmf.isWrite && (word & PTE_WRITE) === 0) return doWpPage(vmf);
+  vmf.cause = CAUSE.spurious;
+  u32[vmf.pte] = word | PTE_ACCESSED;
+  return 0;
+}
+
+/** The page was swapped out. No swap area can exist yet, so no PTE can say so. */
+function doSwapPage(vmf: FaultContext): never {
+  const word = vmf.phys.ram.u32[vmf.pte];
+  throw new BugError("doSwapPage", `swap entry ${word} at 0x${vmf.address.toString(16)} without a swap area`);
+}

@@ -1,0 +1,200 @@
+/**
+ * The MMU and what happens when it can't translate (do_page_fault, do_user_addr_fault).
+ *
+ * A TLB miss walks the page table. A PTE that serves the access gets its accessed (and for a write its dirty) bit, as
+ * hardware would set it, and enters the TLB. Otherwise there is a fault: the mapping of the address is looked up, a
+ * stack is grown, the access is checked against what the mapping allows, and handleMmFault makes a PTE that serves;
+ * then the walk is done again. What can't be served is a signal, which is left in `fault…` for the caller: user code
+ * gets the signal, a system call EFAULT.
+ */
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { PAGE_SIZE, type Vaddr } from "../page.ts";
+import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
+import { PTE_ACCESSED, PTE_DIRTY, PTE_EXEC, PTE_PRESENT, PTE_READ, PTE_WRITE } from "../pagetable/pte.ts";
+import type { TlbPool } from "../pagetable/tlb.ts";
+import { FAULT_CAUSES } from "../trace/events.ts";
+import { expandDownwards } from "../vma/stack-growth.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import { VM_ACCESS_FLAGS, VM_GROWSDOWN } from "../vma/vm-flags.ts";
+import {
+  FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_USER,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_ERROR,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+} from "../vma/vm-operations.ts";
+import { vmaName } from "../vma/vma-name.ts";
+import { CAUSE, FaultContext } from "./fault-context.ts";
+import type { FaultingTask } from "./faulting-task.ts";
+import { handleMmFault } from "./handle-mm-fault.ts";
+
+export const SIGBUS = 7;
+export const SIGKILL = 9;
+export const SIGSEGV = 11;
+/** si_code of a SIGSEGV: nothing mapped there; mapped, but not for this access. */
+export const SEGV_MAPERR = 1;
+export const SEGV_ACCERR = 2;
+/** si_code of a SIGBUS: the mapping's page does not exist (past the end of the file, or unreadable). */
+export const BUS_ADRERR = 2;
+
+const NEEDED = [PTE_READ, PTE_WRITE, PTE_EXEC];
+const FAULT_FLAGS = [0, FAULT_FLAG_WRITE, FAULT_FLAG_INSTRUCTION];
+const ACCESS_NAMES = ["read", "write", "exec"] as const;
+
+/** How the kernel's own accesses differ: they end in EFAULT, never in a signal, and the trace says so. */
+export type AccessMode = "user" | "kernel";
+
+export class Mmu {
+  readonly phys: PhysicalMemory;
+  /** Counted faults by index in FAULT_CAUSES. */
+  readonly faultsByCause: Float64Array = new Float64Array(FAULT_CAUSES.length);
+  /** PTEs that fault-around filled beside faulting ones. */
+  faultAroundPtes = 0;
+  /** Signal, si_code and si_addr of the access that failed last. */
+  faultSignal = 0;
+  faultCode = 0;
+  faultAddress: Vaddr = 0;
+  readonly #tlbs: TlbPool;
+  readonly #u32: Uint32Array;
+  /** The one fault context, made at the first fault. */
+  #context: FaultContext | undefined;
+
+  constructor(phys: PhysicalMemory, tlbs: TlbPool) {
+    this.phys = phys;
+    this.#tlbs = tlbs;
+    this.#u32 = phys.ram.u32;
+  }
+
+  /**
+   * The byte address in RAM of the frame that serves `access` at `addr`, after whatever faults that takes; or −1, with
+   * `faultSignal`, `faultCode` and `faultAddress` set.
+   */
+  translate(task: FaultingTask, addr: Vaddr, access: Access, mode: AccessMode = "user"): number {
+    const { mm } = task;
+    const u32 = this.#u32;
+    if (!mm.tlb.hasSlot) this.#tlbs.activate(mm.tlb);
+    for (;;) {
+      const pte = addr < mm.arch.taskSize ? mm.pageTable.walk(addr) : 0;
+      if (pte !== 0) {
+        const word = u32[pte];
+        const needed = NEEDED[access] | PTE_PRESENT;
+        if ((word & needed) === needed) {
+          const used = word | (access === ACCESS_WRITE ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED);
+          u32[pte] = used;
+          const frame = u32[pte + 1] * PAGE_SIZE;
+          mm.tlb.fill(addr, used, frame);
+          return frame;
+        }
+      }
+      if (!this.#fault(task, addr, access, mode)) return -1;
+    }
+  }
+
+  /**
+   * Makes the page at `addr` resident as an access would, without using it (faultin_page): for populate and mlock.
+   * The mapping's permissions are the caller's business. Answers VM_FAULT_… flags.
+   */
+  faultIn(task: FaultingTask, vma: VmArea, addr: Vaddr, write: boolean): number {
+    const pte = vma.mm.pageTable.walk(addr);
+    if (pte !== 0) {
+      const needed = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
+      if ((this.#u32[pte] & needed) === needed) {
+        this.#u32[pte] |= write ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
+        return 0;
+      }
+    }
+    const access = write ? ACCESS_WRITE : ACCESS_READ;
+    const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0);
+    const result = handleMmFault(vmf);
+    if ((result & VM_FAULT_ERROR) === 0) this.#account(task, vmf, result, access, "kernel");
+    return result;
+  }
+
+  #begin(vma: VmArea, addr: Vaddr, flags: number): FaultContext {
+    this.#context ??= new FaultContext(this.phys, vma);
+    this.#context.begin(vma, addr, flags);
+    return this.#context;
+  }
+
+  /** Handles one fault. False: it can't be, and the fault fields say why. */
+  #fault(task: FaultingTask, addr: Vaddr, access: Access, mode: AccessMode): boolean {
+    const { mm } = task;
+    let vma = addr < mm.arch.taskSize ? mm.vmas.find(addr) : null;
+    if (vma !== null && vma.start > addr) {
+      // Below a mapping that grows down, an access is a request to grow it.
+      if ((vma.flags & VM_GROWSDOWN) === 0 || expandDownwards(vma, addr) !== 0) vma = null;
+    }
+    if (vma === null) return this.#refuse(task, addr, access, mode, SIGSEGV, SEGV_MAPERR, null);
+    if ((mm.arch.protectionMap[vma.flags & VM_ACCESS_FLAGS] & NEEDED[access]) === 0) {
+      return this.#refuse(task, addr, access, mode, SIGSEGV, SEGV_ACCERR, vma);
+    }
+    const vmf = this.#begin(vma, addr, FAULT_FLAGS[access] | (mode === "user" ? FAULT_FLAG_USER : 0));
+    const result = handleMmFault(vmf);
+    if ((result & VM_FAULT_ERROR) === 0) {
+      this.#account(task, vmf, result, access, mode);
+      return true;
+    }
+    if ((result & VM_FAULT_OOM) !== 0) return this.#refuse(task, addr, access, mode, SIGKILL, 0, vma);
+    if ((result & VM_FAULT_SIGBUS) !== 0)
+      return this.#refuse(task, addr, access, mode, SIGBUS, BUS_ADRERR, vma);
+    return this.#refuse(task, addr, access, mode, SIGSEGV, SEGV_ACCERR, vma);
+  }
+
+  /** Counts a handled fault for task and kernel, and tells the listeners (mm_account_fault). */
+  #account(task: FaultingTask, vmf: FaultContext, result: number, access: Access, mode: AccessMode): void {
+    const major = (result & VM_FAULT_MAJOR) !== 0;
+    if (major) {
+      task.majFlt++;
+    } else {
+      task.minFlt++;
+    }
+    this.faultsByCause[vmf.cause]++;
+    this.faultAroundPtes += vmf.around;
+    if (this.phys.tracer.enabled) {
+      this.#emit(task, vmf.realAddress, access, mode, vmf.cause, major, vmf.around, vmf.vma);
+    }
+  }
+
+  #refuse(
+    task: FaultingTask,
+    addr: Vaddr,
+    access: Access,
+    mode: AccessMode,
+    signal: number,
+    code: number,
+    vma: VmArea | null,
+  ): false {
+    this.faultSignal = signal;
+    this.faultCode = code;
+    this.faultAddress = addr;
+    const cause = signal === SIGBUS ? CAUSE.sigbus : signal === SIGKILL ? CAUSE.oom : CAUSE.segv;
+    this.faultsByCause[cause]++;
+    if (this.phys.tracer.enabled) this.#emit(task, addr, access, mode, cause, false, 0, vma);
+    return false;
+  }
+
+  #emit(
+    task: FaultingTask,
+    address: Vaddr,
+    access: Access,
+    mode: AccessMode,
+    cause: number,
+    major: boolean,
+    around: number,
+    vma: VmArea | null,
+  ): void {
+    this.phys.tracer.emit({
+      type: "fault",
+      pid: task.pid,
+      address,
+      access: ACCESS_NAMES[access],
+      cause: FAULT_CAUSES[cause],
+      major,
+      kernel: mode === "kernel",
+      around,
+      mapping: vma === null ? "" : vmaName(vma),
+    });
+  }
+}

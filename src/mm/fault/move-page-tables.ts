@@ -1,0 +1,45 @@
+/**
+ * mremap's move of PTEs from one range to another of the same length (move_page_tables): the frames stay, only the
+ * entries that name them move, so that moving costs nothing per byte.
+ */
+import { PAGE_SIZE, type Vaddr } from "../page.ts";
+import { PMD_SIZE } from "../pagetable/page-table.ts";
+import { PTE_WORDS } from "../pagetable/pte.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+
+/** Moves the PTEs of from … from + len to `to …`. Answers the bytes moved: less than `len` when a table could not be had. */
+export function movePageTables(mm: MmStruct, from: Vaddr, to: Vaddr, len: number): number {
+  const { u32 } = mm.phys.ram;
+  const { pageTable } = mm;
+  let done = 0;
+  while (done < len) {
+    let source = pageTable.walk(from + done);
+    if (source === 0) {
+      done = Math.min(len, pageTable.holeEnd - from);
+      continue;
+    }
+    const span = Math.min(spanToTableEnd(from + done), spanToTableEnd(to + done), len - done);
+    let target = 0;
+    for (const end = done + span; done < end; done += PAGE_SIZE, source += PTE_WORDS) {
+      if (u32[source] === 0) continue;
+      if (target === 0) {
+        const first = pageTable.walkAlloc(to + done);
+        if (first === 0) {
+          mm.tlb.flushRange(from, from + done);
+          return done;
+        }
+        target = first - source;
+      }
+      u32[source + target + 1] = u32[source + 1];
+      u32[source + target] = u32[source];
+      u32[source] = 0;
+      u32[source + 1] = 0;
+    }
+  }
+  mm.tlb.flushRange(from, from + len);
+  return len;
+}
+
+function spanToTableEnd(addr: Vaddr): number {
+  return PMD_SIZE - (addr & (PMD_SIZE - 1));
+}

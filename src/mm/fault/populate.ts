@@ -1,0 +1,52 @@
+/**
+ * Filling a range with pages ahead of use (populate_vma_page_range, faultin_page_range): MAP_POPULATE, mlock and the
+ * POPULATE advices. The same faults as a program would take, taken and counted by the kernel for it.
+ */
+import { PAGE_SIZE, type Vaddr } from "../page.ts";
+import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
+import { VM_ACCESS_FLAGS, VM_READ, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
+import { VM_FAULT_ERROR, VM_FAULT_OOM } from "../vma/vm-operations.ts";
+import type { FaultingTask } from "./faulting-task.ts";
+import type { Mmu } from "./mmu.ts";
+
+/**
+ * mm_populate: makes start … end resident as far as that is possible; errors are dropped, as mmap drops them. A private
+ * writable mapping gets its own frames at once; PROT_NONE gets none.
+ */
+export function mmPopulate(mmu: Mmu, task: FaultingTask, start: Vaddr, end: Vaddr): void {
+  for (let vma = task.mm.vmas.find(start); vma !== null && vma.start < end; vma = vma.next) {
+    if ((vma.flags & VM_ACCESS_FLAGS) === 0) continue;
+    const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+    const last = Math.min(vma.end, end);
+    for (let addr = Math.max(vma.start, start); addr < last; addr += PAGE_SIZE) {
+      if ((mmu.faultIn(task, vma, addr, write) & VM_FAULT_ERROR) !== 0) break;
+    }
+  }
+}
+
+/**
+ * MADV_POPULATE_READ and _WRITE over start … end: 0, or -ENOMEM at a hole or without memory, -EINVAL where the mapping
+ * does not allow the access, -EFAULT past the end of a file.
+ */
+export function madvisePopulate(
+  mmu: Mmu,
+  task: FaultingTask,
+  start: Vaddr,
+  end: Vaddr,
+  write: boolean,
+): number {
+  const needed = write ? VM_WRITE : VM_READ;
+  let addr: number = start;
+  while (addr < end) {
+    const vma = task.mm.vmas.lookup(addr);
+    if (vma === null) return -ENOMEM;
+    if ((vma.flags & needed) === 0) return -EINVAL;
+    const last = Math.min(vma.end, end);
+    for (; addr < last; addr += PAGE_SIZE) {
+      const result = mmu.faultIn(task, vma, addr, write);
+      if ((result & VM_FAULT_OOM) !== 0) return -ENOMEM;
+      if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,91 @@
+/** User memory as the source or destination of a read or write: the segments of a readv, or one buffer. */
+import type { Vaddr } from "../page.ts";
+import type { IovIter } from "../vfs/iov-iter.ts";
+import type { FaultingTask } from "./faulting-task.ts";
+import type { Mmu } from "./mmu.ts";
+import { clearUser, copyFromUser, copyRamToUser, copyToUser, copyUserToRam } from "./uaccess.ts";
+
+export interface UserSegment {
+  readonly base: Vaddr;
+  readonly len: number;
+}
+
+export class UserIter implements IovIter {
+  readonly #mmu: Mmu;
+  readonly #task: FaultingTask;
+  readonly #segments: readonly UserSegment[];
+  readonly #total: number;
+  #done = 0;
+  /** The segment that `#done` lies in, and the bytes in the segments before it. */
+  #segment = 0;
+  #before = 0;
+
+  constructor(mmu: Mmu, task: FaultingTask, segments: readonly UserSegment[]) {
+    this.#mmu = mmu;
+    this.#task = task;
+    this.#segments = segments;
+    this.#total = segments.reduce((sum, segment) => sum + segment.len, 0);
+  }
+
+  get count(): number {
+    return this.#total - this.#done;
+  }
+
+  copyToIter(ram: number, n: number): number {
+    return this.#advance(n, (addr, done, len) => copyRamToUser(this.#mmu, this.#task, addr, ram + done, len));
+  }
+
+  copyFromIter(ram: number, n: number): number {
+    return this.#advance(n, (addr, done, len) => copyUserToRam(this.#mmu, this.#task, addr, ram + done, len));
+  }
+
+  zeroIter(n: number): number {
+    return this.#advance(n, (addr, _done, len) => clearUser(this.#mmu, this.#task, addr, len));
+  }
+
+  copyBytesToIter(bytes: Uint8Array): number {
+    return this.#advance(bytes.length, (addr, done, len) =>
+      copyToUser(this.#mmu, this.#task, addr, bytes, done, len),
+    );
+  }
+
+  copyBytesFromIter(bytes: Uint8Array): number {
+    return this.#advance(bytes.length, (addr, done, len) =>
+      copyFromUser(this.#mmu, this.#task, addr, bytes, done, len),
+    );
+  }
+
+  revert(n: number): void {
+    this.#done -= n;
+    this.#segment = 0;
+    this.#before = 0;
+    this.#seek();
+  }
+
+  /** Runs `copy(address, done, length)` over the next n bytes, segment by segment, until one falls short. */
+  #advance(n: number, copy: (addr: Vaddr, done: number, len: number) => number): number {
+    const want = Math.min(n, this.count);
+    let done = 0;
+    while (done < want) {
+      this.#seek();
+      const segment = this.#segments[this.#segment];
+      const offset = this.#done - this.#before;
+      const len = Math.min(segment.len - offset, want - done);
+      const copied = copy(segment.base + offset, done, len);
+      done += copied;
+      this.#done += copied;
+      if (copied < len) break;
+    }
+    return done;
+  }
+
+  #seek(): void {
+    while (
+      this.#segment < this.#segments.length - 1 &&
+      this.#done >= this.#before + this.#segments[this.#segment].len
+    ) {
+      this.#before += this.#segments[this.#segment].len;
+      this.#segment++;
+    }
+  }
+}

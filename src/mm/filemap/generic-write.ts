@@ -1,0 +1,121 @@
+/**
+ * Writing to a file through the page cache (generic_perform_write in mm/filemap.c): the bytes go into cached frames,
+ * which become dirty; storage gets them at write-back.
+ *
+ * A page that is written in part is read first, unless it lies past the end of the file, where there is nothing to
+ * read. A page that is written as a whole is never read.
+ *
+ * Taking a byte from the source may fault, and that fault may ask for the very page that is being written (a program
+ * writes a file from a mapping of it). So a page is valid in the cache before it is copied to, or it enters the cache
+ * only after.
+ */
+import { PG_UPTODATE } from "../frames/page-flags.ts";
+import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
+import { setPageDirty } from "../rmap/page-dirty.ts";
+import { EFAULT, EFBIG, EINVAL, ENOMEM } from "../uapi/errno.ts";
+import { MAX_LFS_FILESIZE, O_APPEND } from "../uapi/fcntl.ts";
+import type { AddressSpace } from "../vfs/address-space.ts";
+import type { File } from "../vfs/file.ts";
+import type { IovIter } from "../vfs/iov-iter.ts";
+import { fileUpdateTime } from "./file-times.ts";
+import { filemapReadPage } from "./filemap.ts";
+import { addToPageCache, findGetPage } from "./page-cache.ts";
+import { isizeExtended } from "./truncate.ts";
+
+/**
+ * Copies `iter` into the file at byte `start`, or at its end with O_APPEND. Bytes copied: fewer than there are when the
+ * source, memory or storage failed after some; else a negative errno.
+ */
+export function genericFileWrite(file: File, iter: IovIter, start: number): number {
+  const { inode, mapping } = file;
+  if (iter.count === 0) return 0;
+  const pos = (file.flags & O_APPEND) !== 0 ? inode.size : start;
+  if (pos < 0) return -EINVAL;
+  if (pos >= MAX_LFS_FILESIZE) return -EFBIG;
+  fileUpdateTime(inode);
+  const end = Math.min(pos + iter.count, MAX_LFS_FILESIZE);
+  let at = pos;
+  while (at < end) {
+    const bytes = Math.min(PAGE_SIZE - (at % PAGE_SIZE), end - at);
+    const copied = writeToPage(mapping, iter, at, bytes);
+    if (copied > 0) at += copied;
+    if (copied < bytes) return at > pos ? at - pos : copied === 0 ? -EFAULT : copied;
+  }
+  return at - pos;
+}
+
+/** Writes up to `bytes` bytes, which lie in one page. Bytes copied, 0 when the source faults at once, or a negative errno. */
+function writeToPage(mapping: AddressSpace, iter: IovIter, pos: number, bytes: number): number {
+  const index = Math.floor(pos / PAGE_SIZE);
+  if (mapping.pages.load(index) === 0) {
+    if (index * PAGE_SIZE >= mapping.host.size) return writeNewPage(mapping, iter, pos, bytes);
+    if (bytes === PAGE_SIZE) return overwritePage(mapping, iter, index);
+  }
+  return writeCachedPage(mapping, iter, pos, bytes);
+}
+
+/** The page holds something that stays: it is copied to in place. */
+function writeCachedPage(mapping: AddressSpace, iter: IovIter, pos: number, bytes: number): number {
+  const pfn = filemapReadPage(mapping, Math.floor(pos / PAGE_SIZE));
+  if (pfn < 0) return pfn;
+  const copied = iter.copyFromIter(pfn * PAGE_SIZE + (pos % PAGE_SIZE), bytes);
+  if (copied > 0) commitWrite(mapping, pfn, pos, copied);
+  mapping.phys.putPage(pfn);
+  return copied;
+}
+
+/** The page lies past the end of the file: around what is written there are zeros. */
+function writeNewPage(mapping: AddressSpace, iter: IovIter, pos: number, bytes: number): number {
+  const { phys } = mapping;
+  const pfn = phys.allocZeroedPage();
+  if (pfn === 0) return -ENOMEM;
+  const copied = iter.copyFromIter(pfn * PAGE_SIZE + (pos % PAGE_SIZE), bytes);
+  if (copied === 0) phys.putPage(pfn);
+  else addWritten(mapping, pfn, pos, copied);
+  return copied;
+}
+
+/** All of the page is to be replaced: no need to know what it held, unless the source ends early. */
+function overwritePage(mapping: AddressSpace, iter: IovIter, index: PgOff): number {
+  const { phys } = mapping;
+  const pfn = phys.allocPage();
+  if (pfn === 0) return -ENOMEM;
+  const copied = iter.copyFromIter(pfn * PAGE_SIZE, PAGE_SIZE);
+  if (copied === PAGE_SIZE) {
+    addWritten(mapping, pfn, index * PAGE_SIZE, copied);
+    return copied;
+  }
+  phys.putPage(pfn);
+  iter.revert(copied);
+  return copied === 0 ? 0 : writeCachedPage(mapping, iter, index * PAGE_SIZE, copied);
+}
+
+/** Brings a frame that was just written into the cache, or its bytes to the page that a fault of the source put there. */
+function addWritten(mapping: AddressSpace, pfn: Pfn, pos: number, bytes: number): void {
+  const { phys } = mapping;
+  const index = Math.floor(pos / PAGE_SIZE);
+  const found = findGetPage(mapping, index);
+  if (found === 0) {
+    phys.frames.flags[pfn] |= PG_UPTODATE;
+    addToPageCache(mapping, index, pfn);
+    commitWrite(mapping, pfn, pos, bytes);
+    return;
+  }
+  const from = pfn * PAGE_SIZE + (pos % PAGE_SIZE);
+  phys.ram.u8.copyWithin(found * PAGE_SIZE + (pos % PAGE_SIZE), from, from + bytes);
+  phys.putPage(pfn);
+  commitWrite(mapping, found, pos, bytes);
+  phys.putPage(found);
+}
+
+/** Bytes were written to a cached page: it is dirty, and the file may have become longer (write_end). */
+function commitWrite(mapping: AddressSpace, pfn: Pfn, pos: number, bytes: number): void {
+  const { host, phys } = mapping;
+  phys.flushIcache(pfn);
+  const oldSize = host.size;
+  if (pos + bytes > oldSize) {
+    host.size = pos + bytes;
+    if (pos > oldSize) isizeExtended(host, oldSize, pos);
+  }
+  setPageDirty(phys, pfn);
+}

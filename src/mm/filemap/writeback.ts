@@ -1,0 +1,123 @@
+/**
+ * Write-back: bringing dirty pages to storage (mm/page-writeback.c, mm/filemap.c).
+ *
+ * A sync first tags all pages that are dirty now (TOWRITE) and then writes what is tagged, so that it ends even while a
+ * program keeps dirtying pages behind it. Neighbours go to storage in one call. Each page becomes clean before it is
+ * written, not after: a store that comes later makes it dirty again, and is not lost.
+ *
+ * When storage fails, the page is clean all the same, and its data stay in the cache as long as memory allows: writing it
+ * over and over would help nobody. The error is noted in the mapping, and each open file reports it once (errseq).
+ */
+import { XA_DIRTY, XA_MAX, XA_TOWRITE, XA_WRITEBACK, type XaTag } from "../../lib/xarray.ts";
+import { PG_ERROR, PG_WRITEBACK } from "../frames/page-flags.ts";
+import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
+import { NR_WRITEBACK, NR_WRITTEN, PGPGOUT } from "../trace/vmstat.ts";
+import type { AddressSpace } from "../vfs/address-space.ts";
+import { errseqCheck, errseqSet } from "../vfs/errseq.ts";
+import type { File } from "../vfs/file.ts";
+import { clearPageDirtyForIo } from "./dirty.ts";
+import { mappingPath, PAGE_KIB } from "./page-cache.ts";
+
+/** Pages that go to storage in one call. */
+const BATCH_PAGES = 256;
+
+/** Writes what is dirty in bytes `start` … `end` (exclusive; Infinity: all). 0 or the first negative errno. */
+export function filemapWriteAndWaitRange(mapping: AddressSpace, start: number, end: number): number {
+  const { pages, ops } = mapping;
+  if (!ops.writesBack || !pages.isTagged(XA_DIRTY)) return 0;
+  const first = Math.floor(start / PAGE_SIZE);
+  const last = Math.min(Math.ceil(end / PAGE_SIZE), XA_MAX) - 1;
+  for (let at = first; pages.nextTagged(at, XA_DIRTY) !== 0 && pages.index <= last; at = pages.index + 1) {
+    pages.setTag(pages.index, XA_TOWRITE);
+  }
+  const batch: Pfn[] = [];
+  let result = 0;
+  while (pages.nextTagged(first, XA_TOWRITE) !== 0 && pages.index <= last) {
+    const error = writeRun(mapping, pages.index, XA_TOWRITE, batch, BATCH_PAGES);
+    if (result === 0) result = error;
+  }
+  return result;
+}
+
+/** As filemapWriteAndWaitRange, for fsync and msync: the error is what this open file has not reported yet. */
+export function fileWriteAndWaitRange(file: File, start: number, end: number): number {
+  filemapWriteAndWaitRange(file.mapping, start, end);
+  return fileCheckAndAdvanceWbErr(file);
+}
+
+/** 0, or the newest write-back error that this open file has not reported yet; from now on it has. */
+export function fileCheckAndAdvanceWbErr(file: File): number {
+  const current = file.mapping.wbErr;
+  const error = errseqCheck(current, file.wbErr);
+  file.wbErr = current;
+  return error;
+}
+
+/** Notes a write-back error (positive errno) for every open file to report. */
+export function mappingSetError(mapping: AddressSpace, errno: number): void {
+  mapping.wbErr = errseqSet(mapping.wbErr, errno);
+}
+
+/**
+ * Writes page `index`, if it is dirty, and up to `max − 1` dirty ones right behind it: for reclaim. 0 or the first
+ * negative errno.
+ */
+export function writeDirtyRun(mapping: AddressSpace, index: PgOff, max: number): number {
+  return writeRun(mapping, index, XA_DIRTY, [], max);
+}
+
+/** Writes the pages from `index` on that have the tag, as one transfer; they lose it. `batch` is scratch. */
+function writeRun(mapping: AddressSpace, index: PgOff, tag: XaTag, batch: Pfn[], max: number): number {
+  const { pages, phys } = mapping;
+  const { flags } = phys.frames;
+  let count = 0;
+  while (count < max && pages.getTag(index + count, tag)) {
+    const pfn = pages.load(index + count);
+    if (!clearPageDirtyForIo(mapping, pfn)) break;
+    flags[pfn] |= PG_WRITEBACK;
+    pages.setTag(index + count, XA_WRITEBACK);
+    batch[count++] = pfn;
+  }
+  if (count === 0) return 0;
+  phys.stat[NR_WRITEBACK] += count;
+  phys.stat[PGPGOUT] += count * PAGE_KIB;
+  zeroTail(mapping, index + count - 1, batch[count - 1]);
+  if (phys.tracer.enabled) {
+    phys.tracer.emit({ type: "writeback", path: mappingPath(mapping), index, pages: count });
+  }
+  const error = submit(mapping, index, batch, count);
+  for (let i = 0; i < count; i++) {
+    flags[batch[i]] &= ~PG_WRITEBACK;
+    pages.clearTag(index + i, XA_WRITEBACK);
+  }
+  phys.stat[NR_WRITEBACK] -= count;
+  phys.stat[NR_WRITTEN] += count;
+  return error;
+}
+
+/** Hands the pages to storage, one by one if all at once fails, so that one bad place costs one page. */
+function submit(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count: number): number {
+  const { flags } = mapping.phys.frames;
+  if (mapping.ops.writePages(mapping, index, pfns, count) >= 0) {
+    for (let i = 0; i < count; i++) flags[pfns[i]] &= ~PG_ERROR;
+    return 0;
+  }
+  let result = 0;
+  for (let i = 0; i < count; i++) {
+    const error = mapping.ops.writePages(mapping, index + i, [pfns[i]], 1);
+    if (error >= 0) continue;
+    flags[pfns[i]] |= PG_ERROR;
+    mappingSetError(mapping, -error);
+    if (result === 0) result = error;
+  }
+  return result;
+}
+
+/** What a mapping stored in the last page past the end of the file goes no further: it reads as zero from now on. */
+function zeroTail(mapping: AddressSpace, index: PgOff, pfn: Pfn): void {
+  const { host, phys } = mapping;
+  const used = host.size - index * PAGE_SIZE;
+  if (used <= 0 || used >= PAGE_SIZE) return;
+  phys.ram.u8.fill(0, pfn * PAGE_SIZE + used, (pfn + 1) * PAGE_SIZE);
+  phys.flushIcache(pfn);
+}

@@ -1,0 +1,282 @@
+/**
+ * The validator: walks the whole state and proves the invariants, by recomputing everything that is kept.
+ *
+ * - Every present PTE lies in a mapping, grants no more than that allows, and names a frame which counts that mapping
+ *   and whose reverse map leads back to it.
+ * - Every frame is free once, or has exactly the references that PTEs, page cache and page tables hold.
+ * - Mappings, their trees and gaps, page-cache indexes, dirty tags, LRU lists, Rss and every state counter equal a recount.
+ * - A TLB holds nothing that its page table does not grant.
+ *
+ * Between calls no reference is in passing; while one is (a fault), the validator would complain rightly.
+ */
+import { MAX_PAGE_ORDER } from "../frames/buddy.ts";
+import { forEachLru } from "../frames/lru.ts";
+import { PG_ANON, PG_ANON_EXCLUSIVE, PG_BUDDY, PG_DIRTY, PG_LRU, PG_TABLE } from "../frames/page-flags.ts";
+import { ZERO_PFN } from "../frames/ram.ts";
+import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "../frames/tlb-layout.ts";
+import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_EXEC,
+  PTE_PRESENT,
+  PTE_PROT,
+  PTE_READ,
+  PTE_SPECIAL,
+  PTE_WORDS,
+  PTE_WRITE,
+  PTRS_PER_TABLE,
+} from "../pagetable/pte.ts";
+import { mmCounter } from "../rmap/page-mapping.ts";
+import {
+  NR_ACTIVE_ANON,
+  NR_ACTIVE_FILE,
+  NR_ANON_MAPPED,
+  NR_FILE_DIRTY,
+  NR_FILE_MAPPED,
+  NR_FILE_PAGES,
+  NR_FREE_PAGES,
+  NR_INACTIVE_ANON,
+  NR_INACTIVE_FILE,
+  NR_PAGETABLE,
+  NR_SHMEM,
+  NR_UNEVICTABLE,
+  VMSTAT_NAMES,
+} from "../trace/vmstat.ts";
+import { AddressSpace } from "../vfs/address-space.ts";
+import { fileOf } from "../vfs/file.ts";
+import { AnonVma } from "../vma/anon-vma.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import { VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
+import { checkVmaTree } from "../vma/vma-validate.ts";
+import type { Kernel } from "./kernel.ts";
+
+/** Everything that is wrong, as sentences; empty when all invariants hold. */
+export function validate(kernel: Kernel): string[] {
+  return new Validation(kernel).run();
+}
+
+class Validation {
+  readonly #kernel: Kernel;
+  readonly #findings: string[] = [];
+  /** What the walk counted for each frame. */
+  readonly #maps: Int32Array;
+  readonly #refs: Int32Array;
+  /** What the walk counted for each state counter. */
+  readonly #stat: Float64Array;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#maps = new Int32Array(kernel.phys.ram.endPfn);
+    this.#refs = new Int32Array(kernel.phys.ram.endPfn);
+    this.#stat = new Float64Array(VMSTAT_NAMES.length);
+  }
+
+  run(): string[] {
+    const mms = new Set<MmStruct>();
+    for (const process of this.#kernel.processes.values()) {
+      if (process.exitStatus === null) mms.add(process.mm);
+    }
+    for (const mm of mms) this.#checkMm(mm);
+    for (const owner of this.#kernel.phys.owners.values()) {
+      if (owner instanceof AddressSpace) this.#checkMapping(owner);
+    }
+    this.#checkLru();
+    this.#checkFrames();
+    this.#checkStat();
+    return this.#findings;
+  }
+
+  #found(finding: string): void {
+    // The first few say what is wrong; thousands would only bury them.
+    if (this.#findings.length < 50) this.#findings.push(finding);
+  }
+
+  #checkMm(mm: MmStruct): void {
+    for (const finding of checkVmaTree(mm)) this.#found(finding);
+    const { frames } = mm.phys;
+    const rss = new Int32Array(mm.rss.length);
+    let tables = 0;
+    mm.pageTable.forEachTable((table, level, addr) => {
+      tables++;
+      this.#refs[table]++;
+      this.#stat[NR_PAGETABLE]++;
+      if ((frames.flags[table] & PG_TABLE) === 0) this.#found(`table in frame ${table} is not marked as one`);
+      if (level === 0) this.#checkTable(mm, table, addr, rss);
+    });
+    if (tables !== mm.pageTable.tables) this.#found(`${mm.pageTable.tables} tables counted, ${tables} found`);
+    for (const [kind, count] of rss.entries()) {
+      if (count !== mm.rss[kind]) this.#found(`rss[${kind}] is ${mm.rss[kind]}, the page table has ${count}`);
+    }
+    this.#checkTlb(mm);
+  }
+
+  #checkTable(mm: MmStruct, table: Pfn, base: Vaddr, rss: Int32Array): void {
+    const { u32 } = mm.phys.ram;
+    for (let index = 0; index < PTRS_PER_TABLE; index++) {
+      const pte = (table * PAGE_SIZE) / 4 + index * PTE_WORDS;
+      const word = u32[pte];
+      if (word === 0) continue;
+      const addr = base + index * PAGE_SIZE;
+      const vma = mm.vmas.lookup(addr);
+      if (vma === null) this.#found(`PTE of 0x${addr.toString(16)} lies in no mapping`);
+      else if ((word & PTE_PRESENT) === 0) this.#found(`PTE of 0x${addr.toString(16)} is a swap entry`);
+      else this.#checkPte(vma, addr, word, u32[pte + 1], rss);
+    }
+  }
+
+  #checkPte(vma: VmArea, addr: Vaddr, word: number, pfn: Pfn, rss: Int32Array): void {
+    const { phys } = this.#kernel;
+    const at = `PTE of 0x${addr.toString(16)}`;
+    const allowed = vma.pageProt | ((vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0);
+    if ((word & PTE_PROT & ~allowed) !== 0) this.#found(`${at} grants more than its mapping`);
+    if ((word & PTE_SPECIAL) !== 0) {
+      if (pfn !== ZERO_PFN || (word & PTE_WRITE) !== 0) this.#found(`${at} is special, but frame ${pfn}`);
+      return;
+    }
+    const flags = phys.frames.flags[pfn];
+    this.#maps[pfn]++;
+    this.#refs[pfn]++;
+    rss[mmCounter(flags)]++;
+    const page = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
+    if (phys.frames.index[pfn] !== page)
+      this.#found(`${at}: frame ${pfn} has index ${phys.frames.index[pfn]}, not ${page}`);
+    const owner = phys.owners.get(phys.frames.mapping[pfn]);
+    if ((flags & PG_ANON) !== 0) {
+      if (!(owner instanceof AnonVma)) this.#found(`${at}: anonymous frame ${pfn} has no anon_vma`);
+      else if (!leadsTo(owner, vma, page))
+        this.#found(`${at}: the anon_vma of frame ${pfn} does not lead back`);
+      const writable = (word & PTE_WRITE) !== 0;
+      if (writable && (flags & PG_ANON_EXCLUSIVE) === 0)
+        this.#found(`${at}: writable, but frame ${pfn} is shared`);
+      if ((flags & PG_ANON_EXCLUSIVE) !== 0 && phys.frames.mapCount[pfn] !== 1) {
+        this.#found(`${at}: frame ${pfn} is exclusive and mapped ${phys.frames.mapCount[pfn]} times`);
+      }
+    } else {
+      if (vma.file === null || owner !== fileOf(vma).mapping)
+        this.#found(`${at}: frame ${pfn} is not of the mapped file`);
+      if ((word & PTE_WRITE) !== 0 && (vma.flags & VM_SHARED) === 0)
+        this.#found(`${at}: page cache writable through a private mapping`);
+      const noticed = (vma.pageProt & PTE_WRITE) === 0;
+      if (noticed && (word & PTE_WRITE) !== 0 && (flags & PG_DIRTY) === 0)
+        this.#found(`${at}: writable, but frame ${pfn} is clean`);
+    }
+  }
+
+  #checkMapping(mapping: AddressSpace): void {
+    const { frames } = mapping.phys;
+    let count = 0;
+    for (let pfn = mapping.pages.next(0); pfn !== 0; ) {
+      const { index } = mapping.pages;
+      const at = `page ${index} of mapping ${mapping.id}`;
+      count++;
+      this.#refs[pfn]++;
+      this.#stat[NR_FILE_PAGES]++;
+      if (!mapping.ops.writesBack) this.#stat[NR_SHMEM]++;
+      if (frames.mapping[pfn] !== mapping.id || frames.index[pfn] !== index)
+        this.#found(`${at}: frame ${pfn} says otherwise`);
+      if ((frames.flags[pfn] & PG_LRU) === 0) this.#found(`${at}: on no LRU list`);
+      const dirty = (frames.flags[pfn] & PG_DIRTY) !== 0;
+      if (mapping.ops.writesBack) {
+        if (dirty) this.#stat[NR_FILE_DIRTY]++;
+        if (mapping.pages.getTag(index, 0) !== dirty) this.#found(`${at}: dirty flag and tag differ`);
+      }
+      pfn = mapping.pages.next(index + 1);
+    }
+    if (count !== mapping.pages.size)
+      this.#found(`mapping ${mapping.id} counts ${mapping.pages.size} pages, has ${count}`);
+  }
+
+  #checkLru(): void {
+    const { phys } = this.#kernel;
+    for (const list of [NR_INACTIVE_ANON, NR_ACTIVE_ANON, NR_INACTIVE_FILE, NR_ACTIVE_FILE, NR_UNEVICTABLE]) {
+      forEachLru(phys, list, (pfn) => {
+        this.#stat[list]++;
+        if ((phys.frames.flags[pfn] & PG_LRU) === 0)
+          this.#found(`frame ${pfn} is on an LRU list without PG_LRU`);
+      });
+    }
+  }
+
+  #checkFrames(): void {
+    const { phys } = this.#kernel;
+    const { flags, refCount, mapCount } = phys.frames;
+    const free = new Uint8Array(phys.ram.endPfn);
+    phys.buddy.forEachFree((first, order) => {
+      if (order > MAX_PAGE_ORDER || first % 2 ** order !== 0)
+        this.#found(`free block ${first} of order ${order}`);
+      for (let pfn: number = first; pfn < first + 2 ** order; pfn++) free[pfn]++;
+      this.#stat[NR_FREE_PAGES] += 2 ** order;
+    });
+    for (let pfn: number = phys.ram.firstPfn; pfn < phys.ram.endPfn; pfn++) {
+      if (free[pfn] > 1) this.#found(`frame ${pfn} is free ${free[pfn]} times`);
+      if (free[pfn] === 1 && (flags[pfn] & ~PG_BUDDY) !== 0) this.#found(`free frame ${pfn} has flags`);
+      if (free[pfn] === 0 && refCount[pfn] === 0) this.#found(`frame ${pfn} is lost: neither free nor held`);
+      if (refCount[pfn] !== this.#refs[pfn])
+        this.#found(`frame ${pfn} has ${refCount[pfn]} references, ${this.#refs[pfn]} found`);
+      if (mapCount[pfn] !== this.#maps[pfn])
+        this.#found(`frame ${pfn} is mapped ${mapCount[pfn]} times, ${this.#maps[pfn]} found`);
+      if (this.#maps[pfn] > 0) this.#stat[(flags[pfn] & PG_ANON) !== 0 ? NR_ANON_MAPPED : NR_FILE_MAPPED]++;
+    }
+  }
+
+  #checkStat(): void {
+    const recounted = [
+      NR_FREE_PAGES,
+      NR_INACTIVE_ANON,
+      NR_ACTIVE_ANON,
+      NR_INACTIVE_FILE,
+      NR_ACTIVE_FILE,
+      NR_UNEVICTABLE,
+      NR_ANON_MAPPED,
+      NR_FILE_MAPPED,
+      NR_FILE_PAGES,
+      NR_FILE_DIRTY,
+      NR_SHMEM,
+      NR_PAGETABLE,
+    ];
+    for (const counter of recounted) {
+      const kept = this.#kernel.phys.stat[counter];
+      if (kept !== this.#stat[counter])
+        this.#found(`${VMSTAT_NAMES[counter]} is ${kept}, ${this.#stat[counter]} found`);
+    }
+  }
+
+  /** Everything a TLB grants, the page table grants, too. */
+  #checkTlb(mm: MmStruct): void {
+    if (!mm.tlb.hasSlot) return;
+    const { u32 } = mm.phys.ram;
+    for (let index = 0; index < TLB_ENTRIES; index++) {
+      const entry = (mm.tlb.base + index * TLB_ENTRY_BYTES) / 4;
+      for (const [word, needed] of TLB_GRANTS) {
+        const low = u32[entry + word];
+        if (low === 0xffffffff) continue;
+        const addr = u32[entry + word + 1] * 2 ** 32 + low;
+        const pte = mm.pageTable.walk(addr);
+        const granted = pte === 0 ? 0 : u32[pte];
+        if ((granted & needed) !== needed || u32[pte + 1] * PAGE_SIZE !== u32[entry + 6]) {
+          this.#found(`TLB entry ${index} grants 0x${addr.toString(16)} what its PTE does not`);
+        }
+      }
+    }
+  }
+}
+
+/** Word of each tag in a TLB entry, and what the PTE must have for it. */
+const TLB_GRANTS: readonly (readonly [number, number])[] = [
+  [0, PTE_PRESENT | PTE_READ | PTE_ACCESSED],
+  [2, PTE_PRESENT | PTE_WRITE | PTE_DIRTY | PTE_ACCESSED],
+  [4, PTE_PRESENT | PTE_EXEC | PTE_ACCESSED],
+];
+
+function leadsTo(anonVma: AnonVma, vma: VmArea, page: number): boolean {
+  for (
+    let node = anonVma.tree.firstOverlap(page, page);
+    node !== null;
+    node = anonVma.tree.nextOverlap(node, page, page)
+  ) {
+    if (node.owner === vma) return true;
+  }
+  return false;
+}

@@ -1,0 +1,66 @@
+/**
+ * Was a page used since reclaim last looked? (folio_referenced in mm/rmap.c, folio_check_references in mm/vmscan.c)
+ *
+ * The hardware sets an accessed bit in the PTE through which a page is used. Reclaim collects these bits and clears them,
+ * so that the next look tells what happened in between: a page gets a second chance for each time it was used.
+ */
+import { PG_REFERENCED } from "../frames/page-flags.ts";
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { Pfn, Vaddr } from "../page.ts";
+import { PTE_ACCESSED } from "../pagetable/pte.ts";
+import { type PteVisitor, rmapWalk } from "../rmap/rmap-walk.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import { VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from "../vma/vm-flags.ts";
+
+/** Take it; take it unless it is dirty; leave it on its list; it belongs to the active ones. */
+export const PAGEREF_RECLAIM = 0;
+export const PAGEREF_RECLAIM_CLEAN = 1;
+export const PAGEREF_KEEP = 2;
+export const PAGEREF_ACTIVATE = 3;
+
+export class ReferenceCollector implements PteVisitor {
+  /** PTEs through which the page was used. */
+  #referenced = 0;
+  /** All VM_… flags of the mappings it was used through. */
+  #vmFlags = 0;
+  #isLocked = false;
+
+  /** What is to become of a page of the inactive list. Clears its accessed bits and its PG_REFERENCED. */
+  check(phys: PhysicalMemory, pfn: Pfn): number {
+    this.collect(phys, pfn);
+    if (this.#isLocked) return PAGEREF_ACTIVATE;
+    const { flags } = phys.frames;
+    const wasReferenced = (flags[pfn] & PG_REFERENCED) !== 0;
+    flags[pfn] &= ~PG_REFERENCED;
+    if (this.#referenced === 0) return wasReferenced ? PAGEREF_RECLAIM_CLEAN : PAGEREF_RECLAIM;
+    flags[pfn] |= PG_REFERENCED;
+    // Used for the first time since it was read is not yet used often; code is worth more than data.
+    if (wasReferenced || this.#referenced > 1 || (this.#vmFlags & VM_EXEC) !== 0) return PAGEREF_ACTIVATE;
+    return PAGEREF_KEEP;
+  }
+
+  /** Collects and clears the accessed bits. Answers whether a page of the active list was used as code. */
+  collect(phys: PhysicalMemory, pfn: Pfn): boolean {
+    this.#referenced = 0;
+    this.#vmFlags = 0;
+    this.#isLocked = false;
+    rmapWalk(phys, pfn, this);
+    return this.#referenced > 0 && (this.#vmFlags & VM_EXEC) !== 0;
+  }
+
+  visit(vma: VmArea, addr: Vaddr, pte: number): boolean {
+    if ((vma.flags & VM_LOCKED) !== 0) {
+      this.#isLocked = true;
+      return false;
+    }
+    const { u32 } = vma.mm.phys.ram;
+    if ((u32[pte] & PTE_ACCESSED) === 0) return true;
+    u32[pte] &= ~PTE_ACCESSED;
+    vma.mm.tlb.flushPage(addr);
+    // Such advice says that a use tells nothing of the next one.
+    if ((vma.flags & (VM_SEQ_READ | VM_RAND_READ)) !== 0) return true;
+    this.#referenced++;
+    this.#vmFlags |= vma.flags;
+    return true;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What a frame knows of the PTEs that map it (mm/rmap.c, folio_add_…_rmap).
+ *
+ * A PTE names a frame; the reverse map answers the opposite question, which mappings show this frame, without a list
+ * of them for each frame. A page-cache page names its address_space, an anonymous page an anon_vma: both keep the
+ * mappings that may show it in an interval tree by page offset, and the frame's `index` says where in each of them.
+ * What the frame itself counts is only how many PTEs there are.
+ *
+ * Invariant: `mapCount` is the number of present, not special PTEs that name the frame; NR_ANON_MAPPED and
+ * NR_FILE_MAPPED count the frames for which it is not 0. References and Rss are the caller's.
+ */
+import { BugError } from "../bug.ts";
+import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
+import { NR_ANON_MAPPED, NR_FILE_MAPPED } from "../trace/vmstat.ts";
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from "../vma/mm-struct.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+
+/**
+ * A frame that no PTE maps yet becomes an anonymous page of `vma`, mapped at `addr`.
+ *
+ * Precondition: vma.anonVma is set. A page that other processes may map as well belongs to the anon_vma that all of
+ * them descend from.
+ */
+export function pageAddAnonRmap(
+  phys: PhysicalMemory,
+  pfn: Pfn,
+  vma: VmArea,
+  addr: Vaddr,
+  exclusive: boolean,
+): void {
+  const { anonVma } = vma;
+  if (anonVma === null) throw new BugError("pageAddAnonRmap", `no anon_vma at 0x${addr.toString(16)}`);
+  const { frames } = phys;
+  frames.flags[pfn] |= PG_ANON | PG_SWAPBACKED | PG_UPTODATE | (exclusive ? PG_ANON_EXCLUSIVE : 0);
+  frames.mapping[pfn] = exclusive ? anonVma.id : anonVma.root.id;
+  frames.index[pfn] = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
+  if (frames.mapCount[pfn]++ === 0) phys.stat[NR_ANON_MAPPED]++;
+}
+
+/** One more process maps an anonymous page: it is nobody's alone any more (fork). */
+export function pageDupAnonRmap(phys: PhysicalMemory, pfn: Pfn): void {
+  phys.frames.flags[pfn] &= ~PG_ANON_EXCLUSIVE;
+  phys.frames.mapCount[pfn]++;
+}
+
+/** The page is reachable through `vma` alone from now on: it needs to be looked for nowhere else (folio_move_anon_rmap). */
+export function pageMoveAnonRmap(phys: PhysicalMemory, pfn: Pfn, vma: VmArea): void {
+  const { anonVma } = vma;
+  if (anonVma === null) throw new BugError("pageMoveAnonRmap", `frame ${pfn}: no anon_vma`);
+  phys.frames.mapping[pfn] = anonVma.id;
+}
+
+/** One more PTE maps a page-cache page. */
+export function pageAddFileRmap(phys: PhysicalMemory, pfn: Pfn): void {
+  if (phys.frames.mapCount[pfn]++ === 0) phys.stat[NR_FILE_MAPPED]++;
+}
+
+/** One PTE less maps the page. */
+export function pageRemoveRmap(phys: PhysicalMemory, pfn: Pfn): void {
+  const { flags, mapCount } = phys.frames;
+  const left = --mapCount[pfn];
+  if (left > 0) return;
+  if (left < 0) throw new BugError("pageRemoveRmap", `frame ${pfn} was not mapped`);
+  phys.stat[(flags[pfn] & PG_ANON) !== 0 ? NR_ANON_MAPPED : NR_FILE_MAPPED]--;
+}
+
+/** The kind of Rss that a mapped page counts as, by its PG_… flags (mm_counter). */
+export function mmCounter(flags: number): number {
+  if ((flags & PG_ANON) !== 0) return MM_ANONPAGES;
+  return (flags & PG_SWAPBACKED) !== 0 ? MM_SHMEMPAGES : MM_FILEPAGES;
+}

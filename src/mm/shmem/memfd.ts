@@ -1,0 +1,72 @@
+/**
+ * memfd_create and file seals (mm/memfd.c).
+ *
+ * A seal is a promise that a file of shmem keeps from then on: not to shrink, not to grow, not to be written, to take
+ * no further seals. Whoever is handed the descriptor can check them and then trust the mapping.
+ */
+import { EBUSY, EINVAL, ENOSYS, EPERM } from "../uapi/errno.ts";
+import {
+  F_ALL_SEALS,
+  F_SEAL_EXEC,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+} from "../uapi/fs.ts";
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_HUGETLB, MFD_NOEXEC_SEAL } from "../uapi/mman.ts";
+import { type File, FMODE_WRITE } from "../vfs/file.ts";
+import { type Credentials, isReg } from "../vfs/inode.ts";
+import { byteLength } from "../vfs/namei.ts";
+import type { KernMounts } from "../vfs/super-block.ts";
+import { ShmemInode } from "./shmem-inode.ts";
+import { newShmemFile } from "./shmem-mount.ts";
+
+/** NAME_MAX less the length of "memfd:". */
+const MFD_NAME_MAX_LEN = 249;
+const KNOWN_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC | MFD_NOEXEC_SEAL;
+
+/** An empty file called "/memfd:name (deleted)". MFD_CLOEXEC is the descriptor's business. */
+export function newMemfd(mounts: KernMounts, name: string, flags: number, owner: Credentials): File | number {
+  // Huge pages, and the bits above the flags that choose their size: there are none.
+  if ((flags & MFD_HUGETLB) !== 0) return -ENOSYS;
+  if ((flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
+  if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
+  if (byteLength(name) > MFD_NAME_MAX_LEN) return -EINVAL;
+  const file = newShmemFile(mounts, `memfd:${name}`, 0, owner);
+  const { inode } = file;
+  if ((flags & MFD_NOEXEC_SEAL) !== 0) {
+    inode.mode &= ~0o111;
+    inode.seals = F_SEAL_EXEC;
+  } else if ((flags & MFD_ALLOW_SEALING) !== 0) {
+    inode.seals = 0;
+  }
+  return file;
+}
+
+function isSealable(file: File): boolean {
+  return file.inode instanceof ShmemInode && isReg(file.inode);
+}
+
+/** F_GET_SEALS. */
+export function memfdGetSeals(file: File): number {
+  return isSealable(file) ? file.inode.seals : -EINVAL;
+}
+
+/** F_ADD_SEALS. */
+export function memfdAddSeals(file: File, seals: number): number {
+  if ((file.mode & FMODE_WRITE) === 0) return -EPERM;
+  if ((seals & ~F_ALL_SEALS) !== 0) return -EINVAL;
+  if (!isSealable(file)) return -EINVAL;
+  const { inode } = file;
+  if ((inode.seals & F_SEAL_SEAL) !== 0) return -EPERM;
+  // Somebody could still write through a mapping.
+  const newlySealsWrites = (seals & ~inode.seals & F_SEAL_WRITE) !== 0;
+  if (newlySealsWrites && file.mapping.writableMappings > 0) return -EBUSY;
+  inode.seals |= seals;
+  // An executable that is sealed as such is sealed against every change.
+  if ((seals & F_SEAL_EXEC) !== 0 && (inode.mode & 0o111) !== 0) {
+    inode.seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+  }
+  return 0;
+}

@@ -1,0 +1,24 @@
+/** Shared anonymous memory is a file that nobody can open (shmem_zero_setup): children of fork map the same pages. */
+import { EINVAL } from "../uapi/errno.ts";
+import { MAX_LFS_FILESIZE } from "../uapi/fcntl.ts";
+import type { File } from "../vfs/file.ts";
+import type { KernMounts } from "../vfs/super-block.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import { newShmemFile } from "./shmem-mount.ts";
+import { shmemVmOps } from "./shmem-page.ts";
+
+/** A file of `sizeBytes` that maps calls "/dev/zero (deleted)", one reference for the caller; or negative errno. */
+export function newSharedAnonymousFile(mounts: KernMounts, sizeBytes: number): File | number {
+  if (sizeBytes < 0 || sizeBytes > MAX_LFS_FILESIZE) return -EINVAL;
+  return newShmemFile(mounts, "dev/zero", sizeBytes, { uid: 0, gid: 0 });
+}
+
+/** Makes a new shared mapping one of shmem; the file it had, if any, is put back. */
+export function shmemZeroSetup(mounts: KernMounts, vma: VmArea): number {
+  const file = newSharedAnonymousFile(mounts, vma.end - vma.start);
+  if (typeof file === "number") return file;
+  vma.file?.put();
+  vma.file = file;
+  vma.ops = shmemVmOps;
+  return 0;
+}

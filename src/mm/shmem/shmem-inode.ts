@@ -1,0 +1,114 @@
+/**
+ * The inodes and the superblock of tmpfs, and the count of its pages (shmem_inode_info, shmem_sb_info).
+ *
+ * A file's pages are charged to its file system one by one as they appear; a file system with a size refuses the one
+ * that is too many. Invariant, whenever no call is in progress: `chargedPages` of an inode equals its mapping's
+ * `pages.size`, and the superblock's `usedPages` is the sum over its inodes.
+ */
+import { PAGE_SIZE } from "../page.ts";
+import { S_IFDIR, S_IFMT, S_ISGID } from "../uapi/fcntl.ts";
+import { F_SEAL_SEAL, TMPFS_MAGIC } from "../uapi/fs.ts";
+import type { FileOperations } from "../vfs/file.ts";
+import { type Credentials, Inode, type InodeOperations } from "../vfs/inode.ts";
+import type { MountContext, StatFs, SuperBlock } from "../vfs/super-block.ts";
+
+/** 512-byte blocks in a page, as stat counts. */
+const BLOCKS_PER_PAGE = PAGE_SIZE / 512;
+
+export class ShmemInode extends Inode {
+  declare readonly sb: ShmemSuperBlock;
+  /** Pages of the file that the file system's size has been charged for. */
+  chargedPages = 0;
+  /** A directory's names, in the order in which they were made. */
+  readonly entries: Map<string, ShmemInode> = new Map();
+  /** A symbolic link's target. */
+  target = "";
+}
+
+/** What makes an inode of one type. */
+export interface ShmemInodeKind {
+  readonly ops: InodeOperations;
+  readonly fops: FileOperations;
+}
+
+export class ShmemSuperBlock implements SuperBlock {
+  readonly fsName: string;
+  readonly magic: number = TMPFS_MAGIC;
+  readonly context: MountContext;
+  readonly dev: number;
+  readonly now: () => number;
+  readonly root: ShmemInode;
+  /** Most pages that all files together may have; Infinity for no limit. */
+  readonly maxPages: number;
+  usedPages = 0;
+  #nextIno = 1;
+
+  constructor(
+    fsName: string,
+    context: MountContext,
+    maxPages: number,
+    rootMode: number,
+    rootKind: ShmemInodeKind,
+  ) {
+    this.fsName = fsName;
+    this.context = context;
+    this.dev = context.dev;
+    this.now = context.now;
+    this.maxPages = maxPages;
+    this.root = this.newInode(rootKind, S_IFDIR | rootMode, null, { uid: 0, gid: 0 });
+  }
+
+  /** A fresh inode: nlink 1, or 2 for a directory. `dir`, where it will stand, hands on its group. */
+  newInode(kind: ShmemInodeKind, mode: number, dir: Inode | null, owner: Credentials): ShmemInode {
+    const inode = new ShmemInode(this, this.#nextIno++, mode, kind.ops, kind.fops);
+    const isDirectory = (mode & S_IFMT) === S_IFDIR;
+    inode.uid = owner.uid;
+    inode.gid = owner.gid;
+    if (dir !== null && (dir.mode & S_ISGID) !== 0) {
+      inode.gid = dir.gid;
+      if (isDirectory) inode.mode |= S_ISGID;
+    }
+    if (isDirectory) inode.nlink = 2;
+    inode.atimeNs = this.now();
+    inode.mtimeNs = inode.atimeNs;
+    inode.ctimeNs = inode.atimeNs;
+    // Seals are for memfd: on any other file the one set says that none can be added.
+    inode.seals = F_SEAL_SEAL;
+    return inode;
+  }
+
+  /** Takes one page of the size for `inode`; false when none is left. */
+  chargePage(inode: ShmemInode): boolean {
+    if (this.usedPages >= this.maxPages) return false;
+    this.usedPages++;
+    inode.chargedPages++;
+    inode.blocks = inode.chargedPages * BLOCKS_PER_PAGE;
+    return true;
+  }
+
+  /** Brings the charge in line with the pages that the file has now (shmem_recalc_inode). */
+  recalc(inode: ShmemInode): void {
+    const pages = inode.mapping?.pages.size ?? 0;
+    this.usedPages += pages - inode.chargedPages;
+    inode.chargedPages = pages;
+    inode.blocks = pages * BLOCKS_PER_PAGE;
+  }
+
+  sync(): number {
+    return 0;
+  }
+
+  statfs(): StatFs {
+    // Without a limit Linux reports sizes of 0.
+    const limited = Number.isFinite(this.maxPages);
+    const free = limited ? this.maxPages - this.usedPages : 0;
+    return {
+      blockSize: PAGE_SIZE,
+      blocks: limited ? this.maxPages : 0,
+      blocksFree: free,
+      blocksAvailable: free,
+      files: 0,
+      filesFree: 0,
+    };
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The pages of shmem files and their faults (mm/shmem.c: shmem_get_folio, shmem_fault).
+ *
+ * There is no storage below. A page that is not in the cache is a hole: reading it gives zeros and allocates nothing,
+ * writing or mapping it puts a zeroed frame there. A page that is there is the only copy, so it is never dropped for
+ * being clean (PG_SWAPBACKED: swap is where it could go).
+ */
+import { BugError } from "../bug.ts";
+import { addToPageCache } from "../filemap/page-cache.ts";
+import { PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
+import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
+import { ENOMEM, ENOSPC } from "../uapi/errno.ts";
+import { AddressSpace, type AddressSpaceOperations } from "../vfs/address-space.ts";
+import { fileOf } from "../vfs/file.ts";
+import type { Inode } from "../vfs/inode.ts";
+import {
+  VM_FAULT_LOCKED,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+  type VmFault,
+  type VmOperations,
+} from "../vma/vm-operations.ts";
+import { ShmemInode } from "./shmem-inode.ts";
+
+export function shmemOf(inode: Inode): ShmemInode {
+  if (!(inode instanceof ShmemInode)) throw new BugError("shmemOf", `inode ${inode.ino} is none of shmem's`);
+  return inode;
+}
+
+export function cacheOf(inode: Inode): AddressSpace {
+  if (inode.mapping === null) throw new BugError("shmem", `inode ${inode.ino} has no page cache`);
+  return inode.mapping;
+}
+
+/** A hole is all that storage could hold. */
+const shmemAops: AddressSpaceOperations = {
+  writesBack: false,
+  readPages(mapping, _index, pfns, count) {
+    for (let i = 0; i < count; i++) mapping.phys.clearPage(pfns[i]);
+    return 0;
+  },
+  writePages: () => 0,
+};
+
+/** Gives a new inode of a regular file its page cache. */
+export function initShmemMapping(inode: ShmemInode): void {
+  inode.mapping = new AddressSpace(inode.sb.context.phys, inode, shmemAops);
+}
+
+/**
+ * The page at `index`, made where it is a hole (shmem_get_folio, SGP_CACHE): a frame with a reference for the caller,
+ * or -ENOSPC, -ENOMEM.
+ */
+export function shmemGetPage(inode: ShmemInode, index: PgOff): Pfn | number {
+  const mapping = cacheOf(inode);
+  const { phys } = mapping;
+  const cached = mapping.pages.load(index);
+  if (cached !== 0) {
+    phys.getPage(cached);
+    return cached;
+  }
+  if (!inode.sb.chargePage(inode)) return -ENOSPC;
+  const pfn = phys.allocZeroedPage();
+  if (pfn === 0) {
+    inode.sb.recalc(inode);
+    return -ENOMEM;
+  }
+  phys.frames.flags[pfn] |= PG_UPTODATE | PG_SWAPBACKED;
+  // The cache keeps the frame's first reference; the caller gets one of its own.
+  addToPageCache(mapping, index, pfn);
+  phys.getPage(pfn);
+  return pfn;
+}
+
+/** A page within the file's size is found or made; one wholly past it is SIGBUS. */
+function shmemFault(vmf: VmFault): number {
+  const inode = shmemOf(fileOf(vmf.vma).inode);
+  if (vmf.pgoff * PAGE_SIZE >= inode.size) return VM_FAULT_SIGBUS;
+  const pfn = shmemGetPage(inode, vmf.pgoff);
+  if (pfn < 0) return pfn === -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+  vmf.page = pfn;
+  return VM_FAULT_LOCKED;
+}
+
+/** No pageMkwrite: a shared page may be written as soon as it is mapped, for nothing has to be written back. */
+export const shmemVmOps: VmOperations = { fault: shmemFault, mapsAround: true };

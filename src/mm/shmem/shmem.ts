@@ -1,0 +1,211 @@
+/**
+ * shmem (mm/shmem.c): files that live in the page cache and nowhere else.
+ *
+ * Everything in Linux that is memory with a name, or memory that processes share, is one of these: files of tmpfs,
+ * memfd, MAP_SHARED | MAP_ANONYMOUS, a shared mapping of /dev/zero. Here are the operations of such a file; where its
+ * pages come from stands in shmem-page.ts, what names it has in tmpfs.ts.
+ */
+import { fileAccessed, fileUpdateTime } from "../filemap/file-times.ts";
+import { truncateInodePages, truncatePunchHole, truncateSetsize } from "../filemap/truncate.ts";
+import { markPageAccessed } from "../frames/lru.ts";
+import { PAGE_SIZE, type PgOff, pageAlign } from "../page.ts";
+import { setPageDirty } from "../rmap/page-dirty.ts";
+import { EFAULT, EFBIG, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
+import { MAX_LFS_FILESIZE, SEEK_DATA, SEEK_HOLE } from "../uapi/fcntl.ts";
+import {
+  F_SEAL_EXEC,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+} from "../uapi/fs.ts";
+import { applyAttributes } from "../vfs/attributes.ts";
+import type { File, FileOperations } from "../vfs/file.ts";
+import type { AttributeChange, Inode, InodeOperations } from "../vfs/inode.ts";
+import type { IovIter } from "../vfs/iov-iter.ts";
+import { genericLlseek, setPosition } from "../vfs/read-write.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import { VM_MAYWRITE, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
+import type { ShmemInode } from "./shmem-inode.ts";
+import { cacheOf, shmemGetPage, shmemOf, shmemVmOps } from "./shmem-page.ts";
+
+const WRITE_SEALS = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+
+function shmemRead(file: File, to: IovIter, start: number): number {
+  const inode = shmemOf(file.inode);
+  const mapping = cacheOf(inode);
+  const { phys } = mapping;
+  let pos = start;
+  while (to.count > 0 && pos < inode.size) {
+    const offset = pos % PAGE_SIZE;
+    const wanted = Math.min(PAGE_SIZE - offset, inode.size - pos, to.count);
+    const pfn = mapping.pages.load((pos - offset) / PAGE_SIZE);
+    let copied: number;
+    if (pfn === 0) {
+      copied = to.zeroIter(wanted);
+    } else {
+      // The destination may fault, and the fault may want memory: the page must not go meanwhile.
+      phys.getPage(pfn);
+      copied = to.copyToIter(pfn * PAGE_SIZE + offset, wanted);
+      if (offset === 0) markPageAccessed(phys, pfn);
+      phys.putPage(pfn);
+    }
+    pos += copied;
+    if (copied < wanted) {
+      if (pos === start) return -EFAULT;
+      break;
+    }
+  }
+  fileAccessed(file);
+  return pos - start;
+}
+
+/** 0, or -EPERM when a seal forbids writing bytes up to `end`. */
+function checkWriteSeals(inode: ShmemInode, end: number): number {
+  if ((inode.seals & WRITE_SEALS) !== 0) return -EPERM;
+  return (inode.seals & F_SEAL_GROW) !== 0 && end > inode.size ? -EPERM : 0;
+}
+
+function shmemWrite(file: File, from: IovIter, start: number): number {
+  if (from.count === 0) return 0;
+  const inode = shmemOf(file.inode);
+  fileUpdateTime(inode);
+  let pos = start;
+  while (from.count > 0) {
+    const wanted = Math.min(PAGE_SIZE - (pos % PAGE_SIZE), from.count);
+    const copied = shmemWritePage(inode, from, pos, wanted);
+    if (copied > 0) pos += copied;
+    if (copied < wanted) return pos > start ? pos - start : copied;
+  }
+  return pos - start;
+}
+
+/** Copies `wanted` bytes into the one page at `pos`. How many went, or negative errno where none did. */
+function shmemWritePage(inode: ShmemInode, from: IovIter, pos: number, wanted: number): number {
+  const sealed = checkWriteSeals(inode, pos + wanted);
+  if (sealed !== 0) return sealed;
+  const offset = pos % PAGE_SIZE;
+  const pfn = shmemGetPage(inode, (pos - offset) / PAGE_SIZE);
+  if (pfn < 0) return pfn;
+  const { phys } = cacheOf(inode);
+  const copied = from.copyFromIter(pfn * PAGE_SIZE + offset, wanted);
+  if (copied > 0) {
+    setPageDirty(phys, pfn);
+    phys.flushIcache(pfn);
+    // What a mapping wrote past the old end stays: tmpfs, unlike ext4, shows it once the file covers it.
+    if (pos + copied > inode.size) inode.size = pos + copied;
+  }
+  phys.putPage(pfn);
+  return copied === 0 ? -EFAULT : copied;
+}
+
+function shmemMmap(file: File, vma: VmArea): number {
+  if ((file.inode.seals & WRITE_SEALS) !== 0 && (vma.flags & VM_SHARED) !== 0) {
+    if ((vma.flags & VM_WRITE) !== 0) return -EPERM;
+    // A mapping that only reads must not become one that writes.
+    vma.flags &= ~VM_MAYWRITE;
+  }
+  fileAccessed(file);
+  vma.ops = shmemVmOps;
+  return 0;
+}
+
+/** Data is where the cache has a page; the rest is hole (shmem_file_llseek). */
+function shmemLlseek(file: File, offset: number, whence: number): number {
+  if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return genericLlseek(file, offset, whence);
+  const { size } = file.inode;
+  const { pages } = cacheOf(file.inode);
+  if (offset < 0 || offset >= size) return -ENXIO;
+  let index = Math.floor(offset / PAGE_SIZE);
+  if (whence === SEEK_DATA) {
+    if (pages.next(index) === 0 || pages.index * PAGE_SIZE >= size) return -ENXIO;
+    index = pages.index;
+  } else {
+    while (pages.load(index) !== 0) index++;
+  }
+  return setPosition(file, Math.min(Math.max(offset, index * PAGE_SIZE), size));
+}
+
+function shmemFallocate(file: File, mode: number, offset: number, len: number): number {
+  const inode = shmemOf(file.inode);
+  if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
+  const end = offset + len;
+  if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
+    if ((inode.seals & WRITE_SEALS) !== 0) return -EPERM;
+    truncatePunchHole(cacheOf(inode), offset, end);
+    inode.sb.recalc(inode);
+    fileUpdateTime(inode);
+    return 0;
+  }
+  if (end > MAX_LFS_FILESIZE) return -EFBIG;
+  if ((inode.seals & F_SEAL_GROW) !== 0 && end > inode.size) return -EPERM;
+  const failed = shmemPreallocate(inode, Math.floor(offset / PAGE_SIZE), pageAlign(end) / PAGE_SIZE);
+  if (failed !== 0) return failed;
+  if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > inode.size) inode.size = end;
+  inode.ctimeNs = inode.sb.now();
+  return 0;
+}
+
+/** Fills the holes in pages first … end, or, where memory or space ends first, none of them. */
+function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
+  const mapping = cacheOf(inode);
+  if (end - first > inode.sb.maxPages) return -ENOSPC;
+  const made: PgOff[] = [];
+  for (let index = first; index < end; index++) {
+    if (mapping.pages.load(index) !== 0) continue;
+    const pfn = shmemGetPage(inode, index);
+    if (pfn < 0) {
+      for (const undo of made) truncatePunchHole(mapping, undo * PAGE_SIZE, (undo + 1) * PAGE_SIZE);
+      inode.sb.recalc(inode);
+      return pfn;
+    }
+    mapping.phys.putPage(pfn);
+    made.push(index);
+  }
+  return 0;
+}
+
+export const shmemFileOps: FileOperations = {
+  read: shmemRead,
+  write: shmemWrite,
+  llseek: shmemLlseek,
+  mmap: shmemMmap,
+  fsync: () => 0,
+  fallocate: shmemFallocate,
+};
+
+function shmemSetattr(inode: Inode, change: AttributeChange): number {
+  const shmem = shmemOf(inode);
+  const { mode, size } = change;
+  const sealedExec = (inode.seals & F_SEAL_EXEC) !== 0;
+  if (mode !== undefined && sealedExec && ((inode.mode ^ mode) & 0o111) !== 0) return -EPERM;
+  if (size !== undefined && size !== inode.size) {
+    const seal = size < inode.size ? F_SEAL_SHRINK : F_SEAL_GROW;
+    if ((inode.seals & seal) !== 0) return -EPERM;
+    if (size < inode.size) {
+      truncateSetsize(inode, size);
+      shmem.sb.recalc(shmem);
+    } else {
+      // No zeroing of the old tail: see shmemWritePage.
+      inode.size = size;
+    }
+    inode.mtimeNs = inode.sb.now();
+  }
+  applyAttributes(inode, change);
+  return 0;
+}
+
+/** The last user is gone: all pages go, and with them the file. */
+function shmemEvict(inode: Inode): void {
+  const shmem = shmemOf(inode);
+  if (inode.mapping === null) return;
+  truncateInodePages(inode.mapping, 0);
+  shmem.sb.recalc(shmem);
+  inode.mapping.destroy();
+  inode.mapping = null;
+}
+
+/** What every inode of shmem can do; tmpfs adds names. */
+export const shmemInodeOps: InodeOperations = { setattr: shmemSetattr, evict: shmemEvict };

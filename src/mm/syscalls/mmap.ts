@@ -1,0 +1,333 @@
+/**
+ * mmap(2): makes a mapping (mm/mmap.c do_mmap, mm/vma.c __mmap_region).
+ *
+ * No page is touched here: the mapping is a promise, which faults keep. The arguments are checked in Linux's order,
+ * because that order decides which errno a call with two mistakes gets.
+ */
+import type { Mmu } from "../fault/mmu.ts";
+import { mmPopulate } from "../fault/populate.ts";
+import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
+import { newSharedAnonymousFile } from "../shmem/shared-anonymous.ts";
+import type { MappingType } from "../trace/events.ts";
+import {
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EEXIST,
+  EINVAL,
+  ENODEV,
+  ENOMEM,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+} from "../uapi/errno.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_DENYWRITE,
+  MAP_EXECUTABLE,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_HUGETLB,
+  MAP_LOCKED,
+  MAP_NONBLOCK,
+  MAP_NORESERVE,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_STACK,
+  MAP_TYPE,
+  MAP_UNINITIALIZED,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../uapi/mman.ts";
+import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
+import { mayExpandVm, mlockFutureOk, vmStatAccount } from "../vma/accounting.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+import { vmaSetPageProt } from "../vma/page-prot.ts";
+import { getUnmappedArea, roundHintToMin } from "../vma/unmapped-area.ts";
+import {
+  VM_ACCOUNT,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_NOHUGEPAGE,
+  VM_NORESERVE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from "../vma/vm-flags.ts";
+import { allocVma, freeVma, vmaLink } from "../vma/vma-lifetime.ts";
+import { vmaMergeNewRange } from "../vma/vma-merge.ts";
+import { fdGet } from "./fd.ts";
+import { splitAtEnds, unmapWhole } from "./munmap.ts";
+import { isAccountable, vmEnoughMemory } from "./overcommit.ts";
+import type { Task } from "./task.ts";
+
+/** The flags a MAP_SHARED_VALIDATE mapping may have (LEGACY_MAP_MASK), the two huge-page sizes included. */
+const LEGACY_MAP_MASK: number =
+  MAP_SHARED |
+  MAP_PRIVATE |
+  MAP_FIXED |
+  MAP_ANONYMOUS |
+  MAP_DENYWRITE |
+  MAP_EXECUTABLE |
+  MAP_UNINITIALIZED |
+  MAP_GROWSDOWN |
+  MAP_LOCKED |
+  MAP_NORESERVE |
+  MAP_POPULATE |
+  MAP_NONBLOCK |
+  MAP_STACK |
+  MAP_HUGETLB |
+  (21 << 26) |
+  (30 << 26);
+/** Largest offset any file may have (MAX_LFS_FILESIZE): 2^63 − 1. */
+const MAX_FILE_BYTES = 2 ** 63;
+
+/**
+ * mmap(2). Answers the address, or a negative errno. `offset` is in bytes and must be page-aligned.
+ *
+ * Errors: EBADF no such descriptor; EINVAL bad length, type, alignment; ENOMEM no room, too many mappings, limits;
+ * EACCES descriptor does not allow it; EEXIST with MAP_FIXED_NOREPLACE; ENODEV a file that can't be mapped; EOVERFLOW
+ * offset too large; EOPNOTSUPP unknown flag with MAP_SHARED_VALIDATE; EAGAIN too much locked; EPERM below
+ * mmap_min_addr.
+ */
+export function sysMmap(
+  mmu: Mmu,
+  task: Task,
+  addr: Vaddr,
+  len: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): number {
+  if (!isPageAligned(offset)) return -EINVAL;
+  if ((flags & MAP_ANONYMOUS) !== 0) {
+    // There is no pool of huge pages to take from.
+    if ((flags & MAP_HUGETLB) !== 0) return -ENOMEM;
+    return doMmap(mmu, task, null, addr, len, prot, flags, offset);
+  }
+  const file = fdGet(task, fd);
+  if (file === undefined) return -EBADF;
+  if ((flags & MAP_HUGETLB) !== 0) return -EINVAL;
+  return doMmap(mmu, task, file, addr, len, prot, flags, offset);
+}
+
+/** mmap of an open file, or of anonymous memory where `file` is null: for the system call and for loaders. */
+export function doMmap(
+  mmu: Mmu,
+  task: Task,
+  file: File | null,
+  hint: Vaddr,
+  len: number,
+  prot: number,
+  callerFlags: number,
+  offset: number,
+): number {
+  const { mm } = task;
+  if (len === 0) return -EINVAL;
+  const flags = (callerFlags & MAP_FIXED_NOREPLACE) !== 0 ? callerFlags | MAP_FIXED : callerFlags;
+  const wanted = (flags & MAP_FIXED) !== 0 ? hint : roundHintToMin(mm, hint);
+  const length = pageAlign(len);
+  if (length >= 2 ** 64) return -ENOMEM;
+  if (mm.mapCount > mm.maxMapCount) return -ENOMEM;
+  let pgoff = offset / PAGE_SIZE;
+  const addr = getUnmappedArea(mm, wanted, length, pgoff, flags, file);
+  if (addr < 0) return addr;
+  if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(addr, addr + length) !== null) {
+    return -EEXIST;
+  }
+  let vmFlags =
+    protToVmFlags(prot) | mapToVmFlags(mm, flags) | mm.defFlags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+  if ((flags & MAP_LOCKED) !== 0 && mm.rlimitMemlock === 0 && !mm.capIpcLock) return -EPERM;
+  if (!mlockFutureOk(mm, vmFlags, length)) return -EAGAIN;
+  if (file !== null) {
+    const result = fileVmFlags(file, prot, flags, vmFlags, pgoff, length);
+    if (result < 0) return result;
+    vmFlags = result;
+  } else {
+    switch (flags & MAP_TYPE) {
+      case MAP_SHARED:
+        if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
+        pgoff = 0;
+        vmFlags |= VM_SHARED | VM_MAYSHARE;
+        break;
+      case MAP_PRIVATE:
+        pgoff = addr / PAGE_SIZE;
+        break;
+      default:
+        return -EINVAL;
+    }
+  }
+  if ((flags & MAP_NORESERVE) !== 0) vmFlags |= VM_NORESERVE;
+  const failed = mmapRegion(task, file, addr, length, vmFlags, pgoff);
+  if (failed !== 0) return failed;
+  if (mm.phys.tracer.enabled) traceMmap(task, file, addr, length, prot, flags, pgoff);
+  if ((vmFlags & VM_LOCKED) !== 0 || (flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE) {
+    mmPopulate(mmu, task, addr, addr + length);
+  }
+  return addr;
+}
+
+/** What PROT_… asks for as VM_… (calc_vm_prot_bits). Unknown bits are ignored, as by mmap. */
+export function protToVmFlags(prot: number): number {
+  return (
+    ((prot & PROT_READ) !== 0 ? VM_READ : 0) |
+    ((prot & PROT_WRITE) !== 0 ? VM_WRITE : 0) |
+    ((prot & PROT_EXEC) !== 0 ? VM_EXEC : 0)
+  );
+}
+
+/** What MAP_… asks for as VM_… (calc_vm_flag_bits). */
+function mapToVmFlags(mm: MmStruct, flags: number): number {
+  return (
+    ((flags & MAP_GROWSDOWN) !== 0 ? VM_GROWSDOWN : 0) |
+    ((flags & MAP_LOCKED) !== 0 ? VM_LOCKED : 0) |
+    ((flags & MAP_STACK) !== 0 && mm.thpSize > 0 ? VM_NOHUGEPAGE : 0)
+  );
+}
+
+/** Checks a file mapping against the descriptor; the mapping's flags, or a negative errno. */
+function fileVmFlags(
+  file: File,
+  prot: number,
+  callerFlags: number,
+  asked: number,
+  pgoff: number,
+  length: number,
+): number {
+  let flags = callerFlags;
+  let vmFlags = asked;
+  if (length > MAX_FILE_BYTES || pgoff > (MAX_FILE_BYTES - length) / PAGE_SIZE) return -EOVERFLOW;
+  switch (flags & MAP_TYPE) {
+    case MAP_SHARED:
+    case MAP_SHARED_VALIDATE:
+      // Plain MAP_SHARED has always ignored flags it does not know.
+      if ((flags & MAP_TYPE) === MAP_SHARED) flags &= LEGACY_MAP_MASK;
+      if ((flags & ~LEGACY_MAP_MASK & ~MAP_SHARED_VALIDATE & ~MAP_FIXED_NOREPLACE) !== 0) return -EOPNOTSUPP;
+      if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
+      vmFlags |= VM_SHARED | VM_MAYSHARE;
+      if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
+      break;
+    case MAP_PRIVATE:
+      break;
+    default:
+      return -EINVAL;
+  }
+  if ((file.mode & FMODE_READ) === 0) return -EACCES;
+  if (file.ops.mmap === undefined) return -ENODEV;
+  if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
+  return vmFlags;
+}
+
+/** Makes the mapping at an address that is decided, replacing what is there (mmap_region). 0 or a negative errno. */
+function mmapRegion(
+  task: Task,
+  file: File | null,
+  addr: Vaddr,
+  length: number,
+  flags: number,
+  pgoff: number,
+): number {
+  const { mm } = task;
+  const end = addr + length;
+  const pages = length / PAGE_SIZE;
+  let vmFlags = flags;
+  const failed = splitAtEnds(mm, addr, end);
+  if (failed !== 0) return failed;
+  const replaced = mappedPages(mm, addr, end);
+  if (!mayExpandVm(mm, vmFlags, pages - replaced)) return -ENOMEM;
+  if (isAccountable(vmFlags)) {
+    if (!vmEnoughMemory(mm.phys, pages - replaced)) return -ENOMEM;
+    vmFlags |= VM_ACCOUNT;
+  }
+  unmapWhole(mm, addr, end);
+  const range = { start: addr, end, flags: vmFlags, pgoff, file, ops: null };
+  if (vmaMergeNewRange(mm, range) === null) {
+    const result = newMapping(task, range);
+    if (result !== 0) return result;
+  }
+  vmStatAccount(mm, vmFlags, pages);
+  if ((vmFlags & VM_LOCKED) !== 0) mm.lockedVm += pages;
+  return 0;
+}
+
+/** Links a mapping of its own for `range` (__mmap_new_vma). */
+function newMapping(
+  task: Task,
+  range: { start: Vaddr; end: Vaddr; flags: number; pgoff: number; file: File | null; ops: null },
+): number {
+  const { mm } = task;
+  let backing: File | null = null;
+  if (range.file === null && (range.flags & VM_SHARED) !== 0) {
+    const length = range.end - range.start;
+    if ((range.flags & VM_NORESERVE) === 0 && !vmEnoughMemory(mm.phys, length / PAGE_SIZE)) return -ENOMEM;
+    const made = newSharedAnonymousFile(task.fs.mounts, length);
+    if (typeof made === "number") return made;
+    backing = made;
+  }
+  const file = backing ?? range.file;
+  const vma = allocVma(mm, { ...range, file });
+  // The mapping holds a reference of its own.
+  backing?.put();
+  if (vma === null) return -ENOMEM;
+  if (file !== null) {
+    const refused = file.ops.mmap?.(file, vma) ?? -ENODEV;
+    if (refused !== 0) {
+      freeVma(vma);
+      return refused;
+    }
+  }
+  vmaSetPageProt(vma);
+  vmaLink(mm, vma);
+  return 0;
+}
+
+function mappedPages(mm: MmStruct, start: Vaddr, end: Vaddr): number {
+  let pages = 0;
+  for (let vma = mm.vmas.find(start); vma !== null && vma.start < end; vma = vma.next) {
+    pages += (Math.min(vma.end, end) - Math.max(vma.start, start)) / PAGE_SIZE;
+  }
+  return pages;
+}
+
+function traceMmap(
+  task: Task,
+  file: File | null,
+  address: Vaddr,
+  length: number,
+  prot: number,
+  flags: number,
+  pgoff: number,
+): void {
+  const shared = (flags & MAP_TYPE) !== MAP_PRIVATE;
+  const mappingType: MappingType =
+    file === null
+      ? shared
+        ? "shared anonymous"
+        : "private anonymous"
+      : shared
+        ? "shared file"
+        : "private file";
+  const path = file?.path ?? "";
+  const offset = file === null ? 0 : pgoff * PAGE_SIZE;
+  task.mm.phys.tracer.emit({
+    type: "mmap",
+    pid: task.pid,
+    address,
+    length,
+    prot,
+    flags,
+    mappingType,
+    path,
+    offset,
+  });
+}

@@ -1,0 +1,133 @@
+/** open, close, dup, fcntl and what else makes descriptors: memfd_create, pipe2. */
+import { memfdAddSeals, memfdGetSeals, newMemfd } from "../shmem/memfd.ts";
+import { EBADF, EINVAL, EMFILE, ENOTTY } from "../uapi/errno.ts";
+import {
+  F_DUPFD,
+  F_DUPFD_CLOEXEC,
+  F_GETFD,
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  FD_CLOEXEC,
+  O_APPEND,
+  O_CLOEXEC,
+  O_DIRECT,
+  O_NOATIME,
+  O_NONBLOCK,
+} from "../uapi/fcntl.ts";
+import { F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ, FIOCLEX, FIONCLEX } from "../uapi/fs.ts";
+import { MFD_CLOEXEC, RLIMIT_NOFILE } from "../uapi/mman.ts";
+import { openPath } from "../vfs/open.ts";
+import { newPipe, PIPE_SIZE, pipeOf } from "../vfs/pipe.ts";
+import { fdGet, fdGetRaw, fdInstall, startAt, walkContext } from "./fd.ts";
+import type { Task } from "./task.ts";
+
+/** Status flags that F_SETFL may change (SETFL_MASK; FASYNC is not there). */
+const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
+
+/** openat(2). */
+export function sysOpenat(task: Task, dirfd: number, path: string, flags: number, mode: number): number {
+  const start = startAt(task, dirfd, path);
+  if (typeof start === "number") return start;
+  const file = openPath(walkContext(task), start, path, flags, mode);
+  return typeof file === "number" ? file : fdInstall(task, file, (flags & O_CLOEXEC) !== 0);
+}
+
+/** close(2). */
+export function sysClose(task: Task, fd: number): number {
+  return task.files.close(fd);
+}
+
+/** dup(2). */
+export function sysDup(task: Task, fd: number): number {
+  return duplicate(task, fd, 0, false);
+}
+
+/** dup2(2), for callers that have no dup3. */
+export function sysDup2(task: Task, oldFd: number, newFd: number): number {
+  if (oldFd === newFd) return fdGetRaw(task, oldFd) === undefined ? -EBADF : newFd;
+  return sysDup3(task, oldFd, newFd, 0);
+}
+
+/** dup3(2). */
+export function sysDup3(task: Task, oldFd: number, newFd: number, flags: number): number {
+  if ((flags & ~O_CLOEXEC) !== 0 || oldFd === newFd) return -EINVAL;
+  if (newFd < 0 || newFd >= task.rlimits[RLIMIT_NOFILE].soft) return -EBADF;
+  return task.files.dup2(oldFd, newFd, (flags & O_CLOEXEC) !== 0);
+}
+
+function duplicate(task: Task, fd: number, min: number, cloexec: boolean): number {
+  const file = fdGetRaw(task, fd);
+  if (file === undefined) return -EBADF;
+  file.get();
+  return fdInstall(task, file, cloexec, min);
+}
+
+/** fcntl(2): descriptors, status flags, seals, the size of a pipe; locks and signals are not there (EINVAL). */
+export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): number {
+  const file = fdGetRaw(task, fd);
+  if (file === undefined) return -EBADF;
+  switch (cmd) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+      if (arg < 0 || arg >= task.rlimits[RLIMIT_NOFILE].soft) return -EINVAL;
+      return duplicate(task, fd, arg, cmd === F_DUPFD_CLOEXEC);
+    case F_GETFD:
+      return task.files.isCloexec(fd) ? FD_CLOEXEC : 0;
+    case F_SETFD:
+      task.files.setCloexec(fd, (arg & FD_CLOEXEC) !== 0);
+      return 0;
+    case F_GETFL:
+      return file.flags;
+  }
+  // What is left needs more than a path.
+  const open = fdGet(task, fd);
+  if (open === undefined) return -EBADF;
+  switch (cmd) {
+    case F_SETFL:
+      open.flags = (open.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
+      return 0;
+    case F_ADD_SEALS:
+      return memfdAddSeals(open, arg);
+    case F_GET_SEALS:
+      return memfdGetSeals(open);
+    case F_GETPIPE_SZ:
+      return pipeOf(open) === undefined ? -EBADF : PIPE_SIZE;
+    default:
+      return -EINVAL;
+  }
+}
+
+/** memfd_create(2). */
+export function sysMemfdCreate(task: Task, name: string, flags: number): number {
+  const file = newMemfd(task.fs.mounts, name, flags, task);
+  return typeof file === "number" ? file : fdInstall(task, file, (flags & MFD_CLOEXEC) !== 0);
+}
+
+/** pipe2(2): the reading and the writing descriptor, or negative errno. */
+export function sysPipe2(task: Task, flags: number): readonly [number, number] | number {
+  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL;
+  const ends = newPipe(task.fs.mounts, flags);
+  if (typeof ends === "number") return ends;
+  const cloexec = (flags & O_CLOEXEC) !== 0;
+  const reading = fdInstall(task, ends[0], cloexec);
+  if (reading < 0) {
+    ends[1].put();
+    return reading;
+  }
+  const writing = fdInstall(task, ends[1], cloexec);
+  if (writing >= 0) return [reading, writing];
+  task.files.close(reading);
+  return -EMFILE;
+}
+
+/** ioctl(2), as far as it needs no structure in user memory: those are the machine's to decode. */
+export function sysIoctl(task: Task, fd: number, cmd: number, arg: number): number {
+  const file = fdGet(task, fd);
+  if (file === undefined) return -EBADF;
+  if (cmd === FIOCLEX || cmd === FIONCLEX) {
+    task.files.setCloexec(fd, cmd === FIOCLEX);
+    return 0;
+  }
+  return file.ops.ioctl?.(file, cmd, arg) ?? -ENOTTY;
+}

@@ -1,0 +1,60 @@
+/**
+ * Task: what a system call sees of its caller (task_struct): address space, descriptors, directory, limits, counts.
+ *
+ * The public Process and the machine's threads both are tasks, so that a system call has one implementation.
+ */
+import { RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STACK } from "../uapi/mman.ts";
+import type { Dentry } from "../vfs/dentry.ts";
+import type { FdTable } from "../vfs/fd-table.ts";
+import type { MountNamespace } from "../vfs/mount.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+
+/** Root, working directory and umask (fs_struct), shared by CLONE_FS. */
+export class FsContext {
+  readonly mounts: MountNamespace;
+  root: Dentry;
+  cwd: Dentry;
+  umask = 0o022;
+
+  constructor(mounts: MountNamespace, root: Dentry, cwd: Dentry) {
+    this.mounts = mounts;
+    this.root = root;
+    this.cwd = cwd;
+  }
+
+  clone(): FsContext {
+    const copy = new FsContext(this.mounts, this.root, this.cwd);
+    copy.umask = this.umask;
+    return copy;
+  }
+}
+
+export interface Rlimit {
+  /** Soft and hard limit; Infinity for none. */
+  soft: number;
+  hard: number;
+}
+
+/** The limits a process starts with (include/asm-generic/resource.h). */
+export function initialRlimits(): Rlimit[] {
+  const limits = Array.from({ length: RLIM_NLIMITS }, () => ({ soft: RLIM_INFINITY, hard: RLIM_INFINITY }));
+  limits[RLIMIT_STACK].soft = 8 * 2 ** 20;
+  limits[RLIMIT_NOFILE] = { soft: 1024, hard: 4096 };
+  limits[RLIMIT_MEMLOCK] = { soft: 8 * 2 ** 20, hard: 8 * 2 ** 20 };
+  return limits;
+}
+
+export interface Task {
+  readonly pid: number;
+  /** What /proc/PID/comm says. */
+  comm: string;
+  mm: MmStruct;
+  files: FdTable;
+  fs: FsContext;
+  uid: number;
+  gid: number;
+  readonly rlimits: Rlimit[];
+  /** Faults handled without and with storage I/O. */
+  minFlt: number;
+  majFlt: number;
+}

@@ -1,0 +1,82 @@
+/**
+ * The kernel's event and state counters under their names in /proc/vmstat (mm/vmstat.c).
+ *
+ * One Float64Array indexed by the constants below: counting allocates nothing and is exact to 2^53. State counters
+ * (NR_…) rise and fall and must equal a recount of the state they count; event counters (PG…) only rise.
+ */
+const NAMES = [
+  "nr_free_pages",
+  "nr_inactive_anon",
+  "nr_active_anon",
+  "nr_inactive_file",
+  "nr_active_file",
+  "nr_unevictable",
+  "nr_mlock",
+  "nr_anon_pages",
+  "nr_mapped",
+  "nr_file_pages",
+  "nr_dirty",
+  "nr_writeback",
+  "nr_shmem",
+  "nr_page_table_pages",
+  "nr_dirtied",
+  "nr_written",
+  "pgpgin",
+  "pgpgout",
+  "pswpin",
+  "pswpout",
+  "pgalloc_normal",
+  "pgfree",
+  "pgactivate",
+  "pgdeactivate",
+  "pgfault",
+  "pgmajfault",
+  "pgscan_direct",
+  "pgscan_file",
+  "pgsteal_direct",
+  "pgsteal_file",
+  "allocstall_normal",
+  "oom_kill",
+] as const;
+
+export type VmStatName = (typeof NAMES)[number];
+export const VMSTAT_NAMES: readonly VmStatName[] = NAMES;
+
+export const NR_FREE_PAGES = 0;
+export const NR_INACTIVE_ANON = 1;
+export const NR_ACTIVE_ANON = 2;
+export const NR_INACTIVE_FILE = 3;
+export const NR_ACTIVE_FILE = 4;
+export const NR_UNEVICTABLE = 5;
+export const NR_MLOCK = 6;
+export const NR_ANON_MAPPED = 7;
+export const NR_FILE_MAPPED = 8;
+export const NR_FILE_PAGES = 9;
+export const NR_FILE_DIRTY = 10;
+export const NR_WRITEBACK = 11;
+export const NR_SHMEM = 12;
+export const NR_PAGETABLE = 13;
+export const NR_DIRTIED = 14;
+export const NR_WRITTEN = 15;
+export const PGPGIN = 16;
+export const PGPGOUT = 17;
+export const PSWPIN = 18;
+export const PSWPOUT = 19;
+export const PGALLOC = 20;
+export const PGFREE = 21;
+export const PGACTIVATE = 22;
+export const PGDEACTIVATE = 23;
+export const PGFAULT = 24;
+export const PGMAJFAULT = 25;
+export const PGSCAN_DIRECT = 26;
+export const PGSCAN_FILE = 27;
+export const PGSTEAL_DIRECT = 28;
+export const PGSTEAL_FILE = 29;
+export const ALLOCSTALL = 30;
+export const OOM_KILL = 31;
+
+export type VmStat = Float64Array;
+
+export function newVmStat(): VmStat {
+  return new Float64Array(NAMES.length);
+}

@@ -1,0 +1,65 @@
+/** Constants of file calls beyond open: seals, fallocate, rename, poll, device numbers (include/uapi/linux/*.h). */
+
+export const F_SETPIPE_SZ = 1031;
+export const F_GETPIPE_SZ = 1032;
+export const F_ADD_SEALS = 1033;
+export const F_GET_SEALS = 1034;
+
+export const F_SEAL_SEAL = 0x0001;
+export const F_SEAL_SHRINK = 0x0002;
+export const F_SEAL_GROW = 0x0004;
+export const F_SEAL_WRITE = 0x0008;
+export const F_SEAL_FUTURE_WRITE = 0x0010;
+export const F_SEAL_EXEC = 0x0020;
+export const F_ALL_SEALS = 0x003f;
+
+export const FALLOC_FL_KEEP_SIZE = 0x01;
+export const FALLOC_FL_PUNCH_HOLE = 0x02;
+export const FALLOC_FL_COLLAPSE_RANGE = 0x08;
+export const FALLOC_FL_ZERO_RANGE = 0x10;
+export const FALLOC_FL_INSERT_RANGE = 0x20;
+
+export const RENAME_NOREPLACE = 1;
+export const RENAME_EXCHANGE = 2;
+export const RENAME_WHITEOUT = 4;
+
+export const AT_EACCESS = 0x200;
+
+export const R_OK = 4;
+export const W_OK = 2;
+export const X_OK = 1;
+export const F_OK = 0;
+
+/** tv_nsec of utimensat: the present time, and leave it alone. */
+export const UTIME_NOW = 0x3fffffff;
+export const UTIME_OMIT = 0x3ffffffe;
+
+export const POLLIN = 0x0001;
+export const POLLOUT = 0x0004;
+export const POLLERR = 0x0008;
+export const POLLHUP = 0x0010;
+
+export const FIONREAD = 0x541b;
+export const FIONBIO = 0x5421;
+export const FIONCLEX = 0x5450;
+export const FIOCLEX = 0x5451;
+
+/** st_mode bits that chmod and open may set (S_IALLUGO). */
+export const S_IALLUGO = 0o7777;
+
+export const TMPFS_MAGIC = 0x01021994;
+export const PIPEFS_MAGIC = 0x50495045;
+export const ANON_INODE_FS_MAGIC = 0x09041934;
+
+/** A device number as stat reports it (new_encode_dev). */
+export function makedev(major: number, minor: number): number {
+  return (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);
+}
+
+export function majorOf(dev: number): number {
+  return (dev >> 8) & 0xfff;
+}
+
+export function minorOf(dev: number): number {
+  return (dev & 0xff) | ((dev >> 12) & 0xfff00);
+}

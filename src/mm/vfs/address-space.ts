@@ -1,0 +1,63 @@
+/**
+ * address_space: the page cache of one inode: which frames hold which pages of it, and which mappings show them.
+ *
+ * Owner: the inode (`i_mapping`). Every open file and every mapping of the inode goes through this one object, so that
+ * read, write and memory agree at once. Invariants: a page in `pages` at index i has frames.mapping == id,
+ * frames.index == i, valid content (PG_UPTODATE), one reference for the cache, and where storage stands behind the file
+ * PG_DIRTY iff tag DIRTY is set; `pages.size` counts them (nrpages).
+ */
+import { XArray } from "../../lib/xarray.ts";
+import type { PageOwner, PhysicalMemory } from "../frames/physical-memory.ts";
+import type { Pfn, PgOff } from "../page.ts";
+import { IntervalTree } from "../vma/interval-tree.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import type { Errseq } from "./errseq.ts";
+import type { Inode } from "./inode.ts";
+
+/** What a file system does for the page cache (address_space_operations). All answer 0 or a negative errno. */
+export interface AddressSpaceOperations {
+  /**
+   * Fills `count` consecutive pages from `index` on, whose frames are `pfns[0…count)`: the whole of each frame, zeros
+   * past the end of the file. The array is the caller's scratch, good for the call alone; nothing may be allocated, read
+   * or written through a page cache in between.
+   */
+  readPages(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count: number): number;
+  /** Writes `count` consecutive pages to storage; of the last one only what lies before the end of the file. */
+  writePages(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count: number): number;
+  /** Dirty pages are written back to storage (false for tmpfs, whose pages live in memory alone). */
+  readonly writesBack: boolean;
+}
+
+export class AddressSpace implements PageOwner {
+  readonly ownerKind = "file";
+  /** Id in PhysicalMemory.owners, which the frames' `mapping` column names. */
+  readonly id: number;
+  readonly phys: PhysicalMemory;
+  readonly host: Inode;
+  readonly ops: AddressSpaceOperations;
+  /** Cached pages: index → frame number, with tags. */
+  readonly pages: XArray = new XArray();
+  /** Every mapping of this file, keyed by the pages it shows. */
+  readonly iMmap: IntervalTree<VmArea> = new IntervalTree<VmArea>();
+  /** Mappings through which the file may be written (i_mmap_writable). */
+  writableMappings = 0;
+  /** The last write-back error, and who has seen it. */
+  wbErr: Errseq = 0;
+
+  constructor(phys: PhysicalMemory, host: Inode, ops: AddressSpaceOperations) {
+    this.phys = phys;
+    this.host = host;
+    this.ops = ops;
+    this.id = phys.owners.add(this);
+  }
+
+  /** Whether a store through a mapping must be noticed, because storage is to get it (mapping_can_writeback). */
+  get canWriteback(): boolean {
+    return this.ops.writesBack;
+  }
+
+  /** Forgets the id. Every page must be gone. */
+  destroy(): void {
+    this.phys.owners.remove(this.id);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The descriptors of a process (files_struct): small numbers for open files.
+ *
+ * Each entry holds a reference to its file; dup and fork add references to the same file, which is why a position is
+ * shared between them. A new descriptor is always the lowest free one.
+ */
+import { EBADF, EMFILE } from "../uapi/errno.ts";
+import type { File } from "./file.ts";
+
+export class FdTable {
+  readonly #files: (File | undefined)[] = [];
+  readonly #cloexec: Set<number> = new Set();
+  /** No descriptor below this one is free. */
+  #lowest = 0;
+  /** Tasks that share the table (CLONE_FILES). */
+  users = 1;
+
+  /**
+   * Gives `file` the lowest free descriptor from `min` on, and takes over the caller's reference. -EMFILE (the
+   * reference stays the caller's) when that is not below `limit`, the soft RLIMIT_NOFILE.
+   */
+  alloc(file: File, cloexec: boolean, limit: number, min = 0): number {
+    let fd = Math.max(min, this.#lowest);
+    while (this.#files[fd] !== undefined) fd++;
+    if (fd >= limit) return -EMFILE;
+    this.#install(fd, file, cloexec);
+    if (min <= this.#lowest) this.#lowest = fd + 1;
+    return fd;
+  }
+
+  /** The file of a descriptor, O_PATH ones included; undefined when it is not open. */
+  get(fd: number): File | undefined {
+    return this.#files[fd];
+  }
+
+  /** 0, or what the file's flush answers; the descriptor is gone in any case. */
+  close(fd: number): number {
+    const file = this.#files[fd];
+    if (file === undefined) return -EBADF;
+    this.#files[fd] = undefined;
+    this.#cloexec.delete(fd);
+    if (fd < this.#lowest) this.#lowest = fd;
+    return closeFile(file);
+  }
+
+  /** Makes `newFd` another descriptor of `oldFd`'s file, closing what it was. Preconditions: oldFd is open, newFd < limit. */
+  dup2(oldFd: number, newFd: number, cloexec: boolean): number {
+    const file = this.#files[oldFd];
+    if (file === undefined) return -EBADF;
+    file.get();
+    const replaced = this.#files[newFd];
+    this.#install(newFd, file, cloexec);
+    // Errors of that close go unseen, as dup2(2) warns.
+    if (replaced !== undefined) closeFile(replaced);
+    return newFd;
+  }
+
+  isCloexec(fd: number): boolean {
+    return this.#cloexec.has(fd);
+  }
+
+  setCloexec(fd: number, cloexec: boolean): void {
+    if (cloexec) this.#cloexec.add(fd);
+    else this.#cloexec.delete(fd);
+  }
+
+  /** The child's table at fork: the same files, with references of its own. */
+  clone(): FdTable {
+    const copy = new FdTable();
+    for (const [fd, file] of this.entries()) {
+      file.get();
+      copy.#install(fd, file, this.#cloexec.has(fd));
+    }
+    copy.#lowest = this.#lowest;
+    return copy;
+  }
+
+  /** exec: what is marked close-on-exec goes. */
+  closeOnExec(): void {
+    for (const fd of [...this.#cloexec]) this.close(fd);
+  }
+
+  /** exit: everything goes. */
+  closeAll(): void {
+    for (const [fd] of [...this.entries()]) this.close(fd);
+  }
+
+  /** Open descriptors in order. */
+  *entries(): IterableIterator<readonly [number, File]> {
+    for (let fd = 0; fd < this.#files.length; fd++) {
+      const file = this.#files[fd];
+      if (file !== undefined) yield [fd, file];
+    }
+  }
+
+  #install(fd: number, file: File, cloexec: boolean): void {
+    // Holes are filled in, so that the array stays a plain list.
+    while (this.#files.length < fd) this.#files.push(undefined);
+    this.#files[fd] = file;
+    this.setCloexec(fd, cloexec);
+  }
+}
+
+/** filp_close: flush, then drop the descriptor's reference. */
+function closeFile(file: File): number {
+  const flushed = file.ops.flush?.(file) ?? 0;
+  file.put();
+  return flushed;
+}

@@ -1,0 +1,116 @@
+/**
+ * file: one open file description: position, mode and flags, shared by the descriptors that dup and fork made.
+ *
+ * Descriptors, mappings and calls in progress hold references; the last one to go releases the inode, which ends
+ * there if it has no name left.
+ */
+import { BugError } from "../bug.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import type { MappedFile } from "../vma/vm-operations.ts";
+import type { AddressSpace } from "./address-space.ts";
+import type { Dentry } from "./dentry.ts";
+import type { Errseq } from "./errseq.ts";
+import { type DirEntry, type Inode, igrab, iput } from "./inode.ts";
+import type { IovIter } from "./iov-iter.ts";
+import { dPath } from "./path.ts";
+
+export const FMODE_READ = 1;
+export const FMODE_WRITE = 2;
+export const FMODE_PATH = 0x4000;
+
+/** What a kind of file does when it is used (file_operations). Byte counts or 0 on success, else negative errno. */
+export interface FileOperations {
+  read?(file: File, to: IovIter, pos: number): number;
+  write?(file: File, from: IovIter, pos: number): number;
+  /** The file has no position: pread, pwrite and lseek answer ESPIPE (stream_open). */
+  readonly isStream?: boolean;
+  /** New position, or negative errno; absent: position counts bytes of inode.size. -ESPIPE for streams. */
+  llseek?(file: File, offset: number, whence: number): number;
+  /**
+   * Checks and prepares a mapping; absent: the file can't be mapped (ENODEV). Precondition: vma.file is `file`, with a
+   * reference of the mapping's own. Sets vma.ops, or leaves it null for anonymous memory; may put another file in
+   * vma.file's place (shared /dev/zero).
+   */
+  mmap?(file: File, vma: VmArea): number;
+  /** Writes what is dirty in start … end (bytes) to storage; `datasync` leaves out times. */
+  fsync?(file: File, start: number, end: number, datasync: boolean): number;
+  fallocate?(file: File, mode: number, offset: number, len: number): number;
+  readdir?(file: File): readonly DirEntry[] | number;
+  ioctl?(file: File, cmd: number, arg: number): number;
+  /** POLLIN | POLLOUT … that would not block now. */
+  poll?(file: File): number;
+  /** A descriptor was closed (flush), and the last reference is gone (release). */
+  flush?(file: File): number;
+  release?(file: File): void;
+}
+
+export class File implements MappedFile {
+  readonly dentry: Dentry;
+  readonly inode: Inode;
+  readonly ops: FileOperations;
+  /** FMODE_… */
+  readonly mode: number;
+  /** O_… status flags; F_SETFL changes some. */
+  flags: number;
+  /** Byte offset of the next read or write. */
+  pos = 0;
+  /** Descriptors, mappings and calls in progress that hold it. */
+  refs = 1;
+  /** The write-back error state that this description has already reported. */
+  wbErr: Errseq;
+  /** Private state of the kind of file. */
+  data: unknown = undefined;
+  /** Readahead state (file_ra_state): start, size, async part, previous position, all in pages. */
+  raStart = 0;
+  raSize = 0;
+  raAsync = 0;
+  raPrev = -1;
+  raMmapMiss = 0;
+  /** Largest readahead window of this description (pages): POSIX_FADV and file system set it. */
+  raPages: number;
+
+  constructor(dentry: Dentry, inode: Inode, mode: number, flags: number, raPages: number) {
+    this.dentry = dentry;
+    this.inode = inode;
+    this.ops = (mode & FMODE_PATH) === 0 ? inode.fops : PATH_OPS;
+    this.mode = mode;
+    this.flags = flags;
+    this.raPages = raPages;
+    this.wbErr = inode.mapping?.wbErr ?? 0;
+    igrab(inode);
+    if ((mode & FMODE_WRITE) !== 0) inode.writers++;
+  }
+
+  get mapping(): AddressSpace {
+    const mapping = this.inode.mapping;
+    if (mapping === null) throw new TypeError("this kind of file has no page cache");
+    return mapping;
+  }
+
+  /** The path that maps shows. */
+  get path(): string {
+    return dPath(this.dentry);
+  }
+
+  get(): void {
+    this.refs++;
+  }
+
+  put(): void {
+    this.refs--;
+    if (this.refs < 0) throw new BugError("File.put", `"${this.dentry.name}" has ${this.refs} references`);
+    if (this.refs > 0) return;
+    if ((this.mode & FMODE_WRITE) !== 0) this.inode.writers--;
+    this.ops.release?.(this);
+    iput(this.inode);
+  }
+}
+
+/** An O_PATH description can be named, stat'ed and walked from, and nothing else (empty_fops). */
+const PATH_OPS: FileOperations = {};
+
+/** The open file behind a mapping. Precondition: the mapping has one. */
+export function fileOf(vma: VmArea): File {
+  if (!(vma.file instanceof File)) throw new BugError("fileOf", "the mapping has no file");
+  return vma.file;
+}

@@ -1,0 +1,23 @@
+/**
+ * iov_iter: where the bytes of a read go to, or those of a write come from: user memory behind an MMU, or a plain
+ * byte array of the library's. File systems and the page cache copy through it and never see which it is.
+ *
+ * A copy that meets a bad user page stops there: the count returned is short, and the caller reports what was
+ * transferred, or EFAULT where nothing was.
+ */
+export interface IovIter {
+  /** Bytes left. */
+  readonly count: number;
+  /** Copies up to n bytes from RAM at byte address `ram` to the destination and advances; answers how many. */
+  copyToIter(ram: number, n: number): number;
+  /** Copies up to n bytes of the source into RAM at byte address `ram` and advances; answers how many. */
+  copyFromIter(ram: number, n: number): number;
+  /** Writes up to n zero bytes to the destination and advances; answers how many (reads of a hole). */
+  zeroIter(n: number): number;
+  /** Copies bytes that lie outside RAM to the destination and advances; answers how many. */
+  copyBytesToIter(bytes: Uint8Array): number;
+  /** Takes up to bytes.length bytes of the source into `bytes` and advances; answers how many. */
+  copyBytesFromIter(bytes: Uint8Array): number;
+  /** Takes back the last n bytes of advance. */
+  revert(n: number): void;
+}

@@ -1,0 +1,210 @@
+/**
+ * The path walk (fs/namei.c): from a string to a dentry.
+ *
+ * A walk stands on a directory and has strings still to go: the rest of the path, and on top of it the rest of each
+ * symbolic link that it has entered. One step takes one name off the top string, so that a link's target is walked
+ * exactly as if it had been written into the path. The last name is left to the caller, who may look it up, create
+ * it, or remove it.
+ *
+ * Never above `root`: ".." stays there, and absolute links start there. That is the whole confinement of a guest;
+ * storage below never follows a link itself.
+ */
+import { EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from "../uapi/errno.ts";
+import { NAME_MAX, PATH_MAX } from "../uapi/fcntl.ts";
+import { type Dentry, dAdd, dDelete, dMove, isSubdir } from "./dentry.ts";
+import { type Credentials, isDir, isLnk } from "./inode.ts";
+import { inodePermission, MAY_EXEC } from "./permission.ts";
+
+/** Follow a symbolic link in the last place too; the result must be a directory. */
+export const LOOKUP_FOLLOW = 1;
+export const LOOKUP_DIRECTORY = 2;
+
+/** Links entered by one walk before it gives up. */
+const MAXSYMLINKS = 40;
+
+/** Who walks, and where its root and its working directory are. */
+export interface WalkContext extends Credentials {
+  readonly root: Dentry;
+  readonly cwd: Dentry;
+  readonly umask: number;
+}
+
+/** What stands in the last place of a path. */
+export type LastType = "name" | "dot" | "dotdot" | "root";
+
+/** Bytes of a string in UTF-8, counted only where it may matter. */
+export function byteLength(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // A surrogate pair is two units and four bytes: each half counts two.
+    if (unit >= 0x80) bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
+  }
+  return bytes;
+}
+
+/** The top of whatever is mounted over `dentry`. */
+export function crossMounts(dentry: Dentry): Dentry {
+  let at = dentry;
+  while (at.mounted !== null) at = at.mounted;
+  return at;
+}
+
+export class PathWalk {
+  /** The directory in which `last` is to be looked up. */
+  at: Dentry;
+  lastType: LastType = "root";
+  last = "";
+  /** A slash followed the last name: it must be a directory, and a link there is followed. */
+  trailingSlash = false;
+  readonly #ctx: WalkContext;
+  /** Strings to walk, innermost link last; none is empty or starts with a slash. */
+  readonly #rest: string[] = [];
+  #links = 0;
+  readonly #error: number;
+
+  constructor(ctx: WalkContext, start: Dentry, path: string) {
+    this.#ctx = ctx;
+    this.at = start;
+    this.#error = checkPath(path);
+    if (this.#error === 0) this.#enter(path);
+  }
+
+  /** Walks up to the last name, which it leaves in `last` with `at` as its directory. 0 or negative errno. */
+  toLast(): number {
+    if (this.#error !== 0) return this.#error;
+    for (;;) {
+      const text = this.#rest.pop();
+      if (text === undefined) {
+        this.lastType = "root";
+        return 0;
+      }
+      const denied = this.#maySearch();
+      if (denied !== 0) return denied;
+      const end = text.indexOf("/");
+      this.last = end < 0 ? text : text.slice(0, end);
+      const next = end < 0 ? "" : text.slice(end).replace(/^\/+/, "");
+      if (next !== "") this.#rest.push(next);
+      this.lastType = this.last === "." ? "dot" : this.last === ".." ? "dotdot" : "name";
+      if (this.#rest.length === 0) {
+        if (end >= 0) this.trailingSlash = true;
+        return 0;
+      }
+      const dentry = this.lookupLast();
+      if (typeof dentry === "number") return dentry;
+      if (isLnk(dentry.inode)) {
+        const failed = this.follow(dentry);
+        if (failed !== 0) return failed;
+      } else {
+        if (!isDir(dentry.inode)) return -ENOTDIR;
+        this.at = dentry;
+      }
+    }
+  }
+
+  /** The dentry of the last name, mounts crossed, or negative errno. */
+  lookupLast(): Dentry | number {
+    switch (this.lastType) {
+      case "root":
+      case "dot":
+        return this.at;
+      case "dotdot":
+        return this.#up();
+      case "name": {
+        const dentry = lookupOne(this.at, this.last);
+        return typeof dentry === "number" ? dentry : crossMounts(dentry);
+      }
+    }
+  }
+
+  /** Enters the link `dentry`: what follows is as if its target stood in the path in its place. */
+  follow(dentry: Dentry): number {
+    if (this.#links++ >= MAXSYMLINKS) return -ELOOP;
+    const { inode } = dentry;
+    if (inode.ops.jump !== undefined) {
+      const target = inode.ops.jump(inode);
+      if (typeof target === "number") return target;
+      this.at = target;
+      return 0;
+    }
+    const target = inode.ops.readlink?.(inode) ?? -EINVAL;
+    if (typeof target === "number") return target;
+    if (target === "") return -ENOENT;
+    this.#enter(target);
+    return 0;
+  }
+
+  #enter(path: string): void {
+    if (path.startsWith("/")) this.at = crossMounts(this.#ctx.root);
+    const rest = path.replace(/^\/+/, "");
+    if (rest !== "") this.#rest.push(rest);
+  }
+
+  #maySearch(): number {
+    if (!isDir(this.at.inode)) return -ENOTDIR;
+    return inodePermission(this.#ctx, this.at.inode, MAY_EXEC);
+  }
+
+  #up(): Dentry {
+    let at = this.at;
+    const root = crossMounts(this.#ctx.root);
+    // From the root of a mount, ".." is the parent of the directory that it covers.
+    while (at !== root && at.covers !== null) at = at.covers;
+    if (at === root || at.parent === null) return at;
+    return crossMounts(at.parent);
+  }
+}
+
+function checkPath(path: string): number {
+  if (path === "") return -ENOENT;
+  if (path.includes("\0")) return -EINVAL;
+  if (path.length * 3 >= PATH_MAX && byteLength(path) >= PATH_MAX) return -ENAMETOOLONG;
+  return 0;
+}
+
+/** The dentry that `path` leads to, walked from `start` (the working directory, or an *at call's descriptor). */
+export function pathLookup(ctx: WalkContext, start: Dentry, path: string, flags: number): Dentry | number {
+  const walk = new PathWalk(ctx, start, path);
+  for (;;) {
+    const failed = walk.toLast();
+    if (failed !== 0) return failed;
+    const dentry = walk.lookupLast();
+    if (typeof dentry === "number") return dentry;
+    if (isLnk(dentry.inode) && ((flags & LOOKUP_FOLLOW) !== 0 || walk.trailingSlash)) {
+      const stuck = walk.follow(dentry);
+      if (stuck !== 0) return stuck;
+      continue;
+    }
+    if (((flags & LOOKUP_DIRECTORY) !== 0 || walk.trailingSlash) && !isDir(dentry.inode)) return -ENOTDIR;
+    return dentry;
+  }
+}
+
+/**
+ * The dentry of `name` in `dir`, mounts not crossed, or negative errno. Where others may change the directory, storage
+ * is asked even for a name that is known: it may have gone, or lead to another file now.
+ */
+export function lookupOne(dir: Dentry, name: string): Dentry | number {
+  if (name.length * 3 > NAME_MAX && byteLength(name) > NAME_MAX) return -ENAMETOOLONG;
+  const known = dir.children.get(name);
+  if (known !== undefined && (known.mounted !== null || known.inode.sb.revalidates !== true)) return known;
+  const inode = dir.inode.ops.lookup?.(dir.inode, name) ?? -ENOTDIR;
+  if (typeof inode !== "number" && known?.inode === inode) return known;
+  if (known !== undefined) dDelete(known);
+  if (typeof inode === "number") return inode;
+  if (isDir(inode)) {
+    // A directory has one name: storage moved it, and what is known below it moves along (d_splice_alias).
+    for (const alias of inode.aliases) {
+      if (isSubdir(dir, alias)) return -ELOOP;
+      dMove(alias, dir, name);
+      return alias;
+    }
+  }
+  return dAdd(dir, name, inode);
+}
+
+/** Whether `cred` may walk through the directory: chdir and its like ask before they go there. */
+export function maySearch(cred: Credentials, dentry: Dentry): number {
+  if (!isDir(dentry.inode)) return -ENOTDIR;
+  return inodePermission(cred, dentry.inode, MAY_EXEC) === 0 ? 0 : -EACCES;
+}

@@ -1,0 +1,57 @@
+/** super_block: one mounted file system: its root, its device number, and what it does as a whole. */
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { Inode } from "./inode.ts";
+
+/** Where the kernel's own instances of file systems are kept: one for each kind, which no path reaches (kern_mount). */
+export interface KernMounts {
+  kernMount(fs: FileSystem): SuperBlock;
+}
+
+/** What the VFS hands a file system when it is mounted. */
+export interface MountContext {
+  readonly kernMounts: KernMounts;
+  readonly phys: PhysicalMemory;
+  /** Nanoseconds since the epoch, from the kernel's clock. */
+  readonly now: () => number;
+  /** A device number (st_dev, maps) that no other mount has. */
+  readonly dev: number;
+}
+
+/** A kind of file system, ready to be mounted: tmpfs, Node's directories, … */
+export interface FileSystem {
+  /** "tmpfs", "nodefs", … */
+  readonly name: string;
+  mount(context: MountContext): SuperBlock;
+}
+
+export interface SuperBlock {
+  readonly fsName: string;
+  readonly dev: number;
+  readonly root: Inode;
+  /** Statistics for statfs. */
+  readonly magic: number;
+  /** Writes every dirty inode to storage; 0 or the first negative errno. */
+  sync(): number;
+  /** Time stamps a mapping's or a write's change. */
+  readonly now: () => number;
+  /** Nothing may be changed (EROFS). */
+  readonly readOnly?: boolean;
+  /** Others may change the names behind our back: a cached dentry must be looked up again before it is used. */
+  readonly revalidates?: boolean;
+  /** An inode that nobody holds can be made again from storage: evict it even while it has names there. */
+  readonly evictsUnused?: boolean;
+  /** Sizes for statfs; absent: all zero. */
+  statfs?(): StatFs;
+  /** The last mount is gone: everything is written and closed. */
+  umount?(): void;
+}
+
+/** What statfs tells of a file system beside type and id. Counts of blocks are in units of `blockSize` bytes. */
+export interface StatFs {
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly blocksFree: number;
+  readonly blocksAvailable: number;
+  readonly files: number;
+  readonly filesFree: number;
+}

@@ -1,0 +1,109 @@
+/**
+ * mm_struct: one address space: its mappings, its page table, its TLB slot and what is counted of it.
+ *
+ * Shared by the processes that CLONE_VM made; `users` counts them. The invariants that the validator proves: `vmas` is
+ * ordered, disjoint and merged where mergeable; `totalVm`, `dataVm`, `stackVm`, `execVm` and `lockedVm` equal a
+ * recount over the mappings; `rss` equals a recount over the PTEs.
+ */
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { PAGE_SIZE, type Vaddr } from "../page.ts";
+import type { PageTable } from "../pagetable/page-table.ts";
+import { TlbContext } from "../pagetable/tlb.ts";
+import type { Arch } from "./arch.ts";
+import { VmaTree } from "./vma-tree.ts";
+
+/** Indices of `rss` (include/linux/mm_types_task.h). */
+export const MM_FILEPAGES = 0;
+export const MM_ANONPAGES = 1;
+export const MM_SWAPENTS = 2;
+export const MM_SHMEMPAGES = 3;
+
+export class MmStruct {
+  readonly phys: PhysicalMemory;
+  readonly arch: Arch;
+  readonly pageTable: PageTable;
+  readonly tlb: TlbContext;
+  readonly vmas: VmaTree = new VmaTree();
+  /** Processes that share this address space. */
+  users = 1;
+  /** Top of the top-down search, bottom of the bottom-up one. */
+  mmapBase: Vaddr = 0;
+  mmapLegacyBase: Vaddr = 0;
+  /** Search upwards from mmapLegacyBase, as with an unlimited stack or ADDR_COMPAT_LAYOUT. */
+  bottomUp = false;
+  /** Pages mapped in all; private writable; stack; executable file; locked. */
+  totalVm = 0;
+  dataVm = 0;
+  stackVm = 0;
+  execVm = 0;
+  lockedVm = 0;
+  /** Resident pages by MM_… kind, and their highest sum. */
+  readonly rss: Int32Array = new Int32Array(4);
+  hiwaterRss = 0;
+  /** VM_… bits that every new mapping gets (mlockall MCL_FUTURE). */
+  defFlags = 0;
+  /** Most mappings (vm.max_map_count), least address (vm.mmap_min_addr), free bytes below a growing stack (stack_guard_gap). */
+  maxMapCount = 65530;
+  mmapMinAddr: Vaddr = 65536;
+  stackGuardGap: number = 256 * PAGE_SIZE;
+  /**
+   * Size in bytes of a transparent huge page: large private anonymous mappings without a hint are aligned to it, as by
+   * a kernel with CONFIG_TRANSPARENT_HUGEPAGE. 0: no such alignment.
+   */
+  thpSize = 0;
+  /** Resource limits in bytes: soft ones, and the hard one of RLIMIT_DATA, which a soft limit of 0 falls back to. */
+  rlimitAs: number = Number.POSITIVE_INFINITY;
+  rlimitData: number = Number.POSITIVE_INFINITY;
+  rlimitDataMax: number = Number.POSITIVE_INFINITY;
+  rlimitStack: number = 8 * 2 ** 20;
+  rlimitMemlock: number = 8 * 2 ** 20;
+  /** Capabilities that lift RLIMIT_MEMLOCK (CAP_IPC_LOCK) and mmapMinAddr for fixed mappings (CAP_SYS_RAWIO). */
+  capIpcLock = false;
+  capSysRawio = false;
+  /** For tests: allocations of mappings and anon_vmas left until every further one fails; −1 for never. */
+  failVmaAfter = -1;
+  startCode: Vaddr = 0;
+  endCode: Vaddr = 0;
+  startData: Vaddr = 0;
+  endData: Vaddr = 0;
+  startBrk: Vaddr = 0;
+  brk: Vaddr = 0;
+  startStack: Vaddr = 0;
+  argStart: Vaddr = 0;
+  argEnd: Vaddr = 0;
+  envStart: Vaddr = 0;
+  envEnd: Vaddr = 0;
+
+  constructor(phys: PhysicalMemory, arch: Arch, pageTable: PageTable) {
+    this.phys = phys;
+    this.tlb = new TlbContext(phys.ram);
+    this.arch = arch;
+    this.pageTable = pageTable;
+  }
+
+  /** Mappings of this address space (map_count). */
+  get mapCount(): number {
+    return this.vmas.size;
+  }
+
+  /** Whether one more mapping or anon_vma may be allocated: always, but under a test of running out of memory. */
+  mayAllocVma(): boolean {
+    if (this.failVmaAfter < 0) return true;
+    if (this.failVmaAfter === 0) return false;
+    this.failVmaAfter--;
+    return true;
+  }
+}
+
+/** Counts one more resident page of kind MM_… */
+export function incMmCounter(mm: MmStruct, kind: number): void {
+  const { rss } = mm;
+  rss[kind]++;
+  const total = rss[MM_FILEPAGES] + rss[MM_ANONPAGES] + rss[MM_SHMEMPAGES];
+  if (total > mm.hiwaterRss) mm.hiwaterRss = total;
+}
+
+/** Counts one resident page of kind MM_… less. */
+export function decMmCounter(mm: MmStruct, kind: number): void {
+  mm.rss[kind]--;
+}

@@ -1,0 +1,65 @@
+/**
+ * vm_area_struct: one mapping of an address space, start ≤ address < end, pages all of one kind.
+ *
+ * Owner: the mm whose tree it stands in. While it is in the tree, start, end and pgoff change only through the tree
+ * (which keeps the gaps) and the reverse-map trees (which are keyed by pgoff).
+ */
+import type { PgOff, Vaddr } from "../page.ts";
+import type { AnonVma, AnonVmaChain } from "./anon-vma.ts";
+import type { IntervalNode } from "./interval-tree.ts";
+import type { MmStruct } from "./mm-struct.ts";
+import { VM_SHARED } from "./vm-flags.ts";
+import type { MappedFile, VmOperations } from "./vm-operations.ts";
+
+export class VmArea {
+  readonly mm: MmStruct;
+  /** First byte, and the byte past the last; both page-aligned. */
+  start: Vaddr;
+  end: Vaddr;
+  /** VM_… bits. */
+  flags: number;
+  /** PTE bits that a page of this mapping gets (vm_page_prot): the protection map's row, lowered where writes must be noticed. */
+  pageProt: number;
+  /** Offset of `start` in the file; for anonymous memory start's page number when the mapping was made (pages). */
+  pgoff: PgOff;
+  /** The mapped file, with a reference held; null for private anonymous memory. */
+  file: MappedFile | null = null;
+  /** What the file system does on a fault; null for anonymous memory. */
+  ops: VmOperations | null = null;
+  /** Where this mapping's own anonymous pages are found from their frames; null until the first of them. */
+  anonVma: AnonVma | null = null;
+  /** All anon_vmas whose pages may be mapped here: its own first, then its ancestors' (fork). */
+  readonly anonVmaChain: AnonVmaChain[] = [];
+  /** Node in the file's i_mmap tree; null while not linked there. */
+  iMmapNode: IntervalNode<VmArea> | null = null;
+
+  /** Links of the mm's tree and list; the tree alone writes them. */
+  prev: VmArea | null = null;
+  next: VmArea | null = null;
+  rbParent: VmArea | null = null;
+  rbLeft: VmArea | null = null;
+  rbRight: VmArea | null = null;
+  rbRed = false;
+  /** The start in coarse units, a small integer: what the tree compares first. */
+  treeKey = 0;
+  /** Largest gap (bytes) below any mapping of this subtree. */
+  subtreeGap = 0;
+
+  constructor(mm: MmStruct, start: Vaddr, end: Vaddr, flags: number, pageProt: number, pgoff: PgOff) {
+    this.mm = mm;
+    this.start = start;
+    this.end = end;
+    this.flags = flags;
+    this.pageProt = pageProt;
+    this.pgoff = pgoff;
+  }
+
+  /** Whether its own pages are anonymous memory (vma_is_anonymous): no file system has a say. */
+  get isAnonymous(): boolean {
+    return this.ops === null;
+  }
+
+  get isShared(): boolean {
+    return (this.flags & VM_SHARED) !== 0;
+  }
+}

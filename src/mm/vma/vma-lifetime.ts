@@ -1,0 +1,112 @@
+/**
+ * The life of a mapping: allocated, linked, its bounds and flags changed, detached, removed.
+ *
+ * A mapping stands in up to three places at once, each keyed by its bounds: the tree of its address space (by
+ * address), its file's i_mmap and its anon_vmas' trees (both by pgoff). Every change of a linked mapping goes through
+ * this file, so that the three always agree.
+ *
+ * ```
+ *   allocVma / dupVma ──▶ vmaLink ──▶ setVmaRange, setVmaFlags ──▶ detachVma ──▶ (its pages are unmapped) ──▶ removeVma
+ *          └──────── freeVma, when it was never linked
+ * ```
+ *
+ * A mapping of a file holds one reference to it from allocVma or dupVma to removeVma or freeVma.
+ */
+import { PAGE_SIZE, type PgOff, type Vaddr } from "../page.ts";
+import { resizeAnonVmaChains, unlinkAnonVmas } from "./anon-vma.ts";
+import { IntervalNode } from "./interval-tree.ts";
+import type { MmStruct } from "./mm-struct.ts";
+import { vmaSetPageProt } from "./page-prot.ts";
+import { VmArea } from "./vm-area.ts";
+import type { MappedFile, VmOperations } from "./vm-operations.ts";
+
+/** What a mapping is to be: start … end of an address space, and what it shows there. */
+export interface VmaRange {
+  readonly start: Vaddr;
+  readonly end: Vaddr;
+  /** VM_… bits */
+  readonly flags: number;
+  /** offset in the file, for anonymous memory start's page number (pages) */
+  readonly pgoff: PgOff;
+  readonly file: MappedFile | null;
+  readonly ops: VmOperations | null;
+}
+
+/** A mapping that stands nowhere yet, with a file reference of its own; null when memory is out. */
+export function allocVma(mm: MmStruct, range: VmaRange): VmArea | null {
+  if (!mm.mayAllocVma()) return null;
+  const vma = new VmArea(mm, range.start, range.end, range.flags, 0, range.pgoff);
+  vma.file = range.file;
+  vma.ops = range.ops;
+  vma.file?.get();
+  vmaSetPageProt(vma);
+  return vma;
+}
+
+/**
+ * A copy of `vma` for `mm` (vm_area_dup) that stands nowhere yet, with a file reference of its own; null when memory
+ * is out. The caller shares the anon_vmas (anonVmaClone, anonVmaFork) and then tells ops.open.
+ */
+export function dupVma(mm: MmStruct, vma: VmArea): VmArea | null {
+  return allocVma(mm, vma);
+}
+
+/** Undoes allocVma or dupVma of a mapping that was never linked. */
+export function freeVma(vma: VmArea): void {
+  unlinkAnonVmas(vma);
+  vma.file?.put();
+}
+
+/** Makes the mapping part of its address space (vma_link). Precondition: nothing is mapped there. */
+export function vmaLink(mm: MmStruct, vma: VmArea): void {
+  mm.vmas.insert(vma);
+  if (vma.file === null) return;
+  const node = new IntervalNode<VmArea>(vma, vma.pgoff, lastPgoff(vma));
+  vma.iMmapNode = node;
+  vma.file.mapping.iMmap.insert(node);
+}
+
+/** Moves the bounds of a linked mapping. Precondition: the new range is free or its own. */
+export function setVmaRange(vma: VmArea, start: Vaddr, end: Vaddr, pgoff: PgOff): void {
+  vma.mm.vmas.resize(vma, start, end, pgoff);
+  if (vma.iMmapNode !== null) vma.file?.mapping.iMmap.resize(vma.iMmapNode, pgoff, lastPgoff(vma));
+  resizeAnonVmaChains(vma);
+}
+
+/** Gives the mapping other VM_… bits, and its pages-to-be the protection that follows from them. */
+export function setVmaFlags(vma: VmArea, flags: number): void {
+  vma.flags = flags;
+  vmaSetPageProt(vma);
+}
+
+/**
+ * Takes the mapping out of its address space: no fault finds it any more. The reverse maps still do, since its pages
+ * are yet to be unmapped.
+ */
+export function detachVma(vma: VmArea): void {
+  vma.mm.vmas.remove(vma);
+}
+
+/** The end of a detached mapping whose pages are unmapped (unlink_anon_vmas, unlink_file_vma, remove_vma). */
+export function removeVma(vma: VmArea): void {
+  unlinkRmap(vma);
+  vma.ops?.close?.(vma);
+  vma.file?.put();
+}
+
+/** The end of a mapping that a neighbour has swallowed: as removeVma, but what was mapped lives on, so no close. */
+export function dropMergedVma(vma: VmArea): void {
+  unlinkRmap(vma);
+  vma.file?.put();
+}
+
+function unlinkRmap(vma: VmArea): void {
+  unlinkAnonVmas(vma);
+  if (vma.iMmapNode === null) return;
+  vma.file?.mapping.iMmap.remove(vma.iMmapNode);
+  vma.iMmapNode = null;
+}
+
+function lastPgoff(vma: VmArea): PgOff {
+  return vma.pgoff + (vma.end - vma.start) / PAGE_SIZE - 1;
+}

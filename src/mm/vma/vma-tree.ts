@@ -1,0 +1,276 @@
+/**
+ * The mappings of an address space, ordered by address, in a red-black tree that knows where the holes are.
+ *
+ * A fault asks "which mapping holds this address?", mmap asks "where is a hole of this size?", and a program may have
+ * 65,530 mappings. Ordered by address, a tree answers the first in O(log n). For the second, each mapping carries the
+ * size of the hole right below it, and each node the largest such hole in its whole subtree: the search leaves out
+ * every subtree whose largest hole is too small, and so walks straight to the highest or lowest that fits.
+ *
+ * ```
+ *            gap(B)                 gap(C)
+ *   │  A  │◀──────▶│  B  ││   D   │◀──────▶│ C │          B.subtreeGap = max(gap(A), gap(B), gap(C), …)
+ * ```
+ *
+ * Linux kept exactly this tree (rb_subtree_gap in mm/mmap.c) until 6.1, when the maple tree took its place; what the
+ * two answer is the same. The hole above the last mapping belongs to no node and is looked at by itself. Guard gaps
+ * of growing stacks are not in here: they are a matter of who asks (unmapped-area.ts).
+ *
+ * An address is too large for V8's small integers, so each `start` is a pointer to a number elsewhere in memory. At a
+ * million mappings the search waits for memory and little else, so it compares `treeKey` first, the start in units of
+ * 128 KiB, which is a small integer and lies in the object beside the links; `start` decides between equal keys.
+ *
+ * Invariants: in order, start < end <= next.start; prev and next are the neighbours in order; the gap of a node is
+ * start − prev.end, or start for the first; subtreeGap is the largest gap in the subtree; treeKey follows from start;
+ * `size` counts the nodes.
+ */
+import { RbTree } from "../../lib/rbtree.ts";
+import { BugError } from "../bug.ts";
+import type { PgOff, Vaddr } from "../page.ts";
+import type { VmArea } from "./vm-area.ts";
+
+/** What lowestGap and highestGap answer when no hole fits. */
+export const NO_GAP = -1;
+
+/** Bytes of one unit of treeKey: 2^47 addresses fit the 30 bits that a small integer has in every build of V8. */
+const KEY_BYTES = 2 ** 17;
+
+const SUBTREE_GAP = {
+  recompute(vma: VmArea): boolean {
+    let gap = gapBelow(vma);
+    const { rbLeft, rbRight } = vma;
+    if (rbLeft !== null && rbLeft.subtreeGap > gap) gap = rbLeft.subtreeGap;
+    if (rbRight !== null && rbRight.subtreeGap > gap) gap = rbRight.subtreeGap;
+    if (gap === vma.subtreeGap) return false;
+    vma.subtreeGap = gap;
+    return true;
+  },
+};
+
+export class VmaTree {
+  /** Mappings in the tree. */
+  size = 0;
+  first: VmArea | null = null;
+  last: VmArea | null = null;
+  readonly #tree: RbTree<VmArea> = new RbTree<VmArea>(SUBTREE_GAP);
+  /** What find answered last: faults come in runs. Always in the tree, or null. */
+  #hit: VmArea | null = null;
+
+  /** For the validator. */
+  get root(): VmArea | null {
+    return this.#tree.root;
+  }
+
+  /** The first mapping that ends above `addr` (find_vma): the one that holds it, or the next one up, or null. */
+  find(addr: Vaddr): VmArea | null {
+    const hit = this.#hit;
+    if (hit !== null && addr >= hit.start && addr < hit.end) return hit;
+    const key = Math.floor(addr / KEY_BYTES);
+    let below: VmArea | null = null;
+    let node = this.#tree.root;
+    while (node !== null) {
+      if (node.treeKey < key || (node.treeKey === key && node.start <= addr)) {
+        below = node;
+        node = node.rbRight;
+      } else {
+        node = node.rbLeft;
+      }
+    }
+    // `below` is the last mapping that starts at or below the address.
+    let found = below;
+    if (below === null) found = this.first;
+    else if (below.end <= addr) found = below.next;
+    if (found !== null) this.#hit = found;
+    return found;
+  }
+
+  /** The mapping that holds `addr`, or null (vma_lookup). */
+  lookup(addr: Vaddr): VmArea | null {
+    const vma = this.find(addr);
+    return vma !== null && vma.start <= addr ? vma : null;
+  }
+
+  /** The lowest mapping that meets start … end, or null (find_vma_intersection). */
+  findIntersection(start: Vaddr, end: Vaddr): VmArea | null {
+    const vma = this.find(start);
+    return vma !== null && vma.start < end ? vma : null;
+  }
+
+  /** The last mapping that ends at or below `addr`: the one before find(addr), or null. */
+  findPrev(addr: Vaddr): VmArea | null {
+    const vma = this.find(addr);
+    return vma === null ? this.last : vma.prev;
+  }
+
+  insert(vma: VmArea): void {
+    let parent: VmArea | null = null;
+    let node = this.#tree.root;
+    let asLeft = false;
+    let prev: VmArea | null = null;
+    let next: VmArea | null = null;
+    const key = Math.floor(vma.start / KEY_BYTES);
+    vma.treeKey = key;
+    while (node !== null) {
+      parent = node;
+      asLeft = key < node.treeKey || (key === node.treeKey && vma.start < node.start);
+      if (asLeft) {
+        next = node;
+        node = node.rbLeft;
+      } else {
+        prev = node;
+        node = node.rbRight;
+      }
+    }
+    if (
+      vma.start >= vma.end ||
+      (prev !== null && prev.end > vma.start) ||
+      (next !== null && next.start < vma.end)
+    ) {
+      throw new BugError("VmaTree.insert", `${vma.start}–${vma.end} is empty or meets a neighbour`);
+    }
+    vma.prev = prev;
+    vma.next = next;
+    if (prev === null) this.first = vma;
+    else prev.next = vma;
+    this.size++;
+    // One change at a time: rotations rely on values being right. So first the gap that the newcomer takes a part of.
+    if (next === null) {
+      this.last = vma;
+    } else {
+      next.prev = vma;
+      this.#tree.propagate(next);
+    }
+    this.#tree.insertAt(vma, parent, asLeft);
+  }
+
+  remove(vma: VmArea): void {
+    const { prev, next } = vma;
+    if (prev === null) this.first = next;
+    else prev.next = next;
+    this.size--;
+    if (this.#hit === vma) this.#hit = null;
+    // One change at a time, as in insert: `next` keeps its old gap until the tree is whole again.
+    this.#tree.remove(vma);
+    if (next === null) {
+      this.last = prev;
+    } else {
+      next.prev = prev;
+      this.#tree.propagate(next);
+    }
+    vma.prev = null;
+    vma.next = null;
+  }
+
+  /** Moves the bounds of a mapping that is in the tree. Precondition: its place in the order stays. */
+  resize(vma: VmArea, start: Vaddr, end: Vaddr, pgoff: PgOff): void {
+    const { prev, next } = vma;
+    if (start >= end || (prev !== null && prev.end > start) || (next !== null && next.start < end)) {
+      throw new BugError("VmaTree.resize", `${start}–${end} is empty or meets a neighbour`);
+    }
+    const endMoves = vma.end !== end;
+    vma.start = start;
+    vma.treeKey = Math.floor(start / KEY_BYTES);
+    vma.end = end;
+    vma.pgoff = pgoff;
+    this.#tree.propagate(vma);
+    if (endMoves && next !== null) this.#tree.propagate(next);
+  }
+
+  /**
+   * Start of the lowest hole of `size` bytes in low … high, or NO_GAP (mas_empty_area). A hole that reaches below `low`
+   * counts from `low`.
+   */
+  lowestGap(low: Vaddr, high: Vaddr, size: number): Vaddr {
+    let vma = this.find(low);
+    let from = low;
+    // Every hole but the first lies above `low` as a whole, so its node's own gap decides.
+    if (vma !== null && vma.start - low < size) {
+      vma = nextWithGap(vma, size);
+      from = vma === null ? (this.last?.end ?? low) : (vma.prev?.end ?? low);
+    }
+    return high - from >= size ? from : NO_GAP;
+  }
+
+  /**
+   * End of the highest hole of `size` bytes in low … high, or NO_GAP (mas_empty_area_rev). A hole that reaches above
+   * `high` counts up to `high`.
+   */
+  highestGap(low: Vaddr, high: Vaddr, size: number): Vaddr {
+    const above = this.find(high - 1);
+    const below = above === null ? this.last : above.prev;
+    let to = above === null ? high : Math.min(above.start, high);
+    let from = below === null ? 0 : below.end;
+    if (to - from < size) {
+      // The top hole is too small, and every further one lies below `high` as a whole.
+      const vma = below !== null && gapBelow(below) < size ? prevWithGap(below, size) : below;
+      if (vma === null) return NO_GAP;
+      to = vma.start;
+      from = to - gapBelow(vma);
+    }
+    // A hole that `low` cuts too short has only shorter ones below it.
+    return to - Math.max(from, low) >= size ? to : NO_GAP;
+  }
+
+  *[Symbol.iterator](): IterableIterator<VmArea> {
+    for (let vma = this.first; vma !== null; vma = vma.next) yield vma;
+  }
+}
+
+/** Bytes between the mapping and the one before it. */
+function gapBelow(vma: VmArea): number {
+  return vma.prev === null ? vma.start : vma.start - vma.prev.end;
+}
+
+/** The first mapping above `from` with a hole of `size` bytes below it. */
+function nextWithGap(from: VmArea, size: number): VmArea | null {
+  let node = from;
+  for (;;) {
+    let subtree = node.rbRight;
+    if (subtree !== null && subtree.subtreeGap >= size) {
+      // The hole is in here: leftmost first.
+      for (;;) {
+        const left: VmArea | null = subtree.rbLeft;
+        if (left !== null && left.subtreeGap >= size) {
+          subtree = left;
+        } else if (gapBelow(subtree) >= size || subtree.rbRight === null) {
+          return subtree;
+        } else {
+          subtree = subtree.rbRight;
+        }
+      }
+    }
+    let parent = node.rbParent;
+    while (parent !== null && parent.rbRight === node) {
+      node = parent;
+      parent = node.rbParent;
+    }
+    if (parent === null || gapBelow(parent) >= size) return parent;
+    node = parent;
+  }
+}
+
+/** The last mapping below `from` with a hole of `size` bytes below it. */
+function prevWithGap(from: VmArea, size: number): VmArea | null {
+  let node = from;
+  for (;;) {
+    let subtree = node.rbLeft;
+    if (subtree !== null && subtree.subtreeGap >= size) {
+      for (;;) {
+        const right: VmArea | null = subtree.rbRight;
+        if (right !== null && right.subtreeGap >= size) {
+          subtree = right;
+        } else if (gapBelow(subtree) >= size || subtree.rbLeft === null) {
+          return subtree;
+        } else {
+          subtree = subtree.rbLeft;
+        }
+      }
+    }
+    let parent = node.rbParent;
+    while (parent !== null && parent.rbLeft === node) {
+      node = parent;
+      parent = node.rbParent;
+    }
+    if (parent === null || gapBelow(parent) >= size) return parent;
+    node = parent;
+  }
+}
