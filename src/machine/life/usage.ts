@@ -1,0 +1,50 @@
+/** What processes used, as getrusage, times and wait4 tell it. One instruction counts as a nanosecond of user time. */
+import { PAGE_SIZE } from "../../mm/page.ts";
+import type { ResourceUsage } from "../abi/structs.ts";
+import type { System } from "../system.ts";
+import type { ThreadGroup } from "../thread.ts";
+
+const NS_PER_INSTRUCTION = 1;
+const KIB_PER_PAGE = PAGE_SIZE / 1024;
+
+/** RUSAGE_SELF. */
+export function ownUsage(system: System, group: ThreadGroup): ResourceUsage {
+  const { process } = group;
+  const running = system.current?.group === group ? system.hart.instret - system.turnStart : 0;
+  return {
+    userNs: (group.instructions + running) * NS_PER_INSTRUCTION,
+    systemNs: 0,
+    maxRssKib: Math.max(process.maxRss, process.mm.hiwaterRss) * KIB_PER_PAGE,
+    minFlt: process.minFlt,
+    majFlt: process.majFlt,
+    voluntarySwitches: group.voluntarySwitches,
+    involuntarySwitches: group.involuntarySwitches,
+  };
+}
+
+/** RUSAGE_CHILDREN: those that were waited for, and their children in turn. */
+export function childUsage(group: ThreadGroup): ResourceUsage {
+  const { process } = group;
+  return {
+    userNs: group.childInstructions * NS_PER_INSTRUCTION,
+    systemNs: 0,
+    maxRssKib: process.childMaxRss * KIB_PER_PAGE,
+    minFlt: process.childMinFlt,
+    majFlt: process.childMajFlt,
+    voluntarySwitches: 0,
+    involuntarySwitches: 0,
+  };
+}
+
+/** RUSAGE_BOTH, which wait4 tells of a child. */
+export function bothUsage(system: System, group: ThreadGroup): ResourceUsage {
+  const own = ownUsage(system, group);
+  const children = childUsage(group);
+  return {
+    ...own,
+    userNs: own.userNs + children.userNs,
+    maxRssKib: Math.max(own.maxRssKib, children.maxRssKib),
+    minFlt: own.minFlt + children.minFlt,
+    majFlt: own.majFlt + children.majFlt,
+  };
+}

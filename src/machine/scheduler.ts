@@ -1,0 +1,269 @@
+/**
+ * Who runs next, and a turn of running: the part of the machine that a kernel's entry code and scheduler are.
+ *
+ * ```
+ *   pick ─▶ load registers ─▶ deliver signals ─▶ hart.run ─▶ why did it stop?
+ *    ▲                            ▲                           ecall     serve the call
+ *    │                            └── turn not over ◀──────── fault     signal
+ *    └── save registers ◀─── turn over, waiting, ended ◀───── budget
+ * ```
+ *
+ * Threads take turns in a fixed order, each for a number of instructions: nothing depends on the host's time. A thread
+ * that waits is asked at each of its turns whether it can go on; when none can, time jumps to the next deadline.
+ */
+
+import { PG_ICACHE } from "../mm/frames/page-flags.ts";
+import { PAGE_SHIFT } from "../mm/page.ts";
+import { ACCESS_EXEC } from "../mm/pagetable/access.ts";
+import { OOM_KILL } from "../mm/trace/vmstat.ts";
+import { EAGAIN, ENOSYS } from "../mm/uapi/errno.ts";
+import { ERESTART_WOULD_BLOCK } from "../mm/vfs/would-block.ts";
+import { highHalf, lowHalf, u64FromHalves } from "./abi/bytes.ts";
+import {
+  Hart,
+  STOP_BUDGET,
+  STOP_EBREAK,
+  STOP_ECALL,
+  STOP_FAULT,
+  STOP_ILLEGAL,
+  STOP_MISALIGNED,
+  type Stop,
+  type Translate,
+} from "./cpu/hart.ts";
+import { exitGroup, stopGroup } from "./life/exit.ts";
+import { deliverSignals, type SignalEffects } from "./signals/deliver-signal.ts";
+import { forceSignal } from "./signals/send-signal.ts";
+import { faultInfo } from "./signals/siginfo.ts";
+import type { FrameOwner } from "./signals/signal-frame.ts";
+import {
+  BUS_ADRALN,
+  ILL_ILLOPC,
+  SIGBUS,
+  SIGILL,
+  SIGKILL,
+  SIGTRAP,
+  TRAP_BRKPT,
+} from "./signals/signal-numbers.ts";
+import { BLOCKED, Call, REGISTERS_SET } from "./syscalls/call.ts";
+import { SYSCALLS } from "./syscalls/table.ts";
+import type { System } from "./system.ts";
+import type { Thread } from "./thread.ts";
+
+const A0 = 10;
+const A7 = 17;
+const ECALL_BYTES = 4;
+
+/** What became of a turn: somebody ran; all wait, the first until a time; all wait for ever; nobody is left. */
+export type Turn =
+  | { readonly kind: "ran" }
+  | { readonly kind: "idle"; readonly untilNs: number }
+  | { readonly kind: "stuck" }
+  | { readonly kind: "done" };
+
+const RAN: Turn = { kind: "ran" };
+const STUCK: Turn = { kind: "stuck" };
+const DONE: Turn = { kind: "done" };
+
+export class Scheduler {
+  readonly #system: System;
+  readonly #quantum: number;
+  readonly #effects: SignalEffects;
+  #call: Call | undefined;
+  /** The thread whose registers the hart holds. */
+  #loaded: Thread | undefined;
+
+  constructor(system: System, quantum: number) {
+    this.#system = system;
+    this.#quantum = quantum;
+    this.#effects = {
+      terminate: (group, signal) => exitGroup(system, group, signal),
+      stop: (group, signal) => stopGroup(system, group, signal),
+      onDeliver: (thread, info) => {
+        const { tracer } = system.kernel;
+        if (!tracer.enabled) return;
+        const { signal, code, address } = info;
+        tracer.emit({ type: "signal", pid: thread.group.pid, signal, code, address });
+      },
+    };
+  }
+
+  /** Gives the next thread that can run its turn. */
+  turn(): Turn {
+    const { threads } = this.#system;
+    if (threads.length === 0) return DONE;
+    for (let i = 0; i < threads.length; i++) {
+      const thread = threads[0];
+      // To the end of the queue, whether it can run or not: a fixed order for all.
+      threads.push(thread);
+      threads.shift();
+      if (this.#canRun(thread)) {
+        this.#run(thread);
+        return RAN;
+      }
+    }
+    let untilNs = Number.POSITIVE_INFINITY;
+    for (const { wait, group } of threads) {
+      if (wait !== undefined && group.stopSignal === 0) untilNs = Math.min(untilNs, wait.deadlineNs);
+    }
+    return untilNs === Number.POSITIVE_INFINITY ? STUCK : { kind: "idle", untilNs };
+  }
+
+  #canRun(thread: Thread): boolean {
+    const { wait, group } = thread;
+    const isKilled = thread.hasDeliverable && thread.deliverable().has(SIGKILL);
+    if (isKilled) return true;
+    if (group.stopSignal !== 0) return false;
+    if (wait === undefined) return true;
+    if (wait.isReady() || this.#system.clock.monotonicNs() >= wait.deadlineNs) return true;
+    return wait.killableOnly !== true && thread.hasDeliverable;
+  }
+
+  #run(thread: Thread): void {
+    const system = this.#system;
+    const { hart } = system;
+    const { group } = thread;
+    if (this.#loaded !== thread) hart.loadState(thread.state);
+    this.#loaded = thread;
+    system.current = thread;
+    system.turnStart = hart.instret;
+    system.yields = false;
+    this.#resume(thread);
+    const end = hart.instret + this.#quantum;
+    while (!system.yields && this.#isRunning(thread) && hart.instret < end) {
+      const { tlb } = group.process.mm;
+      system.kernel.tlbs.activate(tlb);
+      const stop = hart.run(tlb.base, end - hart.instret);
+      system.clock.instructionsExecuted?.(hart.instret);
+      if (stop !== STOP_BUDGET) this.#serve(thread, stop);
+      this.#deliver(thread);
+    }
+    if (system.yields || thread.wait !== undefined) group.voluntarySwitches++;
+    else if (!group.hasExited) group.involuntarySwitches++;
+    group.instructions += group.hasExited ? 0 : hart.instret - system.turnStart;
+    system.current = undefined;
+    hart.saveState(thread.state);
+  }
+
+  #isRunning({ wait, group }: Thread): boolean {
+    return wait === undefined && !group.hasExited && group.stopSignal === 0;
+  }
+
+  /** A thread that waited goes on: with the same call again, or with a signal that ends it. */
+  #resume(thread: Thread): void {
+    const { wait } = thread;
+    if (wait !== undefined && (wait.isReady() || this.#system.clock.monotonicNs() >= wait.deadlineNs)) {
+      thread.wait = undefined;
+      return;
+    }
+    // A stopped process is only here to be killed.
+    if (wait?.killableOnly === true || thread.group.stopSignal !== 0)
+      exitGroup(this.#system, thread.group, SIGKILL);
+    else this.#deliver(thread);
+  }
+
+  #deliver(thread: Thread): void {
+    if (!thread.hasDeliverable && thread.signals.saved === undefined) return;
+    if (thread.wait?.killableOnly === true) return;
+    deliverSignals(thread, this.#frameOwner(thread), this.#effects, thread.wait?.interrupted);
+  }
+
+  #frameOwner({ group, signals }: Thread): FrameOwner {
+    const { mmu, hart } = this.#system;
+    return { mmu, task: group.process, registers: hart, signals, sigreturn: group.sigreturn };
+  }
+
+  #serve(thread: Thread, stop: Stop): void {
+    const { hart, mmu } = this.#system;
+    const { pc } = hart;
+    const signalAtPc = (signal: number, code: number): void =>
+      forceSignal(thread, faultInfo(signal, code, lowHalf(pc), highHalf(pc)));
+    switch (stop) {
+      case STOP_ECALL:
+        this.#syscall(thread);
+        break;
+      case STOP_EBREAK:
+        signalAtPc(SIGTRAP, TRAP_BRKPT);
+        break;
+      case STOP_ILLEGAL:
+        signalAtPc(SIGILL, ILL_ILLOPC);
+        break;
+      case STOP_MISALIGNED:
+        signalAtPc(SIGBUS, BUS_ADRALN);
+        break;
+      case STOP_FAULT:
+        if (mmu.faultSignal === SIGKILL) this.#outOfMemory(thread);
+        else
+          forceSignal(
+            thread,
+            faultInfo(mmu.faultSignal, mmu.faultCode, this.#system.faultLow, this.#system.faultHigh),
+          );
+        break;
+    }
+  }
+
+  /** No frame is left for the page that it needs: it is the one that has to go. */
+  #outOfMemory(thread: Thread): void {
+    this.#system.kernel.phys.stat[OOM_KILL]++;
+    exitGroup(this.#system, thread.group, SIGKILL);
+  }
+
+  #syscall(thread: Thread): void {
+    const system = this.#system;
+    const { hart } = system;
+    const { tracer } = system.kernel;
+    this.#call ??= new Call(system, thread);
+    const call = this.#call;
+    call.thread = thread;
+    const nr = hart.getXU(A7);
+    const entry = SYSCALLS[nr];
+    const isFirstTry = thread.callState === undefined && thread.waitingIn === undefined;
+    if (isFirstTry) {
+      thread.group.syscalls++;
+      system.countSyscall(nr, entry?.name);
+    }
+    const traced = tracer.enabled
+      ? Array.from({ length: entry?.args ?? 6 }, (_, i) => call.u64(i))
+      : undefined;
+    let result = entry === undefined ? -ENOSYS : entry.handler(call);
+    if (result === BLOCKED) {
+      thread.waitingIn = entry?.name;
+      return;
+    }
+    thread.callState = undefined;
+    thread.waitingIn = undefined;
+    if (result === -ERESTART_WOULD_BLOCK) result = -EAGAIN;
+    if (result !== REGISTERS_SET) {
+      hart.setX(A0, result);
+      hart.pc += ECALL_BYTES;
+    }
+    if (traced !== undefined) {
+      const name = entry?.name ?? `syscall_${nr}`;
+      const answer = result === REGISTERS_SET ? 0 : result;
+      tracer.emit({ type: "syscall", pid: thread.group.pid, name, args: traced, result: answer });
+    }
+  }
+}
+
+/** Makes the hart of a system: its TLB misses go to the MMU on behalf of the thread that runs. */
+export function makeHart(
+  system: () => System,
+  memory: WebAssembly.Memory,
+  base: number,
+  module: WebAssembly.Module | undefined,
+): Hart {
+  const translate: Translate = (low, high, access) => {
+    const { current, mmu, kernel } = system();
+    if (current === undefined) throw new TypeError("translate: nobody is running");
+    const frame = mmu.translate(current.group.process, u64FromHalves(low, high), access);
+    if (frame < 0) {
+      system().faultLow = low;
+      system().faultHigh = high;
+      return -1;
+    }
+    // Whoever rewrites this frame must say so (PhysicalMemory.flushIcache): it holds decoded instructions.
+    if (access === ACCESS_EXEC) kernel.phys.frames.flags[frame >>> PAGE_SHIFT] |= PG_ICACHE;
+    return frame;
+  };
+  const readTime = (): number => Math.floor(system().clock.monotonicNs() / 100);
+  return new Hart({ memory, base, translate, readTime, ...(module === undefined ? {} : { module }) });
+}

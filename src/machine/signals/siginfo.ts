@@ -1,0 +1,72 @@
+/**
+ * siginfo: what a handler is told of a signal, in the bytes that the program sees.
+ *
+ * ```
+ *   0 si_signo │ 4 si_errno │ 8 si_code │ 12 pad │ 16 … 127 by kind:
+ *      kill, tkill        16 si_pid    20 si_uid
+ *      sigqueue           16 si_pid    20 si_uid   24 si_value (u64)
+ *      SIGCHLD            16 si_pid    20 si_uid   24 si_status   32 si_utime   40 si_stime (clock ticks)
+ *      SEGV BUS ILL TRAP  16 si_addr (u64)
+ * ```
+ *
+ * Kept as bytes because a program that queues a signal of its own (rt_sigqueueinfo) brings the bytes along.
+ */
+import { StructView } from "../abi/bytes.ts";
+
+export const SIGINFO_BYTES = 128;
+
+export class SigInfo {
+  readonly bytes: Uint8Array;
+  readonly #view: StructView;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.#view = new StructView(bytes);
+  }
+
+  get signal(): number {
+    return this.#view.s32(0);
+  }
+  get code(): number {
+    return this.#view.s32(8);
+  }
+  /** si_addr, or what stands in its place. */
+  get address(): number {
+    return this.#view.u64(16);
+  }
+}
+
+function begin(signal: number, code: number): StructView {
+  return new StructView(SIGINFO_BYTES).put32(0, signal).put32(8, code);
+}
+
+/** From an instruction that could not be done. The address as its two halves, since it may be any 64 bits. */
+export function faultInfo(signal: number, code: number, addressLow: number, addressHigh: number): SigInfo {
+  return new SigInfo(begin(signal, code).putHalves(16, addressLow, addressHigh).bytes);
+}
+
+/** From a process: kill, tkill, tgkill. */
+export function userInfo(signal: number, code: number, pid: number, uid: number): SigInfo {
+  return new SigInfo(begin(signal, code).put32(16, pid).put32(20, uid).bytes);
+}
+
+/** From the kernel itself, without more to say (SEND_SIG_PRIV). */
+export function kernelInfo(signal: number, code: number): SigInfo {
+  return new SigInfo(begin(signal, code).bytes);
+}
+
+export interface ChildNews {
+  readonly pid: number;
+  readonly uid: number;
+  /** CLD_… */
+  readonly code: number;
+  /** Exit code or signal. */
+  readonly status: number;
+  readonly userTicks: number;
+  readonly systemTicks: number;
+}
+
+export function childInfo(signal: number, news: ChildNews): SigInfo {
+  const out = begin(signal, news.code).put32(16, news.pid).put32(20, news.uid).put32(24, news.status);
+  return new SigInfo(out.put64(32, news.userTicks).put64(40, news.systemTicks).bytes);
+}

@@ -1,0 +1,45 @@
+/** User and group ids. A process has one of each: real, effective and saved are the same. */
+import { EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { StructView } from "../abi/bytes.ts";
+import type { Call, SyscallGroup } from "./call.ts";
+
+type Kind = "uid" | "gid";
+
+export const identityCalls: SyscallGroup = [
+  [143, "setregid", 2, (call) => set(call, "gid", [call.s32(0), call.s32(1)])],
+  [144, "setgid", 1, (call) => setOne(call, "gid")],
+  [145, "setreuid", 2, (call) => set(call, "uid", [call.s32(0), call.s32(1)])],
+  [146, "setuid", 1, (call) => setOne(call, "uid")],
+  [147, "setresuid", 3, (call) => set(call, "uid", [call.s32(0), call.s32(1), call.s32(2)])],
+  [148, "getresuid", 3, (call) => getThree(call, call.process.uid)],
+  [149, "setresgid", 3, (call) => set(call, "gid", [call.s32(0), call.s32(1), call.s32(2)])],
+  [150, "getresgid", 3, (call) => getThree(call, call.process.gid)],
+  [158, "getgroups", 2, (call) => (call.s32(0) < 0 ? -EINVAL : 0)],
+  [174, "getuid", 0, (call) => call.process.uid],
+  [175, "geteuid", 0, (call) => call.process.uid],
+  [176, "getgid", 0, (call) => call.process.gid],
+  [177, "getegid", 0, (call) => call.process.gid],
+];
+
+function setOne(call: Call, kind: Kind): number {
+  return call.s32(0) === -1 ? -EINVAL : set(call, kind, [call.s32(0)]);
+}
+
+/** −1 leaves an id alone. The last that is given counts, since all are one. */
+function set(call: Call, kind: Kind, ids: readonly number[]): number {
+  const { process } = call;
+  const given = ids.filter((id) => id !== -1);
+  if (process.uid !== 0 && given.some((id) => id !== process[kind])) return -EPERM;
+  const last = given.at(-1);
+  if (last !== undefined) process[kind] = last >>> 0;
+  return 0;
+}
+
+function getThree(call: Call, id: number): number {
+  const bytes = new StructView(4).put32(0, id).bytes;
+  for (const i of [0, 1, 2]) {
+    const failed = call.put(call.u64(i), bytes);
+    if (failed < 0) return failed;
+  }
+  return 0;
+}

@@ -1,0 +1,343 @@
+/** The life of processes, as system calls: clone, execve, exit, wait, and who is who. */
+
+import { readUserBytesZ } from "../../mm/fault/uaccess.ts";
+import { applyRlimits } from "../../mm/kernel/task-lifecycle.ts";
+import { E2BIG, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { RLIM_NLIMITS } from "../../mm/uapi/mman.ts";
+import { StructView } from "../abi/bytes.ts";
+import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
+import { ElfError } from "../elf/elf-error.ts";
+import { commitExec, prepareExec } from "../life/exec.ts";
+import { exitGroup, reap } from "../life/exit.ts";
+import { CLONE_VFORK, cloneProcess } from "../life/fork.ts";
+import { bothUsage, childUsage, ownUsage } from "../life/usage.ts";
+import { childInfo } from "../signals/siginfo.ts";
+import {
+  CLD_CONTINUED,
+  CLD_EXITED,
+  CLD_KILLED,
+  CLD_STOPPED,
+  SIGCHLD,
+  SIGCONT,
+  SIGSEGV,
+} from "../signals/signal-numbers.ts";
+import type { System } from "../system.ts";
+import { ThreadGroup } from "../thread.ts";
+import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
+import { withPath } from "./files.ts";
+import { ERESTARTNOINTR, ERESTARTSYS } from "./restart.ts";
+
+const WNOHANG = 1;
+const WUNTRACED = 2;
+const WSTOPPED = 2;
+const WEXITED = 4;
+const WCONTINUED = 8;
+const WNOWAIT = 0x01000000;
+const WAIT_FLAGS = 0xe0000000;
+const CONTINUED_STATUS = 0xffff;
+const STOPPED_STATUS = 0x7f;
+
+const P_ALL = 0;
+const P_PID = 1;
+const P_PGID = 2;
+const RUSAGE_SELF = 0;
+const RUSAGE_CHILDREN = -1;
+const RUSAGE_THREAD = 1;
+
+/** The longest argument string, NUL included, and a bound on their number that no stack could hold. */
+const MAX_ARG_STRLEN = 131072;
+const MAX_STRINGS = 0x80000;
+
+export const processCalls: SyscallGroup = [
+  [93, "exit", 1, exit],
+  [94, "exit_group", 1, exit],
+  [95, "waitid", 5, waitid],
+  [96, "set_tid_address", 1, setTidAddress],
+  [99, "set_robust_list", 2, (call) => (call.u64(1) === 24 ? 0 : -EINVAL)],
+  [154, "setpgid", 2, setpgid],
+  [155, "getpgid", 1, (call) => ofProcess(call, (group) => group.processGroup)],
+  [156, "getsid", 1, (call) => ofProcess(call, (group) => group.session)],
+  [157, "setsid", 0, setsid],
+  [163, "getrlimit", 2, (call) => rlimit(call, call.u32(0), 0, call.u64(1))],
+  [164, "setrlimit", 2, (call) => rlimit(call, call.u32(0), call.u64(1), 0)],
+  [165, "getrusage", 2, getrusage],
+  [172, "getpid", 0, (call) => call.process.pid],
+  [173, "getppid", 0, (call) => call.process.parent?.pid ?? 0],
+  [178, "gettid", 0, (call) => call.thread.tid],
+  [220, "clone", 5, clone],
+  [221, "execve", 3, execve],
+  [260, "wait4", 4, wait4],
+  [261, "prlimit64", 4, prlimit64],
+];
+
+function exit(call: Call): number {
+  exitGroup(call.system, call.thread.group, (call.u32(0) & 0xff) << 8);
+  return REGISTERS_SET;
+}
+
+function setTidAddress(call: Call): number {
+  call.thread.clearChildTid = call.u64(0);
+  return call.thread.tid;
+}
+
+/** riscv's order of arguments is flags, stack, parent's tid, tls, child's tid (CONFIG_CLONE_BACKWARDS). */
+function clone(call: Call): number {
+  const kept = call.thread.callState;
+  if (kept instanceof ThreadGroup) return kept.pid;
+  const flags = call.u32(0);
+  const request = {
+    flags,
+    stack: call.u64(1),
+    parentTid: call.u64(2),
+    tls: call.u64(3),
+    childTid: call.u64(4),
+  };
+  const child = cloneProcess(call.system, call.thread, request);
+  if (typeof child === "number") return child;
+  if ((flags & CLONE_VFORK) === 0) return child.pid;
+  const isReady = (): boolean => child.vforkParent === undefined;
+  const wait = {
+    isReady,
+    deadlineNs: Number.POSITIVE_INFINITY,
+    interrupted: -ERESTARTNOINTR,
+    killableOnly: true,
+  };
+  return call.block(wait, child);
+}
+
+function execve(call: Call): number {
+  return withPath(call, 0, (path) => {
+    const argv = strings(call, call.u64(1));
+    if (typeof argv === "number") return argv;
+    const env = strings(call, call.u64(2));
+    if (typeof env === "number") return env;
+    const prepared = prepareExec(call.process, { path, argv, env });
+    if (typeof prepared === "number") return prepared;
+    // Segments that make no sense are only met past the point of no return.
+    if (prepared instanceof ElfError && prepared.kind !== "malformed") return -prepared.errno;
+    const state =
+      prepared instanceof ElfError ? -prepared.errno : commitExec(call.system, call.thread, prepared);
+    if (typeof state === "number") exitGroup(call.system, call.thread.group, SIGSEGV);
+    else call.system.hart.loadState(state);
+    return REGISTERS_SET;
+  });
+}
+
+/** The strings of an argv or envp; a null pointer is an empty one. */
+function strings(call: Call, at: number): Uint8Array[] | number {
+  const found: Uint8Array[] = [];
+  if (at === 0) return found;
+  for (let i = 0; i < MAX_STRINGS; i++) {
+    const pointer = call.get(at + i * 8, 8);
+    if (pointer === undefined) return -EFAULT;
+    if (pointer.u64(0) === 0) return found;
+    const bytes = readUserBytesZ(call.system.mmu, call.process, pointer.u64(0), MAX_ARG_STRLEN);
+    if (typeof bytes === "number") return bytes === -EFAULT ? -EFAULT : -E2BIG;
+    found.push(bytes);
+  }
+  return -E2BIG;
+}
+
+/** Which children a wait is for. */
+type ChildFilter = (child: ThreadGroup) => boolean;
+
+/** One piece of news about a child. */
+interface ChildEvent {
+  readonly child: ThreadGroup;
+  /** As wait4 stores it. */
+  readonly status: number;
+  /** CLD_…, and exit code or signal, as waitid stores them. */
+  readonly code: number;
+  readonly value: number;
+}
+
+/** What one of the children has to tell, null when none has anything, undefined when there is no such child. */
+function findEvent(
+  system: System,
+  parent: ThreadGroup,
+  filter: ChildFilter,
+  options: number,
+): ChildEvent | null | undefined {
+  const children = system.childrenOf(parent).filter(filter);
+  for (const child of children) {
+    const status = child.process.exitStatus;
+    if (status !== null && (options & WEXITED) !== 0) {
+      const signal = status & 0x7f;
+      return {
+        child,
+        status,
+        code: signal === 0 ? CLD_EXITED : CLD_KILLED,
+        value: signal === 0 ? status >> 8 : signal,
+      };
+    }
+    if (child.stopNews === "stopped" && (options & WSTOPPED) !== 0) {
+      return {
+        child,
+        status: (child.stopSignal << 8) | STOPPED_STATUS,
+        code: CLD_STOPPED,
+        value: child.stopSignal,
+      };
+    }
+    if (child.stopNews === "continued" && (options & WCONTINUED) !== 0) {
+      return { child, status: CONTINUED_STATUS, code: CLD_CONTINUED, value: SIGCONT };
+    }
+  }
+  return children.length === 0 ? undefined : null;
+}
+
+/** do_wait: an event, 0 under WNOHANG, a negative errno, or BLOCKED. */
+function waitForEvent(call: Call, filter: ChildFilter, options: number): ChildEvent | number {
+  const { system, thread } = call;
+  const event = findEvent(system, thread.group, filter, options);
+  if (event === undefined) return -ECHILD;
+  if (event !== null) return event;
+  if ((options & WNOHANG) !== 0) return 0;
+  const isReady = (): boolean => findEvent(system, thread.group, filter, options) !== null;
+  return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted: -ERESTARTSYS });
+}
+
+/** The caller has been told: a zombie goes away. */
+function consume(call: Call, { child }: ChildEvent): void {
+  if (child.hasExited) reap(call.system, call.thread.group, child);
+  child.stopNews = undefined;
+}
+
+/** pid > 0: that child; −1: any; 0: the caller's process group; less: that group. */
+function filterOf(call: Call, pid: number): ChildFilter {
+  if (pid > 0) return (child) => child.pid === pid;
+  if (pid === -1) return () => true;
+  const wanted = pid === 0 ? call.thread.group.processGroup : -pid;
+  return (child) => child.processGroup === wanted;
+}
+
+function wait4(call: Call): number {
+  const pid = call.s32(0);
+  const options = call.u32(2);
+  if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WAIT_FLAGS)) !== 0) return -EINVAL;
+  if (pid === -(2 ** 31)) return -ESRCH;
+  const event = waitForEvent(call, filterOf(call, pid), options | WEXITED);
+  if (typeof event === "number") return event;
+  const usage = bothUsage(call.system, event.child);
+  const childPid = event.child.pid;
+  consume(call, event);
+  const failed = call.putIfWanted(call.u64(1), () => new StructView(4).put32(0, event.status).bytes);
+  if (failed < 0) return failed;
+  return call.putIfWanted(call.u64(3), () => encodeRusage(usage)) < 0 ? -EFAULT : childPid;
+}
+
+function waitid(call: Call): number {
+  const options = call.u32(3);
+  if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WAIT_FLAGS)) !== 0) return -EINVAL;
+  if ((options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return -EINVAL;
+  const id = call.s32(1);
+  let filter: ChildFilter;
+  switch (call.s32(0)) {
+    case P_ALL:
+      filter = filterOf(call, -1);
+      break;
+    case P_PID:
+      if (id <= 0) return -EINVAL;
+      filter = filterOf(call, id);
+      break;
+    case P_PGID:
+      if (id < 0) return -EINVAL;
+      filter = filterOf(call, id === 0 ? 0 : -id);
+      break;
+    default:
+      return -EINVAL;
+  }
+  const event = waitForEvent(call, filter, options);
+  const result = typeof event === "number" ? event : 0;
+  if (result < 0) return result;
+  let info = new Uint8Array(128);
+  let usage: ResourceUsage | undefined;
+  if (typeof event !== "number") {
+    const { child, code, value } = event;
+    const { pid, uid } = child.process;
+    info = childInfo(SIGCHLD, { pid, uid, code, status: value, userTicks: 0, systemTicks: 0 }).bytes.slice();
+    usage = bothUsage(call.system, child);
+    if ((options & WNOWAIT) === 0) consume(call, event);
+  }
+  if (usage !== undefined) {
+    const used = usage;
+    if (call.putIfWanted(call.u64(4), () => encodeRusage(used)) < 0) return -EFAULT;
+  }
+  return call.putIfWanted(call.u64(2), () => info);
+}
+
+function getrusage(call: Call): number {
+  const { system, thread } = call;
+  let usage: ResourceUsage;
+  switch (call.s32(0)) {
+    case RUSAGE_SELF:
+    case RUSAGE_THREAD:
+      usage = ownUsage(system, thread.group);
+      break;
+    case RUSAGE_CHILDREN:
+      usage = childUsage(thread.group);
+      break;
+    default:
+      return -EINVAL;
+  }
+  return call.put(call.u64(1), encodeRusage(usage));
+}
+
+function prlimit64(call: Call): number {
+  const pid = call.s32(0);
+  if (pid !== 0 && pid !== call.process.pid) return call.system.groups.has(pid) ? -EPERM : -ESRCH;
+  return rlimit(call, call.u32(1), call.u64(2), call.u64(3));
+}
+
+/** Sets a limit from what lies at `newAt`, and tells the old one at `oldAt`, each if not null. */
+function rlimit(call: Call, resource: number, newAt: number, oldAt: number): number {
+  const { process } = call;
+  let wanted: { soft: number; hard: number } | undefined;
+  if (newAt !== 0) {
+    const raw = call.get(newAt, RLIMIT_BYTES);
+    if (raw === undefined) return -EFAULT;
+    wanted = { soft: getRlimitValue(raw, 0), hard: getRlimitValue(raw, 8) };
+  }
+  if (resource >= RLIM_NLIMITS) return -EINVAL;
+  const limit = process.rlimits[resource];
+  const old = new StructView(RLIMIT_BYTES).put64(0, limit.soft).put64(8, limit.hard);
+  if (wanted !== undefined) {
+    if (wanted.soft > wanted.hard) return -EINVAL;
+    if (wanted.hard > limit.hard && process.uid !== 0) return -EPERM;
+    Object.assign(limit, wanted);
+    applyRlimits(process.mm, process.rlimits);
+  }
+  return call.putIfWanted(oldAt, () => old.bytes);
+}
+
+function ofProcess(call: Call, value: (group: ThreadGroup) => number): number {
+  const pid = call.s32(0);
+  const group = pid === 0 ? call.thread.group : call.system.groups.get(pid);
+  return group === undefined ? -ESRCH : value(group);
+}
+
+/** For itself or a child, into a new group of its own or an existing one of its session. */
+function setpgid(call: Call): number {
+  const { system, thread } = call;
+  const pid = call.s32(0) === 0 ? thread.group.pid : call.s32(0);
+  const wanted = call.s32(1) === 0 ? pid : call.s32(1);
+  if (wanted < 0) return -EINVAL;
+  const group = system.groups.get(pid);
+  if (group === undefined || group.hasExited) return -ESRCH;
+  if (group !== thread.group && system.parentOf(group) !== thread.group) return -ESRCH;
+  if (group.session !== thread.group.session || group.session === group.pid) return -EPERM;
+  const exists = [...system.groups.values()].some(
+    (one) => one.processGroup === wanted && one.session === group.session,
+  );
+  if (wanted !== pid && !exists) return -EPERM;
+  group.processGroup = wanted;
+  return 0;
+}
+
+function setsid(call: Call): number {
+  const { group } = call.thread;
+  const isLeader = [...call.system.groups.values()].some((one) => one.processGroup === group.pid);
+  if (isLeader) return -EPERM;
+  group.session = group.pid;
+  group.processGroup = group.pid;
+  return group.pid;
+}

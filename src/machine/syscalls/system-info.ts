@@ -1,0 +1,120 @@
+/** What a program asks about the system it runs on, and a few settings that are kept and told back. */
+import { PAGE_SIZE } from "../../mm/page.ts";
+import { NR_SHMEM } from "../../mm/trace/vmstat.ts";
+import { EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
+import { StructView } from "../abi/bytes.ts";
+import { encodeSysinfo, encodeUtsname } from "../abi/structs.ts";
+import type { Call, SyscallGroup } from "./call.ts";
+
+const UTSNAME = ["Linux", "faultline", "6.18.0", "#1 SMP PREEMPT_DYNAMIC Faultline", "riscv64", "(none)"];
+const GRND_FLAGS = 7;
+/** Bytes made at a time by getrandom. */
+const RANDOM_CHUNK = 4096;
+const PERSONALITY_QUERY = 0xffffffff;
+
+const PR_SET_PDEATHSIG = 1;
+const PR_GET_DUMPABLE = 3;
+const PR_SET_DUMPABLE = 4;
+const PR_SET_NAME = 15;
+const PR_GET_NAME = 16;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_GET_NO_NEW_PRIVS = 39;
+/** TASK_COMM_LEN, its NUL included. */
+const COMM_BYTES = 16;
+
+export const systemInfoCalls: SyscallGroup = [
+  [92, "personality", 1, personality],
+  [123, "sched_getaffinity", 3, schedGetaffinity],
+  [124, "sched_yield", 0, schedYield],
+  [160, "uname", 1, (call) => call.put(call.u64(0), encodeUtsname(UTSNAME))],
+  [167, "prctl", 5, prctl],
+  [168, "getcpu", 3, getcpu],
+  [179, "sysinfo", 1, sysinfo],
+  [278, "getrandom", 3, getrandom],
+];
+
+function personality(call: Call): number {
+  const { group } = call.thread;
+  const old = group.personality;
+  const wanted = call.u32(0);
+  if (wanted !== PERSONALITY_QUERY) group.personality = wanted;
+  return old;
+}
+
+/** One CPU. */
+function schedGetaffinity(call: Call): number {
+  const size = call.u32(1);
+  if (size < 8 || size % 8 !== 0) return -EINVAL;
+  const failed = call.put(call.u64(2), new StructView(8).put64(0, 1).bytes);
+  return failed < 0 ? failed : 8;
+}
+
+function schedYield(call: Call): number {
+  call.system.yields = true;
+  return 0;
+}
+
+function getcpu(call: Call): number {
+  const zero = (): Uint8Array => new Uint8Array(4);
+  const failed = call.putIfWanted(call.u64(0), zero);
+  return failed < 0 ? failed : call.putIfWanted(call.u64(1), zero);
+}
+
+function prctl(call: Call): number {
+  const { process } = call;
+  switch (call.s32(0)) {
+    case PR_SET_NAME: {
+      const name = call.get(call.u64(1), COMM_BYTES);
+      if (name === undefined) return -EFAULT;
+      const end = name.bytes.indexOf(0);
+      process.comm = new TextDecoder().decode(name.bytes.subarray(0, end < 0 ? COMM_BYTES - 1 : end));
+      return 0;
+    }
+    case PR_GET_NAME:
+      return call.put(call.u64(1), new StructView(COMM_BYTES).putText(0, process.comm, COMM_BYTES).bytes);
+    case PR_GET_DUMPABLE:
+      return 1;
+    case PR_SET_DUMPABLE:
+      return call.u64(1) > 1 ? -EINVAL : 0;
+    case PR_SET_PDEATHSIG:
+      return call.u64(1) > 64 ? -EINVAL : 0;
+    case PR_SET_NO_NEW_PRIVS:
+      return call.u64(1) === 1 ? 0 : -EINVAL;
+    case PR_GET_NO_NEW_PRIVS:
+      return 0;
+    default:
+      return -EINVAL;
+  }
+}
+
+function sysinfo(call: Call): number {
+  const { kernel, clock, groups } = call.system;
+  const { phys } = kernel;
+  return call.put(
+    call.u64(0),
+    encodeSysinfo({
+      uptimeSeconds: Math.floor(clock.monotonicNs() / 1e9),
+      totalRam: phys.totalFrames * PAGE_SIZE,
+      freeRam: phys.buddy.freeFrames * PAGE_SIZE,
+      sharedRam: phys.stat[NR_SHMEM] * PAGE_SIZE,
+      bufferRam: 0,
+      processes: groups.size,
+    }),
+  );
+}
+
+/** From the kernel's seed, so that a run repeats. Never short, but at a bad page. */
+function getrandom(call: Call): number {
+  const flags = call.u32(2);
+  if ((flags & ~GRND_FLAGS) !== 0 || (flags & 6) === 6) return -EINVAL;
+  const length = Math.min(call.u64(1), 0x7fffffff);
+  const iter = call.iter([{ base: call.u64(0), len: length }]);
+  for (let done = 0; done < length; ) {
+    const bytes = new Uint8Array(Math.min(RANDOM_CHUNK, length - done));
+    call.system.random(bytes);
+    const copied = iter.copyBytesToIter(bytes);
+    done += copied;
+    if (copied < bytes.length) return done > 0 ? done : -EFAULT;
+  }
+  return length;
+}

@@ -1,0 +1,44 @@
+/**
+ * The riscv64 system-call table (include/uapi/asm-generic/unistd.h): which number does what.
+ *
+ * A number that is not here answers ENOSYS, as a kernel built without it would; programs are written for that.
+ */
+import type { SyscallEntry, SyscallGroup } from "./call.ts";
+import { directoryCalls } from "./directories.ts";
+import { fileCalls } from "./files.ts";
+import { futexCalls } from "./futex.ts";
+import { identityCalls } from "./identity.ts";
+import { memoryCalls } from "./memory.ts";
+import { pollCalls } from "./poll.ts";
+import { processCalls } from "./process.ts";
+import { signalCalls } from "./signals.ts";
+import { systemInfoCalls } from "./system-info.ts";
+import { terminalCalls } from "./terminal.ts";
+import { timeCalls } from "./time.ts";
+import { transferCalls } from "./transfer.ts";
+
+const GROUPS: readonly SyscallGroup[] = [
+  directoryCalls,
+  fileCalls,
+  futexCalls,
+  identityCalls,
+  memoryCalls,
+  pollCalls,
+  processCalls,
+  signalCalls,
+  systemInfoCalls,
+  terminalCalls,
+  timeCalls,
+  transferCalls,
+];
+
+/** By number; a hole is a call that is not there. */
+export const SYSCALLS: readonly (SyscallEntry | undefined)[] = buildTable();
+
+function buildTable(): (SyscallEntry | undefined)[] {
+  const table: (SyscallEntry | undefined)[] = [];
+  for (const group of GROUPS) {
+    for (const [nr, name, args, handler] of group) table[nr] = { name, args, handler };
+  }
+  return table;
+}

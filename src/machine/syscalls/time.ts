@@ -1,0 +1,156 @@
+/** Clocks and sleeping (kernel/time). */
+import { EFAULT, EINVAL, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
+import { USER_HZ } from "../abi/auxv.ts";
+import { StructView } from "../abi/bytes.ts";
+import {
+  encodeTms,
+  getTimespec,
+  isValidTimespec,
+  nsOf,
+  putTimespec,
+  TIMESPEC_BYTES,
+  type Timespec,
+  timespecOf,
+} from "../abi/structs.ts";
+import type { MachineClock } from "../clock.ts";
+import { childUsage, ownUsage } from "../life/usage.ts";
+import type { Call, SyscallGroup } from "./call.ts";
+import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "./restart.ts";
+
+const CLOCK_REALTIME = 0;
+const CLOCK_MONOTONIC = 1;
+const CLOCK_PROCESS_CPUTIME_ID = 2;
+const CLOCK_THREAD_CPUTIME_ID = 3;
+const CLOCK_MONOTONIC_RAW = 4;
+const CLOCK_REALTIME_COARSE = 5;
+const CLOCK_MONOTONIC_COARSE = 6;
+const CLOCK_BOOTTIME = 7;
+const CLOCK_REALTIME_ALARM = 8;
+const CLOCK_BOOTTIME_ALARM = 9;
+const CLOCK_TAI = 11;
+const TIMER_ABSTIME = 1;
+/** What the coarse clocks tick in: CONFIG_HZ=250. */
+const COARSE_NS = 4_000_000;
+
+export const timeCalls: SyscallGroup = [
+  [101, "nanosleep", 2, (call) => sleep(call, CLOCK_MONOTONIC, 0, 0)],
+  [113, "clock_gettime", 2, clockGettime],
+  [114, "clock_getres", 2, clockGetres],
+  [115, "clock_nanosleep", 4, clockNanosleep],
+  [153, "times", 1, times],
+  [169, "gettimeofday", 2, gettimeofday],
+];
+
+/** The time of day, seconds and nanoseconds apart: a double holds only the larger of them exactly. */
+export function realtime(clock: MachineClock): Timespec {
+  const boot = timespecOf(clock.bootNs);
+  const { seconds, nanoseconds } = timespecOf(boot.nanoseconds + clock.monotonicNs());
+  return { seconds: boot.seconds + seconds, nanoseconds };
+}
+
+/** What a clock shows, or undefined for one that is not there. */
+function read(call: Call, id: number): Timespec | undefined {
+  const { clock } = call.system;
+  switch (id) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_REALTIME_ALARM:
+    case CLOCK_TAI:
+      return realtime(clock);
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+    case CLOCK_BOOTTIME_ALARM:
+      return timespecOf(clock.monotonicNs());
+    case CLOCK_PROCESS_CPUTIME_ID:
+    case CLOCK_THREAD_CPUTIME_ID:
+      return timespecOf(ownUsage(call.system, call.thread.group).userNs);
+    default:
+      return undefined;
+  }
+}
+
+function encode(time: Timespec): Uint8Array {
+  const out = new StructView(TIMESPEC_BYTES);
+  putTimespec(out, 0, time);
+  return out.bytes;
+}
+
+function clockGettime(call: Call): number {
+  const time = read(call, call.s32(0));
+  return time === undefined ? -EINVAL : call.put(call.u64(1), encode(time));
+}
+
+function clockGetres(call: Call): number {
+  const id = call.s32(0);
+  if (read(call, id) === undefined) return -EINVAL;
+  const isCoarse = id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE;
+  const nanoseconds = isCoarse ? COARSE_NS : 1;
+  return call.putIfWanted(call.u64(1), () => encode({ seconds: 0, nanoseconds }));
+}
+
+/** struct timezone, the second argument, is 8 bytes of zeros: nobody sets it. */
+function gettimeofday(call: Call): number {
+  const { seconds, nanoseconds } = realtime(call.system.clock);
+  const failed = call.putIfWanted(
+    call.u64(0),
+    () => new StructView(16).put64(0, seconds).put64(8, Math.floor(nanoseconds / 1000)).bytes,
+  );
+  return failed < 0 ? failed : call.putIfWanted(call.u64(1), () => new Uint8Array(8));
+}
+
+function clockNanosleep(call: Call): number {
+  const id = call.s32(0);
+  if (id === CLOCK_THREAD_CPUTIME_ID || read(call, id) === undefined) return -EINVAL;
+  if (id === CLOCK_MONOTONIC_RAW || id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE)
+    return -EOPNOTSUPP;
+  return sleep(call, id, call.s32(1), 2);
+}
+
+/** Argument i points to the time to sleep (or to wake at), i + 1 to where the rest goes if a signal ends the sleep. */
+function sleep(call: Call, id: number, flags: number, i: number): number {
+  const { clock } = call.system;
+  const state = call.thread.callState;
+  let deadlineNs: number;
+  const isAbsolute = (flags & TIMER_ABSTIME) !== 0;
+  if (typeof state === "number") {
+    deadlineNs = state;
+  } else {
+    const raw = call.get(call.u64(i), TIMESPEC_BYTES);
+    if (raw === undefined) return -EFAULT;
+    const time = getTimespec(raw);
+    if (!isValidTimespec(time)) return -EINVAL;
+    deadlineNs = isAbsolute ? absoluteDeadline(clock, id, time) : clock.monotonicNs() + nsOf(time);
+  }
+  if (clock.monotonicNs() >= deadlineNs) return 0;
+  const rest = isAbsolute ? 0 : call.u64(i + 1);
+  return call.block(
+    {
+      isReady: () => false,
+      deadlineNs,
+      interrupted: isAbsolute ? -ERESTARTNOHAND : -ERESTART_RESTARTBLOCK,
+      onInterrupt: () =>
+        call.putIfWanted(rest, () => encode(timespecOf(Math.max(0, deadlineNs - clock.monotonicNs())))),
+    },
+    deadlineNs,
+  );
+}
+
+/** A time of the clock `id` on the monotonic clock. */
+function absoluteDeadline(clock: MachineClock, id: number, time: Timespec): number {
+  if (id === CLOCK_MONOTONIC || id === CLOCK_BOOTTIME || id === CLOCK_BOOTTIME_ALARM) return nsOf(time);
+  const now = realtime(clock);
+  return clock.monotonicNs() + (time.seconds - now.seconds) * 1e9 + (time.nanoseconds - now.nanoseconds);
+}
+
+/** Answers clock ticks since boot, and stores those that the process and its children used. */
+function times(call: Call): number {
+  const ticks = (ns: number): number => Math.floor((ns / 1e9) * USER_HZ);
+  const { system, thread } = call;
+  const own = ownUsage(system, thread.group);
+  const children = childUsage(thread.group);
+  const values = [own.userNs, own.systemNs, children.userNs, children.systemNs].map(ticks);
+  const failed = call.putIfWanted(call.u64(0), () => encodeTms(values));
+  return failed < 0 ? failed : ticks(system.clock.monotonicNs());
+}

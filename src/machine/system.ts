@@ -1,0 +1,70 @@
+/**
+ * The running system: what the system calls, the life of processes and the scheduler share. One per machine.
+ *
+ * The hart holds the registers of `current` while that thread runs or a system call of it is served; those of all
+ * others are in their `state`.
+ */
+import type { Mmu } from "../mm/fault/mmu.ts";
+import type { Kernel } from "../mm/kernel/kernel.ts";
+import type { Inode } from "../mm/vfs/inode.ts";
+import type { MachineClock } from "./clock.ts";
+import type { Hart } from "./cpu/hart.ts";
+import type { MachineStream } from "./stream.ts";
+import type { Thread, ThreadGroup } from "./thread.ts";
+
+export class System {
+  readonly kernel: Kernel;
+  readonly mmu: Mmu;
+  readonly hart: Hart;
+  readonly clock: MachineClock;
+  /** Fills bytes from the seeded source. */
+  readonly random: (bytes: Uint8Array) => void;
+  /** Every process that runs or has not been waited for, by pid. */
+  readonly groups: Map<number, ThreadGroup> = new Map();
+  /** Threads that have not exited, in the order in which they get their turn. */
+  readonly threads: Thread[] = [];
+  /** The streams behind inodes, for terminal ioctls. */
+  readonly streams: WeakMap<Inode, MachineStream> = new WeakMap();
+  /** Numbers of system calls that are not there, and how often they were made. */
+  readonly unknownSyscalls: Map<number, number> = new Map();
+  /** How often each system call was made, by name. */
+  readonly syscallCounts: Map<string, number> = new Map();
+  current: Thread | undefined;
+  /** The hart's instruction count when the current thread's turn began. */
+  turnStart = 0;
+  /** The address whose translation was refused last, as its halves: it may be any 64 bits. */
+  faultLow = 0;
+  faultHigh = 0;
+  /** Set by a call that gives up its turn. */
+  yields = false;
+  /** Told of every process that ends. */
+  onExit: ((group: ThreadGroup, status: number) => void) | undefined;
+
+  constructor(kernel: Kernel, hart: Hart, clock: MachineClock, random: (bytes: Uint8Array) => void) {
+    this.kernel = kernel;
+    this.mmu = kernel.mmu;
+    this.hart = hart;
+    this.clock = clock;
+    this.random = random;
+  }
+
+  countSyscall(nr: number, name: string | undefined): void {
+    if (name === undefined) this.unknownSyscalls.set(nr, (this.unknownSyscalls.get(nr) ?? 0) + 1);
+    else this.syscallCounts.set(name, (this.syscallCounts.get(name) ?? 0) + 1);
+  }
+
+  /** The parent of a process, if it is (still) a process of this machine. */
+  parentOf(group: ThreadGroup): ThreadGroup | undefined {
+    const { parent } = group.process;
+    return parent === null || parent === undefined ? undefined : this.groups.get(parent.pid);
+  }
+
+  childrenOf(group: ThreadGroup): ThreadGroup[] {
+    return [...this.groups.values()].filter((other) => other.process.parent === group.process);
+  }
+
+  /** The thread with this id, of any process. */
+  thread(tid: number): Thread | undefined {
+    return this.groups.get(tid)?.leader;
+  }
+}
