@@ -1,0 +1,177 @@
+/** Single arguments for the generator: addresses, lengths, descriptors and offsets, mostly sensible, some at a border, some wrong. */
+import * as mman from "../src/mm/uapi/mman.ts";
+import type { Mapping } from "./maps.ts";
+import type { Random } from "./random.ts";
+
+/** What the generator may know of the processes. */
+export interface MemoryView {
+  isAlive(slot: number): boolean;
+  maps(slot: number): readonly Mapping[];
+}
+
+const PAGE_SIZE = 4096;
+/** Addresses that are chosen freely lie here: few enough pages that mappings meet and overlap. */
+const ARENA_START = 0x4000_0000;
+const ARENA_PAGES = 96;
+/** A mapping that grows down may do so from the arena's end into this much below it. */
+const BELOW_ARENA_PAGES = 700;
+/** Files grow to about this many pages. */
+const FILE_PAGES = 18;
+/**
+ * No length is a multiple of it: there the kernel looks for a place aligned to huge pages, whether or not they are
+ * in use (thp_get_unmapped_area), as a kernel built without them wouldn't.
+ */
+const MAX_LENGTH = 2 ** 20;
+
+const WRONG_ADDRESSES: readonly number[] = [
+  0,
+  2 ** 47 - 2 * PAGE_SIZE,
+  2 ** 47 - PAGE_SIZE,
+  2 ** 47,
+  2 ** 63,
+  2 ** 64 - PAGE_SIZE,
+];
+
+export class ArgumentSource {
+  private readonly random: Random;
+  private readonly mappings: readonly Mapping[];
+
+  constructor(random: Random, mappings: readonly Mapping[]) {
+    this.random = random;
+    this.mappings = mappings;
+  }
+
+  /** An address for a mapping: in the arena, at the edge of something, now and then wrong. */
+  address(): number {
+    const { random } = this;
+    const addr = random.weighted([
+      [60, ARENA_START + random.below(ARENA_PAGES) * PAGE_SIZE],
+      [30, this.edge()],
+      [4, random.pick(WRONG_ADDRESSES)],
+    ]);
+    return random.chance(96) ? addr : addr + random.below(PAGE_SIZE);
+  }
+
+  /** A range that mostly covers something: part of a mapping, all of it, several, holes between them. */
+  range(): [addr: number, length: number] {
+    const { random, mappings } = this;
+    if (mappings.length === 0 || random.chance(20)) return [this.address(), this.length()];
+    const mapping = random.pick(mappings);
+    const pages = (mapping.end - mapping.start) / PAGE_SIZE;
+    const skipped = random.chance(50) ? 0 : random.below(Math.min(pages, MAX_LENGTH / PAGE_SIZE));
+    const addr = mapping.start + skipped * PAGE_SIZE + (random.chance(97) ? 0 : random.below(PAGE_SIZE));
+    return [addr, random.chance(50) ? Math.min(mapping.end - addr, MAX_LENGTH) : this.length()];
+  }
+
+  /** An address for an access. */
+  mappedAddress(): number {
+    const { random, mappings } = this;
+    if (mappings.length === 0 || random.chance(6)) {
+      return random.chance(70)
+        ? ARENA_START + (random.below(BELOW_ARENA_PAGES + ARENA_PAGES) - BELOW_ARENA_PAGES) * PAGE_SIZE
+        : this.address();
+    }
+    const mapping = random.pick(mappings);
+    const page = mapping.start + random.below((mapping.end - mapping.start) / PAGE_SIZE) * PAGE_SIZE;
+    return (
+      page +
+      random.weighted([
+        [3, 0],
+        [3, random.below(PAGE_SIZE)],
+        [1, PAGE_SIZE - 1 - random.below(8)],
+      ])
+    );
+  }
+
+  /** The length of a range of existing memory. */
+  length(): number {
+    const { random } = this;
+    return random.weighted([
+      [50, (1 + random.below(6)) * PAGE_SIZE],
+      [15, (1 + random.below(40)) * PAGE_SIZE],
+      [10, 1 + random.below(5 * PAGE_SIZE)],
+      [4, 0],
+      [1, 2 ** 47],
+      [1, 2 ** 64 - PAGE_SIZE],
+    ]);
+  }
+
+  /** The length of a new mapping. */
+  newLength(): number {
+    const { random } = this;
+    return random.weighted([
+      [50, (1 + random.below(5)) * PAGE_SIZE],
+      [12, (1 + random.below(24)) * PAGE_SIZE],
+      [12, 1 + random.below(4 * PAGE_SIZE)],
+      [2, 0],
+      [1, 2 ** 47],
+      [1, 2 ** 64 - PAGE_SIZE],
+    ]);
+  }
+
+  /** How many bytes an access touches: few, a page or so, or several pages with whatever lies behind. */
+  accessLength(): number {
+    const { random } = this;
+    return random.weighted([
+      [8, 1 + random.below(16)],
+      [4, PAGE_SIZE],
+      [4, 1 + random.below(2 * PAGE_SIZE)],
+      [2, 1 + random.below(12 * PAGE_SIZE)],
+      [1, 0],
+    ]);
+  }
+
+  protection(): number {
+    const { random } = this;
+    const readWrite = mman.PROT_READ | mman.PROT_WRITE;
+    return random.weighted([
+      [50, readWrite],
+      [20, mman.PROT_READ],
+      [8, mman.PROT_NONE],
+      [4, mman.PROT_WRITE],
+      [5, mman.PROT_READ | mman.PROT_EXEC],
+      [3, readWrite | mman.PROT_EXEC],
+    ]);
+  }
+
+  /** Most numbers below ten are open descriptors (PREAMBLE), some above are memfds. */
+  descriptor(): number {
+    const { random } = this;
+    return random.weighted([
+      [40, random.below(8)],
+      [20, random.below(13)],
+      [1, -1],
+      [1, 499],
+    ]);
+  }
+
+  /** An offset that mmap is given. */
+  mapOffset(): number {
+    const { random } = this;
+    return random.weighted([
+      [40, random.below(FILE_PAGES + 4) * PAGE_SIZE],
+      [3, random.below(FILE_PAGES * PAGE_SIZE)],
+      [1, 2 ** 63 - 2 ** 20],
+      [1, 2 ** 64 - PAGE_SIZE],
+      [1, 2 ** 44],
+    ]);
+  }
+
+  /** A place in a file, or a size for it. */
+  fileOffset(): number {
+    const { random } = this;
+    return random.weighted([
+      [6, random.below(FILE_PAGES * PAGE_SIZE)],
+      [4, random.below(FILE_PAGES) * PAGE_SIZE],
+      [2, random.below(PAGE_SIZE)],
+      [1, 0],
+    ]);
+  }
+
+  private edge(): number {
+    const { random, mappings } = this;
+    if (mappings.length === 0) return ARENA_START;
+    const { start, end } = random.pick(mappings);
+    return (random.chance(50) ? start : end) + (random.below(5) - 2) * PAGE_SIZE;
+  }
+}

@@ -1,0 +1,33 @@
+/** Where the oracle can run: on the kernel that Faultline follows, on x86-64, with a foreign-function library. */
+import { statfsSync } from "node:fs";
+import { release, tmpdir } from "node:os";
+import { type Libc, loadLibc } from "./libc.ts";
+
+/** The way to the host kernel and a place for its files. */
+export interface Host {
+  readonly libc: Libc;
+  /** On ext4, whose treatment of the bytes past a file's end Faultline's files follow. */
+  readonly directory: string;
+}
+
+/** Older kernels answer otherwise here and there (mremap over several mappings, the tail of a file's last page). */
+const OLDEST_KERNEL: readonly [major: number, minor: number] = [6, 18];
+const EXT4_SUPER_MAGIC = 0xef53;
+
+/** The host, or why there is none to compare with. `directory` is where its files shall be made. */
+export function findHost(directory?: string): Host | { readonly reason: string } {
+  if (process.platform !== "linux") return { reason: `the host is ${process.platform}, not Linux` };
+  if (process.arch !== "x64") return { reason: `the host is ${process.arch}, and the executor x86-64 code` };
+  const [major, minor] = release().split(".").map(Number);
+  if (major < OLDEST_KERNEL[0] || (major === OLDEST_KERNEL[0] && minor < OLDEST_KERNEL[1])) {
+    return { reason: `the host's kernel is ${release()}, and Faultline follows ${OLDEST_KERNEL.join(".")}` };
+  }
+  const place =
+    directory ?? [tmpdir(), process.cwd()].find((path) => statfsSync(path).type === EXT4_SUPER_MAGIC);
+  if (place === undefined) return { reason: "neither the temporary nor this directory is on ext4" };
+  try {
+    return { libc: loadLibc(), directory: place };
+  } catch (error) {
+    return { reason: `koffi can't be loaded: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}

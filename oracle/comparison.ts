@@ -1,0 +1,172 @@
+/**
+ * Two subjects side by side: each step goes to both, and everything a program could see of it is compared: what the
+ * call returned, the bytes it read, the maps of the process (and of its new child).
+ */
+import { errnoName } from "../src/mm/uapi/errno.ts";
+import { formatMaps, hasCertainResidency, type Mapping } from "./maps.ts";
+import type { Operation } from "./operation.ts";
+import { MAX_ACCESS, type Outcome, SLOTS, type Subject } from "./subject.ts";
+import { FILE_NAMES } from "./test-files.ts";
+
+export interface Mismatch {
+  /** Which of the things compared differs. */
+  readonly what: "result" | "bytes" | "maps" | "file" | "exception";
+  readonly expected: string;
+  readonly actual: string;
+}
+
+const PAGE_SIZE = 4096;
+/** Mappings longer than this are not read through at the end of a sequence. */
+const MAX_SWEEP = 2 ** 21;
+
+export class Comparison {
+  private readonly reference: Subject;
+  private readonly candidate: Subject;
+  private readonly knownMaps: (readonly Mapping[])[] = [];
+  private lastResult = 0;
+
+  constructor(reference: Subject, candidate: Subject) {
+    this.reference = reference;
+    this.candidate = candidate;
+  }
+
+  isAlive(slot: number): boolean {
+    return this.reference.isAlive(slot);
+  }
+
+  /** The process's maps after the last step, which both subjects agree on. */
+  maps(slot: number): readonly Mapping[] {
+    return this.knownMaps[slot] ?? [];
+  }
+
+  /** Performs one step on both; `seen` is what the reference said. */
+  step(operation: Operation, seen?: (outcome: Outcome) => void): Mismatch | undefined {
+    const expected = this.reference.perform(operation);
+    seen?.(expected);
+    this.lastResult = expected.result ?? 0;
+    let actual: Outcome;
+    try {
+      actual = this.candidate.perform(operation);
+    } catch (error) {
+      return { what: "exception", expected: formatOutcome(expected), actual: describe(error) };
+    }
+    if (expected.result !== actual.result) {
+      return { what: "result", expected: formatOutcome(expected), actual: formatOutcome(actual) };
+    }
+    if (expected.result === undefined) return undefined;
+    return this.compareBytes(operation, expected, actual) ?? this.compareMaps(operation);
+  }
+
+  /** Reads everything that is mapped anywhere, then ends both subjects and compares the files they leave. */
+  *finalSteps(): Generator<Operation> {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (!this.isAlive(slot)) continue;
+      for (const { start, end } of this.maps(slot)) {
+        if (end - start > MAX_SWEEP) continue;
+        for (let addr = start; addr < end; ) {
+          yield { process: slot, call: "load", args: [addr, Math.min(end - addr, MAX_ACCESS)] };
+          addr += Math.max(PAGE_SIZE, this.lastResult);
+        }
+      }
+    }
+  }
+
+  finish(): Mismatch | undefined {
+    const expected = this.reference.finish();
+    let actual: readonly Uint8Array[];
+    try {
+      actual = this.candidate.finish();
+    } catch (error) {
+      return { what: "exception", expected: "an orderly end", actual: describe(error) };
+    }
+    for (const [index, content] of expected.entries()) {
+      const difference = differingBytes(content, actual[index]);
+      if (difference !== undefined) {
+        return {
+          what: "file",
+          expected: `${FILE_NAMES[index]}: ${difference[0]}`,
+          actual: `${FILE_NAMES[index]}: ${difference[1]}`,
+        };
+      }
+    }
+    return undefined;
+  }
+
+  private compareBytes(operation: Operation, expected: Outcome, actual: Outcome): Mismatch | undefined {
+    if (expected.bytes === undefined && actual.bytes === undefined) return undefined;
+    let [left, right] = [expected.bytes ?? new Uint8Array(), actual.bytes ?? new Uint8Array()];
+    if (operation.call === "mincore") {
+      left = this.maskResidency(operation, left);
+      right = this.maskResidency(operation, right);
+    }
+    const difference = differingBytes(left, right);
+    return difference && { what: "bytes", expected: difference[0], actual: difference[1] };
+  }
+
+  /** `vector` with 0xff for pages whose residency depends on the storage's readahead. */
+  private maskResidency({ process, args }: Operation, vector: Uint8Array): Uint8Array {
+    const certain = this.maps(process).filter(hasCertainResidency);
+    return vector.map((byte, index) => {
+      const addr = args[0] + index * PAGE_SIZE;
+      return certain.some(({ start, end }) => addr >= start && addr < end) ? byte : 0xff;
+    });
+  }
+
+  private compareMaps({ process, call, args }: Operation): Mismatch | undefined {
+    const slots = call === "fork" ? [process, args[0]] : [process];
+    for (const slot of slots) {
+      if (!this.reference.isAlive(slot)) continue;
+      const mappings = this.reference.maps(slot);
+      this.knownMaps[slot] = mappings;
+      const expected = formatMaps(mappings);
+      const actual = formatMaps(this.candidate.maps(slot));
+      if (expected !== actual) return { what: "maps", ...differingLines(slot, expected, actual) };
+    }
+    return undefined;
+  }
+}
+
+/** `-ENOMEM`, `0x40000000`, `3, bytes 01 02 03`. */
+export function formatOutcome({ result, bytes }: Outcome): string {
+  if (result === undefined) return "skipped";
+  if (result < 0) return `-${errnoName(-result)}`;
+  const value = result < 0x10000 ? String(result) : `0x${result.toString(16)}`;
+  return bytes === undefined || bytes.length === 0 ? value : `${value}, bytes ${hexBytes(bytes, 0)}`;
+}
+
+function hexBytes(bytes: Uint8Array, from: number): string {
+  const shown = Buffer.from(bytes.subarray(from, from + 16));
+  const dots = from + shown.length < bytes.length ? " …" : "";
+  return `${shown.toString("hex").replace(/(..)(?=.)/g, "$1 ")}${dots}`;
+}
+
+/** Both sides from the first difference on, or undefined where there is none. */
+function differingBytes(left: Uint8Array, right: Uint8Array): [string, string] | undefined {
+  const length = Math.max(left.length, right.length);
+  for (let at = 0; at < length; at++) {
+    if (left[at] === right[at]) continue;
+    return [
+      `${left.length} bytes, at ${at}: ${hexBytes(left, at)}`,
+      `${right.length} bytes, at ${at}: ${hexBytes(right, at)}`,
+    ];
+  }
+  return undefined;
+}
+
+function differingLines(
+  slot: number,
+  expected: string,
+  actual: string,
+): { expected: string; actual: string } {
+  const [left, right] = [expected.split("\n"), actual.split("\n")];
+  const only = (lines: string[], others: string[]): string =>
+    lines.filter((line) => !others.includes(line)).join("\n    ") || "(nothing besides)";
+  return {
+    expected: `maps of p${slot} with\n    ${only(left, right)}`,
+    actual: `maps of p${slot} with\n    ${only(right, left)}`,
+  };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

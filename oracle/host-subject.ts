@@ -1,0 +1,113 @@
+/** The host kernel as a subject: real processes, real files in a directory of their own. */
+import { join } from "node:path";
+import type { Host } from "./availability.ts";
+import { ExecutorFamily, NR, SCRATCH_FD } from "./executor.ts";
+import { ARGUMENT_ADDRESS } from "./executor-image.ts";
+import { type Mapping, parseMaps } from "./maps.ts";
+import type { CallName, Operation } from "./operation.ts";
+import {
+  MAX_ACCESS,
+  MEMFD_NAMES,
+  type Outcome,
+  SKIPPED,
+  SLOTS,
+  STACK_LIMIT,
+  type Subject,
+  storedBytes,
+} from "./subject.ts";
+import { FILE_NAMES, makeTestFiles, takeTestFiles } from "./test-files.ts";
+
+/** Calls that the kernel gets as they are. */
+const DIRECT: Partial<Record<CallName, number>> = {
+  mmap: NR.mmap,
+  munmap: NR.munmap,
+  mprotect: NR.mprotect,
+  mremap: NR.mremap,
+  brk: NR.brk,
+  msync: NR.msync,
+  madvise: NR.madvise,
+  close: NR.close,
+  read: NR.read,
+  write: NR.write,
+  pread64: NR.pread64,
+  pwrite64: NR.pwrite64,
+  ftruncate: NR.ftruncate,
+  fsync: NR.fsync,
+};
+
+export class HostSubject implements Subject {
+  private readonly family: ExecutorFamily;
+  private readonly directory: string;
+
+  constructor({ libc, directory }: Host) {
+    this.directory = makeTestFiles(directory);
+    this.family = new ExecutorFamily(libc, SLOTS, STACK_LIMIT);
+  }
+
+  isAlive(slot: number): boolean {
+    return this.family.isAlive(slot);
+  }
+
+  perform({ process, call, args }: Operation): Outcome {
+    const { family } = this;
+    if (!family.isAlive(process)) return SKIPPED;
+    const number = DIRECT[call];
+    if (number !== undefined) return { result: family.syscall(process, number, args) };
+    switch (call) {
+      case "load": {
+        const [addr, length] = args;
+        const result = family.syscall(process, NR.pwrite64, [SCRATCH_FD, addr, length, 0]);
+        return { result, bytes: family.takeScratch(Math.max(0, result)) };
+      }
+      case "store": {
+        const [addr, length, first] = args;
+        if (length > MAX_ACCESS) throw new Error(`store of ${length} bytes`);
+        family.putScratch(storedBytes(length, first));
+        return { result: family.syscall(process, NR.pread64, [SCRATCH_FD, addr, length, 0]) };
+      }
+      case "peek": {
+        const [fd, length, offset] = args;
+        if (length > MAX_ACCESS) throw new Error(`peek of ${length} bytes`);
+        const result = family.syscall(process, NR.pread64, [fd, ARGUMENT_ADDRESS, length, offset]);
+        return { result, bytes: family.takeArgument(process, Math.max(0, result)) };
+      }
+      case "mincore": {
+        const [addr, length, vector] = args;
+        const result = family.syscall(process, NR.mincore, [addr, length, vector || ARGUMENT_ADDRESS]);
+        if (result !== 0 || vector !== 0) return { result };
+        const bytes = family.takeArgument(process, Math.ceil(length / 4096));
+        return { result, bytes: bytes.map((byte) => byte & 1) };
+      }
+      case "open":
+        return { result: this.withPath(process, NR.open, this.pathOf(args[0]), [args[1], 0]) };
+      case "memfd_create":
+        return { result: this.withPath(process, NR.memfd_create, MEMFD_NAMES[args[0]], [args[1]]) };
+      case "fork":
+        return family.isAlive(args[0]) ? SKIPPED : { result: family.fork(process, args[0]) };
+      case "exit":
+        if (process === 0) return SKIPPED;
+        family.exit(process);
+        return { result: 0 };
+      default:
+        throw new Error(`the host can't ${call}`);
+    }
+  }
+
+  maps(slot: number): readonly Mapping[] {
+    return parseMaps(this.family.maps(slot), this.directory);
+  }
+
+  finish(): readonly Uint8Array[] {
+    this.family.close();
+    return takeTestFiles(this.directory);
+  }
+
+  private pathOf(index: number): string {
+    return join(this.directory, FILE_NAMES[index]);
+  }
+
+  private withPath(slot: number, number: number, text: string, rest: readonly number[]): number {
+    const address = this.family.putArgument(slot, Buffer.from(`${text}\0`));
+    return this.family.syscall(slot, number, [address, ...rest]);
+  }
+}

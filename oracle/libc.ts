@@ -1,0 +1,91 @@
+/** The few functions of the host's libc that Node lacks: pipes, a memory file, and starting a program on descriptors of ours. */
+import { createRequire } from "node:module";
+
+export interface Libc {
+  /** A pipe, closed on exec. */
+  pipe(): { readonly read: number; readonly write: number };
+  /** A memory file without a name in any directory, closed on exec. */
+  memoryFile(name: string): number;
+  /**
+   * Starts the executable with the descriptors `[from, to]` in place, in an address space that isn't randomised
+   * and with a stack limit of `stackLimit` bytes, on which the place of mmap's area depends. Returns its pid.
+   */
+  spawn(path: string, descriptors: readonly (readonly [number, number])[], stackLimit: number): number;
+  /** Waits until the child is gone. */
+  reap(pid: number): void;
+}
+
+const O_CLOEXEC = 0o2000000;
+const MFD_CLOEXEC = 1;
+const ADDR_NO_RANDOMIZE = 0x0040000;
+const PERSONALITY_QUERY = 0xffffffff;
+const RLIMIT_STACK = 3;
+/** More than any libc's posix_spawn_file_actions_t. */
+const FILE_ACTIONS_SIZE = 256;
+
+/** Koffi's untyped functions end here: these calls take and give numbers and buffers only. */
+type NativeFunction = (...args: unknown[]) => number;
+
+/** Throws where koffi or a function of libc can't be loaded. */
+export function loadLibc(): Libc {
+  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const library = koffi.load(null);
+  const pipe2 = library.func("int pipe2(void *fds, int flags)") as NativeFunction;
+  const memfdCreate = library.func(
+    "int memfd_create(const char *name, unsigned int flags)",
+  ) as NativeFunction;
+  const personality = library.func("int personality(unsigned long persona)") as NativeFunction;
+  const getrlimit = library.func("int getrlimit(int resource, void *limit)") as NativeFunction;
+  const setrlimit = library.func("int setrlimit(int resource, const void *limit)") as NativeFunction;
+  const waitpid = library.func("int waitpid(int pid, void *status, int options)") as NativeFunction;
+  const initActions = library.func("int posix_spawn_file_actions_init(void *actions)") as NativeFunction;
+  const addDup2 = library.func(
+    "int posix_spawn_file_actions_adddup2(void *actions, int from, int to)",
+  ) as NativeFunction;
+  const destroyActions = library.func(
+    "int posix_spawn_file_actions_destroy(void *actions)",
+  ) as NativeFunction;
+  const posixSpawn = library.func(
+    "int posix_spawn(void *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
+  ) as NativeFunction;
+
+  return {
+    pipe() {
+      const fds = new Int32Array(2);
+      must("pipe2", pipe2(fds, O_CLOEXEC));
+      return { read: fds[0], write: fds[1] };
+    },
+
+    memoryFile(name) {
+      return must("memfd_create", memfdCreate(name, MFD_CLOEXEC));
+    },
+
+    spawn(path, descriptors, stackLimit) {
+      const actions = new Uint8Array(FILE_ACTIONS_SIZE);
+      must("posix_spawn_file_actions_init", initActions(actions));
+      for (const [from, to] of descriptors) must("adddup2", addDup2(actions, from, to));
+      // Both are properties of this thread or process that the child inherits at once, and are put back after it.
+      const before = new BigUint64Array(2);
+      must("getrlimit", getrlimit(RLIMIT_STACK, before));
+      must("setrlimit", setrlimit(RLIMIT_STACK, new BigUint64Array([BigInt(stackLimit), before[1]])));
+      const persona = must("personality", personality(PERSONALITY_QUERY));
+      must("personality", personality(persona | ADDR_NO_RANDOMIZE));
+      const pid = new Int32Array(1);
+      const error = posixSpawn(pid, path, actions, null, [path, null], [null]);
+      personality(persona);
+      setrlimit(RLIMIT_STACK, before);
+      destroyActions(actions);
+      if (error !== 0) throw new Error(`posix_spawn of the oracle's executor failed: errno ${error}`);
+      return pid[0];
+    },
+
+    reap(pid) {
+      waitpid(pid, null, 0);
+    },
+  };
+}
+
+function must(what: string, result: number): number {
+  if (result < 0) throw new Error(`${what} failed for the oracle`);
+  return result;
+}

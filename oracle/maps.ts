@@ -1,0 +1,48 @@
+/** /proc/PID/maps as the oracle compares it: without device and inode, without the executor's own areas. */
+import { DATA_ADDRESS, START_BREAK } from "./executor-image.ts";
+
+export interface Mapping {
+  readonly start: number;
+  readonly end: number;
+  readonly perms: string;
+  readonly offset: number;
+  readonly name: string;
+}
+
+const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ \d+ *(.*)$/;
+/** Above it lies only the kernel's vsyscall page, which no call can change. */
+const USER_TOP = 2 ** 47;
+
+/** The mappings that a process has made; `directory` is taken off the front of its files' names. */
+export function parseMaps(text: string, directory: string): Mapping[] {
+  const mappings: Mapping[] = [];
+  for (const line of text.split("\n")) {
+    if (line === "") continue;
+    const found = LINE.exec(line);
+    if (found === null) throw new Error(`not a line of maps: ${line}`);
+    const start = Number.parseInt(found[1], 16);
+    if (start >= USER_TOP || (start >= DATA_ADDRESS && start < START_BREAK)) continue;
+    mappings.push({
+      start,
+      end: Number.parseInt(found[2], 16),
+      perms: found[3],
+      offset: Number.parseInt(found[4], 16),
+      name: found[5].startsWith(directory) ? found[5].slice(directory.length) : found[5],
+    });
+  }
+  return mappings;
+}
+
+/** One line per mapping: start-end perms offset name. */
+export function formatMaps(mappings: readonly Mapping[]): string {
+  return mappings
+    .map(({ start, end, perms, offset, name }) =>
+      `${start.toString(16)}-${end.toString(16)} ${perms} ${offset.toString(16)} ${name}`.trimEnd(),
+    )
+    .join("\n");
+}
+
+/** Whether which pages are resident follows from the program alone, and not from readahead of the storage. */
+export function hasCertainResidency(mapping: Mapping): boolean {
+  return mapping.name === "" || mapping.name.startsWith("/dev/zero") || mapping.name.startsWith("/memfd:");
+}

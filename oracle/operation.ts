@@ -1,0 +1,157 @@
+/**
+ * One step of a sequence: a system call (or an access, a fork, an exit) of one process, with plain numbers.
+ *
+ * Addresses and descriptors are numbers as a program would pass them, never references to earlier results, so that a
+ * sequence still means something when some of its steps are taken out.
+ */
+import * as fcntl from "../src/mm/uapi/fcntl.ts";
+import * as mman from "../src/mm/uapi/mman.ts";
+
+export interface Operation {
+  /** Slot of the calling process. The step is skipped where no process lives there. */
+  readonly process: number;
+  readonly call: CallName;
+  readonly args: readonly number[];
+}
+
+export type CallName =
+  | "mmap"
+  | "munmap"
+  | "mprotect"
+  | "mremap"
+  | "brk"
+  | "msync"
+  | "madvise"
+  | "mincore"
+  | "memfd_create"
+  | "load"
+  | "store"
+  | "open"
+  | "close"
+  | "read"
+  | "write"
+  | "pread64"
+  | "pwrite64"
+  | "peek"
+  | "ftruncate"
+  | "fsync"
+  | "fork"
+  | "exit";
+
+export type Printer = (value: number) => string;
+
+function hex(value: number): string {
+  return `${value < 0 ? "-" : ""}0x${Math.abs(value).toString(16)}`;
+}
+
+function decimal(value: number): string {
+  return String(value);
+}
+
+/** A printer of `A|B|0x40` for the constants with the prefix whose bits are set; `zero` where none is. */
+function bits(table: object, prefix: string, zero: string, except: readonly string[] = []): Printer {
+  const constants = named(table, prefix, except).filter(([, value]) => value !== 0);
+  return (value) => {
+    const words: string[] = [];
+    let left = value;
+    for (const [name, bit] of constants) {
+      if (left < 0 || (left & bit) !== bit) continue;
+      words.push(name);
+      left &= ~bit;
+    }
+    if (left !== 0) words.push(hex(left));
+    return words.length === 0 ? zero : words.join("|");
+  };
+}
+
+function choice(table: object, prefix: string): Printer {
+  const byValue = new Map(named(table, prefix, []).map(([name, value]) => [value, name]));
+  return (value) => byValue.get(value) ?? decimal(value);
+}
+
+function named(table: object, prefix: string, except: readonly string[]): [string, number][] {
+  return Object.entries(table).filter(
+    (entry): entry is [string, number] =>
+      entry[0].startsWith(prefix) && typeof entry[1] === "number" && !except.includes(entry[0]),
+  );
+}
+
+const prot = bits(mman, "PROT_", "PROT_NONE");
+const mapBits = bits(mman, "MAP_", "0", ["MAP_TYPE", "MAP_SHARED", "MAP_PRIVATE", "MAP_SHARED_VALIDATE"]);
+const mapType = new Map([
+  [mman.MAP_SHARED, "MAP_SHARED"],
+  [mman.MAP_PRIVATE, "MAP_PRIVATE"],
+  [mman.MAP_SHARED_VALIDATE, "MAP_SHARED_VALIDATE"],
+]);
+
+function mapFlags(value: number): string {
+  const type = mapType.get(value & mman.MAP_TYPE);
+  if (type === undefined) return mapBits(value);
+  const rest = value & ~mman.MAP_TYPE;
+  return rest === 0 ? type : `${type}|${mapBits(rest)}`;
+}
+
+const openBits = bits(fcntl, "O_", "", ["O_ACCMODE", "O_WRONLY", "O_RDWR", "O_SYNC", "O_TMPFILE"]);
+
+function openFlags(value: number): string {
+  const mode = ["O_RDONLY", "O_WRONLY", "O_RDWR", "3"][value & fcntl.O_ACCMODE];
+  const rest = openBits(value & ~fcntl.O_ACCMODE);
+  return rest === "" ? mode : `${mode}|${rest}`;
+}
+
+/**
+ * Every call of the oracle with a printer for each argument. `load` and `store` are accesses to memory, made by the
+ * kernel on the process's behalf; `peek` is a pread into a buffer that is always good. The last argument of `store`
+ * is the first of the bytes stored, that of `mincore` 0 for a good vector, or an address.
+ */
+export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
+  mmap: [hex, hex, prot, mapFlags, decimal, hex],
+  munmap: [hex, hex],
+  mprotect: [hex, hex, prot],
+  mremap: [hex, hex, hex, bits(mman, "MREMAP_", "0"), hex],
+  brk: [hex],
+  msync: [hex, hex, bits(mman, "MS_", "0")],
+  madvise: [hex, hex, choice(mman, "MADV_")],
+  mincore: [hex, hex, hex],
+  memfd_create: [decimal, bits(mman, "MFD_", "0")],
+  load: [hex, hex],
+  store: [hex, hex, hex],
+  open: [decimal, openFlags],
+  close: [decimal],
+  read: [decimal, hex, hex],
+  write: [decimal, hex, hex],
+  pread64: [decimal, hex, hex, hex],
+  pwrite64: [decimal, hex, hex, hex],
+  peek: [decimal, hex, hex],
+  ftruncate: [decimal, hex],
+  fsync: [decimal],
+  fork: [decimal],
+  exit: [],
+};
+
+/** `p1 munmap(0x40000000, 0x2000)` */
+export function formatOperation({ process, call, args }: Operation): string {
+  const printers = CALLS[call];
+  return `p${process} ${call}(${args.map((arg, at) => (printers[at] ?? hex)(arg)).join(", ")})`;
+}
+
+/** Reads a list of steps as `JSON.parse` gives it, as in a file of regressions. */
+export function parseOperations(value: unknown): Operation[] {
+  if (!Array.isArray(value)) throw new Error("a sequence is a list of operations");
+  return value.map((item: unknown) => {
+    if (!isOperation(item)) throw new Error(`not an operation of the oracle: ${JSON.stringify(item)}`);
+    return item;
+  });
+}
+
+function isOperation(item: unknown): item is Operation {
+  if (typeof item !== "object" || item === null) return false;
+  const { process, call, args } = item as Record<string, unknown>;
+  return (
+    typeof process === "number" &&
+    typeof call === "string" &&
+    Object.hasOwn(CALLS, call) &&
+    Array.isArray(args) &&
+    args.every((arg) => typeof arg === "number")
+  );
+}

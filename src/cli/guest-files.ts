@@ -1,0 +1,148 @@
+/**
+ * What the program sees of this machine's files, and where PROGRAM itself lies in there.
+ *
+ * ```
+ *   default                            --root DIR
+ *   /              in memory           /       DIR
+ *   /dev           null, zero, …       /dev    null, zero, …  (if DIR has a folder dev)
+ *   /tmp           in memory
+ *   /home/me/work  the current folder
+ *   /run/faultline a PROGRAM from outside of it, copied
+ * ```
+ *
+ * Nothing else can be reached: the file system over a host folder lets no path lead out of it.
+ */
+import { accessSync, constants, lstatSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import { basename, join, resolve, sep } from "node:path";
+import { devFs, Kernel, type KernelOptions, O_CREAT, O_WRONLY, type Process } from "../mm/index.ts";
+import { nodeFs } from "../storage/node/index.ts";
+import { NOT_EXECUTABLE, NOT_FOUND, ProgramError, programError } from "./program-error.ts";
+
+/** Where a PROGRAM from outside of the visible files is put. */
+const PRIVATE_FOLDER = "/run/faultline";
+
+/** A kernel with its files in place. */
+export interface GuestFiles {
+  readonly kernel: Kernel;
+  /** PROGRAM and the working directory, as paths in there. */
+  readonly path: string;
+  readonly cwd: string;
+}
+
+/** Boots a kernel that sees the current folder only. Throws a ProgramError. */
+export function currentFolderOnly(program: string, options: KernelOptions): GuestFiles {
+  const cwd = process.cwd();
+  const file = hostProgram(program, program);
+  // In "/" the current folder is everything.
+  if (cwd === sep) {
+    const kernel = new Kernel({ ...options, root: nodeFs(cwd) });
+    mountDevices(kernel, cwd);
+    return { kernel, path: file, cwd };
+  }
+  const kernel = new Kernel(options);
+  const setup = kernel.spawn({ comm: "faultline" });
+  makeFolders(setup, "/tmp", 0o1777);
+  const guestCwd = guestPath(cwd);
+  if (!isInside(cwd, "/dev")) kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
+  kernel.mount(guestCwd, nodeFs(cwd));
+  let path = guestPath(file);
+  if (!isInside(file, cwd)) {
+    path = `${PRIVATE_FOLDER}/${basename(file)}`;
+    makeFolders(setup, PRIVATE_FOLDER, 0o755);
+    copyIn(setup, program, file, path);
+  }
+  setup.exit();
+  return { kernel, path, cwd: guestCwd };
+}
+
+/** Boots a kernel whose "/" is the host's folder `root`. Throws a ProgramError. */
+export function rootedAt(root: string, program: string, options: KernelOptions): GuestFiles {
+  const top = realFolder(root);
+  const kernel = new Kernel({ ...options, root: nodeFs(top) });
+  mountDevices(kernel, top);
+  const cwd = isInside(process.cwd(), top) ? guestPath(process.cwd().slice(trimmed(top).length)) : "/";
+  // A path of the program's own world first; a path of the host's, if that leads into the root.
+  const setup = kernel.spawn({ comm: "faultline" });
+  const wanted = program.startsWith("/") ? program : join(cwd, program);
+  const isThere = canStat(setup, wanted);
+  setup.exit();
+  if (isThere) return { kernel, path: wanted, cwd };
+  const file = hostProgram(program, `${program} (neither in ${root} nor here)`);
+  if (!isInside(file, top)) {
+    throw new ProgramError(program, `not in the root folder ${root}`, NOT_FOUND);
+  }
+  return { kernel, path: guestPath(file.slice(trimmed(top).length)), cwd };
+}
+
+/** The real path of PROGRAM on the host, which is a file that can be read. */
+function hostProgram(program: string, shown: string): string {
+  try {
+    const file = realpathSync(resolve(program));
+    const stat: Stats = statSync(file);
+    if (stat.isDirectory()) throw new ProgramError(program, "is a directory", NOT_EXECUTABLE);
+    accessSync(file, constants.R_OK);
+    return file;
+  } catch (error) {
+    throw programError(shown, error);
+  }
+}
+
+function realFolder(root: string): string {
+  try {
+    const folder = realpathSync(root);
+    if (!statSync(folder).isDirectory()) throw new ProgramError(root, "not a directory", NOT_EXECUTABLE);
+    return folder;
+  } catch (error) {
+    throw programError(root, error);
+  }
+}
+
+/** Mounts the memory devices, if the host's folder has a place for them: none is made there. */
+function mountDevices(kernel: Kernel, top: string): void {
+  if (lstatSync(join(top, "dev"), { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
+}
+
+function makeFolders(setup: Process, path: string, mode: number): void {
+  setup.fs.umask = 0;
+  let at = "";
+  for (const name of path.split("/").slice(1)) {
+    at += `/${name}`;
+    if (!canStat(setup, at)) setup.mkdir(at, mode);
+  }
+}
+
+function copyIn(setup: Process, program: string, file: string, path: string): void {
+  try {
+    const bytes = readFileSync(file);
+    const fd = setup.open(path, O_WRONLY | O_CREAT, statSync(file).mode & 0o777);
+    for (let done = 0; done < bytes.length; ) done += setup.write(fd, bytes.subarray(done));
+    setup.close(fd);
+  } catch (error) {
+    throw programError(program, error);
+  }
+}
+
+function canStat(process: Process, path: string): boolean {
+  try {
+    process.stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isInside(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(trimmed(folder) + sep);
+}
+
+/** Without the separator at the end, so that "/" becomes "". */
+function trimmed(folder: string): string {
+  return folder.endsWith(sep) ? folder.slice(0, -1) : folder;
+}
+
+/** A host path as the guest writes it. Only Windows has others than Linux: "C:\\work" becomes "/C/work". */
+function guestPath(path: string): string {
+  const text = sep === "/" ? path : `/${path.replace(":", "").replaceAll(sep, "/")}`;
+  return text === "" ? "/" : text;
+}

@@ -1,0 +1,89 @@
+/** The tables of the report: mappings as rows of text, and columns drawn without lines between them. */
+import Table from "cli-table3";
+import type { ReportMapping, ReportProcess } from "./report.ts";
+import { formatCount, formatSize } from "./size.ts";
+
+export type TableRow = readonly string[];
+
+export interface TableLayout {
+  /** One letter a column: l or r. */
+  readonly align: string;
+  /** Columns left free before the table. */
+  readonly indent: number;
+  readonly head?: readonly string[];
+}
+
+const NO_LINES = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "  ",
+};
+
+/** The lines of a table. */
+export function drawTable(rows: readonly TableRow[], layout: TableLayout): string[] {
+  if (rows.length === 0) return [];
+  const table = new Table({
+    chars: NO_LINES,
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
+    colAligns: [...layout.align].map((letter) => (letter === "r" ? "right" : "left")),
+  });
+  if (layout.head !== undefined) table.push([...layout.head]);
+  for (const row of rows) table.push([...row]);
+  const indent = " ".repeat(layout.indent);
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => indent + line);
+}
+
+/** A mapping in words. */
+export interface MappingRow {
+  readonly range: string;
+  /** As in /proc/PID/maps: "rw-p". */
+  readonly perms: string;
+  readonly type: string;
+  readonly size: string;
+  readonly faults: number;
+  /** "file-read 3, file-cow 1" */
+  readonly causes: string;
+  readonly path: string;
+  readonly gone: boolean;
+}
+
+export function mappingRows(process: ReportProcess): MappingRow[] {
+  return process.mappings.map((mapping) => {
+    const causes = Object.entries(mapping.faults);
+    return {
+      range: `${mapping.start.slice(2)}-${mapping.end.slice(2)}`,
+      perms: mapping.prot + (mapping.type.startsWith("shared") ? "s" : "p"),
+      type: mapping.type,
+      size: formatSize(mappingSize(mapping)),
+      faults: causes.reduce((total, [, count]) => total + count, 0),
+      causes: causes.map(([cause, count]) => `${cause} ${formatCount(count)}`).join(", "),
+      path: (mapping.count === 1 ? "" : `${formatCount(mapping.count)} mappings `) + printable(mapping.path),
+      gone: !mapping.mapped,
+    };
+  });
+}
+
+/** A name that a program chose, harmless to a terminal: control characters as "\x1b". */
+export function printable(name: string): string {
+  return name.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
+/** Bytes from its start to its end. */
+export function mappingSize(mapping: ReportMapping): number {
+  return Number(mapping.end) - Number(mapping.start);
+}

@@ -1,0 +1,202 @@
+/**
+ * Regular files of the host: opening and closing, size and attributes, fsync.
+ *
+ * Bytes go through the page cache and reach the host by write-back: at fsync and msync, when memory runs short, and at
+ * the latest when the last open file of the inode goes. So the host descriptor lives exactly as long as files are open,
+ * and a closed file is complete on the host. Sizes that ftruncate sets go through at once.
+ */
+import fs from "node:fs";
+import { genericFileRead } from "../../mm/filemap/filemap.ts";
+import { genericFileMmap } from "../../mm/filemap/filemap-fault.ts";
+import { genericFileWrite } from "../../mm/filemap/generic-write.ts";
+import { truncateInodePages, truncateSetsize } from "../../mm/filemap/truncate.ts";
+import { filemapWriteAndWaitRange, fileWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
+import { type File, type FileOperations, FMODE_WRITE } from "../../mm/vfs/file.ts";
+import type { AttributeChange, Inode, InodeOperations } from "../../mm/vfs/inode.ts";
+import { isLnk, isReg } from "../../mm/vfs/inode.ts";
+import { hostDo } from "./host-error.ts";
+import { nodeInode } from "./host-tree.ts";
+import type { NodeInode } from "./node-inode.ts";
+
+/** In File.data: this file counts in `openFiles`. */
+const OPENED = Symbol("opened");
+
+function openRegular(opened: Inode, file: File): number {
+  const inode = nodeInode(opened);
+  const failed = acquireFd(inode, (file.mode & FMODE_WRITE) !== 0);
+  if (failed !== 0) return failed;
+  inode.openFiles++;
+  file.data = OPENED;
+  return getattr(inode);
+}
+
+/** Makes sure that the inode has a host descriptor, one that can write where that is wanted. 0 or negative errno. */
+function acquireFd(inode: NodeInode, wantsWrite: boolean): number {
+  if (inode.fd >= 0 && (inode.fdWritable || !wantsWrite)) return 0;
+  const fd = inode.sb.tree.open(inode, wantsWrite ? fs.constants.O_RDWR : fs.constants.O_RDONLY);
+  if (fd < 0) return fd;
+  closeFd(inode);
+  inode.fd = fd;
+  inode.fdWritable = wantsWrite;
+  return 0;
+}
+
+/** Closes the host descriptor, if there is one. */
+export function closeFd(inode: NodeInode): void {
+  if (inode.fd >= 0) fs.closeSync(inode.fd);
+  inode.fd = -1;
+  inode.fdWritable = false;
+}
+
+function releaseRegular(file: File): void {
+  if (file.data !== OPENED) return;
+  const inode = nodeInode(file.inode);
+  if (--inode.openFiles > 0) return;
+  // What has no name any more ends here, and need not be written. An error is in the mapping's wbErr.
+  if (inode.nlink > 0) writeBack(inode);
+  closeFd(inode);
+}
+
+/** Brings everything that the guest changed to the host. 0 or the first negative errno. */
+export function writeBack(inode: NodeInode): number {
+  if (inode.fd < 0) return 0;
+  const failed =
+    inode.mapping === null ? 0 : filemapWriteAndWaitRange(inode.mapping, 0, Number.POSITIVE_INFINITY);
+  flushTimes(inode);
+  return failed;
+}
+
+/** Write-back moved the host's mtime: puts the guest's there, which is when the bytes really changed. */
+function flushTimes(inode: NodeInode): void {
+  if (!inode.fdWritable || !inode.isNewerThanHost) return;
+  // A file of somebody else's keeps the host's time.
+  hostDo(() => fs.futimesSync(inode.fd, hostSeconds(inode.atimeNs), hostSeconds(inode.mtimeNs)));
+  const stats = inode.sb.tree.stat(inode);
+  if (typeof stats !== "number") inode.agree(stats);
+}
+
+/**
+ * Seconds for Node, which cuts to whole microseconds after a multiplication that may come out a hair too small: the
+ * third of a microsecond on top keeps the right one.
+ */
+function hostSeconds(timeNs: number): number {
+  return Math.round(timeNs / 1000) / 1e6 + 3e-7;
+}
+
+function fsyncRegular(file: File, start: number, end: number, datasync: boolean): number {
+  const inode = nodeInode(file.inode);
+  const failed = fileWriteAndWaitRange(file, start, end);
+  flushTimes(inode);
+  if (inode.fd < 0) return failed;
+  const stuck = hostDo(() => (datasync ? fs.fdatasyncSync(inode.fd) : fs.fsyncSync(inode.fd)));
+  return failed !== 0 ? failed : stuck;
+}
+
+/** Attributes as the host has them now, where the guest has nothing newer. */
+function getattr(at: Inode): number {
+  const inode = nodeInode(at);
+  const stats = inode.sb.tree.stat(inode);
+  // Where another process removed it, what was last known has to do.
+  if (typeof stats !== "number") inode.refresh(stats);
+  return 0;
+}
+
+function setattr(at: Inode, change: AttributeChange): number {
+  const inode = nodeInode(at);
+  if (change.size !== undefined) {
+    const failed = resize(inode, change.size);
+    if (failed !== 0) return failed;
+  }
+  const failed = setOwnerAndMode(inode, change);
+  if (failed !== 0) return failed;
+  return setTimes(inode, change);
+}
+
+/** The host's file first: if it refuses, nothing has happened. */
+function resize(inode: NodeInode, size: number): number {
+  const hadFd = inode.fd >= 0;
+  let failed = acquireFd(inode, /* wantsWrite */ true);
+  if (failed !== 0) return failed;
+  const isChange = size !== inode.size;
+  failed = hostDo(() => fs.ftruncateSync(inode.fd, size));
+  if (failed === 0) {
+    inode.hostTimesStale = true;
+    truncateSetsize(inode, size);
+    inode.hostSize = size;
+    if (isChange) {
+      inode.mtimeNs = inode.sb.now();
+      inode.ctimeNs = inode.mtimeNs;
+    }
+    flushTimes(inode);
+  }
+  if (!hadFd) closeFd(inode);
+  return failed;
+}
+
+function setOwnerAndMode(inode: NodeInode, change: AttributeChange): number {
+  const { mode, uid, gid } = change;
+  if (mode === undefined && uid === undefined && gid === undefined) return 0;
+  const failed = inode.sb.tree.withNode(inode, (path) => {
+    const owner = [uid ?? inode.uid, gid ?? inode.gid] as const;
+    if (uid !== undefined || gid !== undefined) {
+      // A held descriptor of a link is the link; a path has to say that it means it.
+      if (isLnk(inode) && !path.startsWith("/proc/self/fd/")) fs.lchownSync(path, ...owner);
+      else fs.chownSync(path, ...owner);
+    }
+    if (mode !== undefined) fs.chmodSync(path, mode);
+  });
+  return failed !== 0 ? failed : getattr(inode);
+}
+
+function setTimes(inode: NodeInode, change: AttributeChange): number {
+  const { atimeNs, mtimeNs } = change;
+  if ((atimeNs === undefined && mtimeNs === undefined) || change.size !== undefined) {
+    if (mtimeNs !== undefined) inode.mtimeNs = mtimeNs;
+    return 0;
+  }
+  const atime = hostSeconds(atimeNs ?? inode.atimeNs);
+  const mtime = hostSeconds(mtimeNs ?? inode.mtimeNs);
+  const failed = inode.sb.tree.withNode(inode, (path) => {
+    if (isLnk(inode) && !path.startsWith("/proc/self/fd/")) fs.lutimesSync(path, atime, mtime);
+    else fs.utimesSync(path, atime, mtime);
+  });
+  if (failed !== 0) return failed;
+  const stats = inode.sb.tree.stat(inode);
+  if (typeof stats === "number") return stats;
+  // The host's resolution is what stays.
+  inode.atimeNs = Number(stats.atimeNs);
+  inode.mtimeNs = Number(stats.mtimeNs);
+  inode.ctimeNs = Number(stats.ctimeNs);
+  inode.agree(stats);
+  return 0;
+}
+
+/** Nobody names or holds the inode any more: forget it. */
+function evict(at: Inode): void {
+  const inode = nodeInode(at);
+  closeFd(inode);
+  inode.sb.tree.forget(inode);
+  inode.sb.forget(inode);
+  if (inode.mapping === null) return;
+  truncateInodePages(inode.mapping, 0);
+  inode.mapping.destroy();
+  inode.mapping = null;
+}
+
+/** What every inode can do. */
+export const nodeInodeOps: InodeOperations = { getattr, setattr, evict };
+
+export const regularInodeOps: InodeOperations = { ...nodeInodeOps, open: openRegular };
+
+export const regularFileOps: FileOperations = {
+  read: genericFileRead,
+  write: genericFileWrite,
+  mmap: genericFileMmap,
+  fsync: fsyncRegular,
+  release: releaseRegular,
+};
+
+/** Whether write-back may find anything to do. */
+export function isOpenRegular(inode: NodeInode): boolean {
+  return isReg(inode) && inode.fd >= 0;
+}

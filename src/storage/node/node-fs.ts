@@ -1,0 +1,163 @@
+/** A directory of the host as a file system, through Node's synchronous fs. */
+import fs, { type BigIntStats } from "node:fs";
+import { EINVAL } from "../../mm/uapi/errno.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../mm/uapi/fcntl.ts";
+import { AddressSpace } from "../../mm/vfs/address-space.ts";
+import type { FileOperations } from "../../mm/vfs/file.ts";
+import type { InodeOperations } from "../../mm/vfs/inode.ts";
+import type { FileSystem, MountContext, StatFs, SuperBlock } from "../../mm/vfs/super-block.ts";
+import { hostDo } from "./host-error.ts";
+import { HostTree } from "./host-tree.ts";
+import { directoryFileOps, directoryInodeOps, specialInodeOps, symlinkInodeOps } from "./node-directory.ts";
+import { closeFd, isOpenRegular, regularFileOps, regularInodeOps, writeBack } from "./node-file.ts";
+import { hostKey, NodeInode } from "./node-inode.ts";
+import { nodePageOps } from "./node-pages.ts";
+
+export interface NodeFsOptions {
+  /** Nothing on the host may be changed: EROFS. */
+  readonly readOnly?: boolean;
+}
+
+/**
+ * The host's `directory` as a file system. Whoever uses it can reach nothing outside: no "..", no absolute path and no
+ * symbolic link leads out of it.
+ */
+export function nodeFs(directory: string, options: NodeFsOptions = {}): FileSystem {
+  return { name: "nodefs", mount: (context) => new NodeSuperBlock(directory, context, options) };
+}
+
+/** Directories of the host report what stands below them: there is no magic number of ours in Linux. */
+const NODEFS_MAGIC = 0x4e4f4445;
+/** Time stamps are whole milliseconds, a few of which are what Linux's own clock tick is: the host keeps them exactly. */
+const TIME_GRANULARITY_NS = 1e6;
+
+export class NodeSuperBlock implements SuperBlock {
+  readonly fsName = "nodefs";
+  readonly magic: number = NODEFS_MAGIC;
+  readonly revalidates = true;
+  readonly evictsUnused = true;
+  readonly readOnly: boolean;
+  readonly dev: number;
+  readonly now: () => number;
+  readonly root: NodeInode;
+  readonly tree: HostTree;
+  readonly #context: MountContext;
+  /** Inodes in use, by the host's identity. */
+  readonly #inodes: Map<string, NodeInode> = new Map();
+  /** Inode numbers for files that lie on another device of the host than the root does. */
+  readonly #foreignInos: Map<string, number> = new Map();
+  #justCreated: NodeInode | null = null;
+
+  constructor(directory: string, context: MountContext, options: NodeFsOptions) {
+    this.readOnly = options.readOnly ?? false;
+    this.dev = context.dev;
+    this.now = () => Math.floor(context.now() / TIME_GRANULARITY_NS) * TIME_GRANULARITY_NS;
+    this.#context = context;
+    this.tree = new HostTree(directory);
+    this.root = this.inodeOf(this.tree.rootStats);
+  }
+
+  /** The inode of what the host describes, brought up to date. */
+  inodeOf(stats: BigIntStats): NodeInode {
+    const key = hostKey(stats);
+    const known = this.#inodes.get(key);
+    // The host gives a number out again: what has it now may be of another type.
+    if (known !== undefined && (known.mode & S_IFMT) === (Number(stats.mode) & S_IFMT)) {
+      known.refresh(stats);
+      return known;
+    }
+    const inode = this.#newInode(stats);
+    this.#inodes.set(key, inode);
+    return inode;
+  }
+
+  #newInode(stats: BigIntStats): NodeInode {
+    const [ops, fops] = kindOf(Number(stats.mode) & S_IFMT);
+    const inode = new NodeInode(this, stats, this.inoOf(stats), ops, fops);
+    if (ops === regularInodeOps) inode.mapping = new AddressSpace(this.#context.phys, inode, nodePageOps);
+    return inode;
+  }
+
+  /** The guest's inode number. All has one st_dev there, so a second device of the host gets numbers of its own. */
+  inoOf(stats: BigIntStats): number {
+    if (stats.dev === this.tree.rootStats.dev) return Number(stats.ino);
+    const key = hostKey(stats);
+    let ino = this.#foreignInos.get(key);
+    if (ino === undefined) {
+      ino = 2 ** 48 + this.#foreignInos.size;
+      this.#foreignInos.set(key, ino);
+    }
+    return ino;
+  }
+
+  forget(inode: NodeInode): void {
+    if (this.#inodes.get(inode.key) === inode) this.#inodes.delete(inode.key);
+    if (this.#justCreated === inode) this.#justCreated = null;
+  }
+
+  /** Leaves a new file's descriptor to the open that follows; if none does, it is closed by the next one. */
+  keepForOpen(inode: NodeInode, fd: number): void {
+    if (this.#justCreated?.openFiles === 0) closeFd(this.#justCreated);
+    closeFd(inode);
+    inode.fd = fd;
+    inode.fdWritable = true;
+    this.#justCreated = inode;
+  }
+
+  /** Gives a directory just made the mode that the host's umask took from it. */
+  fixMode(inode: NodeInode, path: string, mode: number): void {
+    const { O_DIRECTORY = 0, O_NOFOLLOW = 0, O_RDONLY } = fs.constants;
+    hostDo(() => {
+      const fd = fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      try {
+        fs.fchmodSync(fd, mode & 0o7777);
+        inode.refresh(fs.fstatSync(fd, { bigint: true }));
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  }
+
+  sync(): number {
+    let result = 0;
+    for (const inode of this.#inodes.values()) {
+      if (!isOpenRegular(inode)) continue;
+      const failed = writeBack(inode) || hostDo(() => fs.fsyncSync(inode.fd));
+      if (result === 0) result = failed;
+    }
+    return result;
+  }
+
+  statfs(): StatFs {
+    const sizes = fs.statfsSync(String(this.tree.directory(this.root)));
+    return {
+      blockSize: sizes.bsize,
+      blocks: sizes.blocks,
+      blocksFree: sizes.bfree,
+      blocksAvailable: sizes.bavail,
+      files: sizes.files,
+      filesFree: sizes.ffree,
+    };
+  }
+
+  umount(): void {
+    for (const inode of this.#inodes.values()) {
+      if (isOpenRegular(inode)) writeBack(inode);
+      closeFd(inode);
+    }
+    this.tree.close();
+  }
+}
+
+function kindOf(type: number): readonly [InodeOperations, FileOperations] {
+  switch (type) {
+    case S_IFREG:
+      return [regularInodeOps, regularFileOps];
+    case S_IFDIR:
+      return [directoryInodeOps, directoryFileOps];
+    case S_IFLNK:
+      return [symlinkInodeOps, {}];
+    default:
+      return [specialInodeOps, { read: () => -EINVAL }];
+  }
+}
