@@ -150,15 +150,17 @@ export class Scheduler {
 
   /** A thread that waited goes on: with the same call again, or with a signal that ends it. */
   #resume(thread: Thread): void {
-    const { wait } = thread;
+    const { wait, group } = thread;
+    // Nothing that it waits for, and no stop, holds this off.
+    if (thread.deliverable().has(SIGKILL)) {
+      exitGroup(this.#system, group, SIGKILL);
+      return;
+    }
     if (wait !== undefined && (wait.isReady() || this.#system.clock.monotonicNs() >= wait.deadlineNs)) {
       thread.wait = undefined;
       return;
     }
-    // A stopped process is only here to be killed.
-    if (wait?.killableOnly === true || thread.group.stopSignal !== 0)
-      exitGroup(this.#system, thread.group, SIGKILL);
-    else this.#deliver(thread);
+    this.#deliver(thread);
   }
 
   #deliver(thread: Thread): void {
@@ -169,7 +171,7 @@ export class Scheduler {
 
   #frameOwner({ group, signals }: Thread): FrameOwner {
     const { mmu, hart } = this.#system;
-    return { mmu, task: group.process, registers: hart, signals, sigreturn: group.sigreturn };
+    return { mmu, task: group.process, registers: hart, signals, sigreturn: group.process.mm.vdso };
   }
 
   #serve(thread: Thread, stop: Stop): void {
@@ -222,7 +224,7 @@ export class Scheduler {
       system.countSyscall(nr, entry?.name);
     }
     const traced = tracer.enabled
-      ? Array.from({ length: entry?.args ?? 6 }, (_, i) => call.u64(i))
+      ? Array.from({ length: entry?.args ?? 6 }, (_, i) => call.s64(i))
       : undefined;
     let result = entry === undefined ? -ENOSYS : entry.handler(call);
     if (result === BLOCKED) {

@@ -12,6 +12,9 @@ import type { Hart } from "./cpu/hart.ts";
 import type { MachineStream } from "./stream.ts";
 import type { Thread, ThreadGroup } from "./thread.ts";
 
+/** Different numbers of unknown system calls that are kept. */
+const MAX_UNKNOWN = 1000;
+
 export class System {
   readonly kernel: Kernel;
   readonly mmu: Mmu;
@@ -49,8 +52,12 @@ export class System {
   }
 
   countSyscall(nr: number, name: string | undefined): void {
-    if (name === undefined) this.unknownSyscalls.set(nr, (this.unknownSyscalls.get(nr) ?? 0) + 1);
-    else this.syscallCounts.set(name, (this.syscallCounts.get(name) ?? 0) + 1);
+    if (name === undefined) {
+      const times = this.unknownSyscalls.get(nr);
+      // A program may make up numbers for ever.
+      if (times === undefined && this.unknownSyscalls.size >= MAX_UNKNOWN) return;
+      this.unknownSyscalls.set(nr, (times ?? 0) + 1);
+    } else this.syscallCounts.set(name, (this.syscallCounts.get(name) ?? 0) + 1);
   }
 
   /** The parent of a process, if it is (still) a process of this machine. */

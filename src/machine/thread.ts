@@ -71,8 +71,6 @@ export class ThreadGroup {
   readonly exitSignal: number;
   /** Path of the program (/proc/self/exe). */
   exePath = "";
-  /** Address of the code that makes the rt_sigreturn call. */
-  sigreturn = 0;
   processGroup: number;
   session: number;
   /** The signal that stopped it, 0 while it may run; and what a waiting parent has not been told yet. */

@@ -92,7 +92,6 @@ export function commitExec(system: System, thread: Thread, prepared: PreparedExe
   const result = failed < 0 ? failed : load(system, process, file, elf, request);
   file.put();
   if (typeof result === "number") return result;
-  thread.group.sigreturn = result.vdso;
   const state = new StructView(TASK_STATE_BYTES);
   return state.put64(0, result.entry).put64(SP_OFFSET, result.sp).bytes;
 }
@@ -118,7 +117,6 @@ function beginNewExec(thread: Thread, { file, request }: PreparedExec): number {
 interface LoadedProgram {
   readonly entry: number;
   readonly sp: number;
-  readonly vdso: number;
 }
 
 function load(
@@ -153,7 +151,7 @@ function load(
   mm.envStart = image.envStart;
   mm.envEnd = image.envEnd;
   mm.startStack = image.sp;
-  return { entry: mapped.entry, sp: image.sp, vdso };
+  return { entry: mapped.entry, sp: image.sp };
 }
 
 /**

@@ -1,7 +1,8 @@
 /** fork, vfork and clone of a process (kernel/fork.c copy_process). Threads of one process come later. */
 import { copyToUser } from "../../mm/fault/uaccess.ts";
 import { forkProcess } from "../../mm/kernel/task-lifecycle.ts";
-import { EINVAL, ENOSYS } from "../../mm/uapi/errno.ts";
+import { PAGE_SIZE } from "../../mm/page.ts";
+import { EAGAIN, EINVAL, ENOSYS } from "../../mm/uapi/errno.ts";
 import { StructView } from "../abi/bytes.ts";
 import { NSIG } from "../signals/signal-numbers.ts";
 import type { System } from "../system.ts";
@@ -29,6 +30,8 @@ const KNOWN =
   CLONE_CHILD_SETTID;
 
 const ECALL_BYTES = 4;
+/** Bytes of a kernel stack on riscv64. */
+const THREAD_SIZE = 16384;
 /** Offsets in Thread.state: pc, sp, tp, a0. */
 const STATE_PC = 0;
 const STATE_SP = 2 * 8;
@@ -56,13 +59,13 @@ export function cloneProcess(system: System, parent: Thread, request: CloneReque
   const shareMm = (flags & CLONE_VM) !== 0;
   if (shareMm && (flags & CLONE_VFORK) === 0) return -ENOSYS;
   if ((flags & CSIGNAL) > NSIG) return -EINVAL;
+  if (system.groups.size >= maxThreads(system)) return -EAGAIN;
   const process = forkProcess(parent.group.process, shareMm);
   if (typeof process === "number") return process;
 
   const from = parent.group;
   const child = new ThreadGroup(process, from.handlers.clone(), flags & CSIGNAL);
   child.exePath = from.exePath;
-  child.sigreturn = from.sigreturn;
   child.processGroup = from.processGroup;
   child.session = from.session;
   child.personality = from.personality;
@@ -78,6 +81,12 @@ export function cloneProcess(system: System, parent: Thread, request: CloneReque
   system.groups.set(process.pid, child);
   system.threads.push(thread);
   return child;
+}
+
+/** How many processes there may be (set_max_threads): as many as could have their kernel stacks in an eighth of RAM. */
+function maxThreads(system: System): number {
+  const bytes = system.kernel.phys.totalFrames * PAGE_SIZE;
+  return Math.max(20, Math.floor(bytes / (8 * THREAD_SIZE)));
 }
 
 /** The parent's registers, behind the call, with 0 for an answer. */

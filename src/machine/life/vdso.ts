@@ -12,6 +12,8 @@ import { doMmap } from "../../mm/syscalls/mmap.ts";
 import { sysMprotect } from "../../mm/syscalls/mprotect.ts";
 import { EFAULT } from "../../mm/uapi/errno.ts";
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../mm/uapi/mman.ts";
+import { VM_DONTEXPAND } from "../../mm/vma/vm-flags.ts";
+import { setVmaFlags } from "../../mm/vma/vma-lifetime.ts";
 import { StructView } from "../abi/bytes.ts";
 
 const LI_A7_RT_SIGRETURN = 0x08b00893;
@@ -26,5 +28,10 @@ export function mapVdso(process: Process): number {
   const code = new StructView(8).put32(0, LI_A7_RT_SIGRETURN).put32(4, ECALL).bytes;
   if (copyToUser(mmu, process, at, code) < code.length) return -EFAULT;
   const failed = sysMprotect(mmu, process, at, PAGE_SIZE, PROT_READ | PROT_EXEC);
-  return failed < 0 ? failed : at;
+  if (failed < 0) return failed;
+  const vma = process.mm.vmas.lookup(at);
+  // As a special mapping of Linux, it never merges with a neighbour and never grows.
+  if (vma !== null) setVmaFlags(vma, vma.flags | VM_DONTEXPAND);
+  process.mm.vdso = at;
+  return at;
 }

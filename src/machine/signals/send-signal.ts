@@ -2,6 +2,7 @@
  * Sending a signal (kernel/signal.c: send_signal_locked, force_sig_info_to_task): it becomes pending, or is dropped
  * because nobody would notice. What it does to the receiver happens later, in deliver-signal.ts.
  */
+import { EAGAIN } from "../../mm/uapi/errno.ts";
 import type { Thread, ThreadGroup } from "../thread.ts";
 import type { SigInfo } from "./siginfo.ts";
 import { IGNORED_BY_DEFAULT, SIG_DFL, SIG_IGN, SIGCONT, STOPPING } from "./signal-numbers.ts";
@@ -9,10 +10,13 @@ import { SigSet } from "./sigset.ts";
 
 const CONTINUING: SigSet = SigSet.of(SIGCONT);
 
-/** Sends to one thread, or with `thread` undefined to the process, of which the first fit thread takes it. */
-export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): void {
+/**
+ * Sends to one thread, or with `thread` undefined to the process, of which the first fit thread takes it. 0, or -EAGAIN
+ * when no more real-time signals can queue.
+ */
+export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): number {
   const { signal } = info;
-  if (group.hasExited) return;
+  if (group.hasExited) return 0;
   // Stopping and continuing cancel each other out, delivered or not (prepare_signal).
   if (STOPPING.has(signal)) flushPending(group, CONTINUING);
   if (signal === SIGCONT) {
@@ -20,8 +24,8 @@ export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): 
     if (group.stopSignal !== 0) group.stopNews = "continued";
     group.stopSignal = 0;
   }
-  if (isIgnored(thread ?? group.leader, signal)) return;
-  (thread?.signals.pending ?? group.pending).add(info);
+  if (isIgnored(thread ?? group.leader, signal)) return 0;
+  return (thread?.signals.pending ?? group.pending).add(info) ? 0 : -EAGAIN;
 }
 
 /**

@@ -48,14 +48,18 @@ export class SignalHandlers {
   }
 }
 
+/** Real-time signals queue up to here (RLIMIT_SIGPENDING's part of a small machine). */
+const MAX_PENDING = 4096;
+
 /** Signals sent and not yet delivered (struct sigpending). Invariant: `set` holds exactly the signals in the queue. */
 export class PendingSignals {
   readonly set: SigSet = new SigSet();
   #queue: SigInfo[] = [];
 
-  /** Queues a signal; a standard one that is pending already is dropped. Answers whether it was queued. */
+  /** Queues a signal; a standard one that is pending already stays once. False when the queue is full. */
   add(info: SigInfo): boolean {
-    if (info.signal < SIGRTMIN && this.set.has(info.signal)) return false;
+    if (info.signal < SIGRTMIN && this.set.has(info.signal)) return true;
+    if (this.#queue.length >= MAX_PENDING) return false;
     this.set.add(info.signal);
     this.#queue.push(info);
     return true;

@@ -10,6 +10,8 @@ import type { Call, SyscallGroup } from "./call.ts";
 import { ERESTARTNOHAND } from "./restart.ts";
 
 const POLLNVAL = 0x20;
+/** No process can have more descriptors (sysctl fs.nr_open). */
+export const NR_OPEN: number = 2 ** 20;
 
 export const pollCalls: SyscallGroup = [[73, "ppoll", 5, ppoll]];
 
@@ -27,7 +29,7 @@ function ppoll(call: Call): number {
     signals.blocked.assign(SigSet.fromBytes(raw.bytes).deleteAll(UNBLOCKABLE));
   }
   const count = call.u32(1);
-  if (count > call.process.rlimits[RLIMIT_NOFILE].soft) return finish(call, -EINVAL);
+  if (count > Math.min(call.process.rlimits[RLIMIT_NOFILE].soft, NR_OPEN)) return finish(call, -EINVAL);
   const fds = call.get(call.u64(0), count * POLLFD_BYTES);
   if (fds === undefined) return finish(call, -EFAULT);
   const ready = poll(call, fds, count, /* store */ true);
@@ -35,7 +37,8 @@ function ppoll(call: Call): number {
     return finish(call, call.put(call.u64(0), fds.bytes) < 0 ? -EFAULT : ready);
   }
   const isReady = (): boolean => poll(call, fds, count, /* store */ false) > 0;
-  return call.block({ isReady, deadlineNs, interrupted: -ERESTARTNOHAND }, deadlineNs);
+  const isForInput = [...call.process.files.entries()].some(([, file]) => system.streams.has(file.inode));
+  return call.block({ isReady, deadlineNs, interrupted: -ERESTARTNOHAND, isForInput }, deadlineNs);
 }
 
 /** Puts the mask back; not after a signal, whose frame does it. */

@@ -3,7 +3,7 @@
 import { readUserBytesZ } from "../../mm/fault/uaccess.ts";
 import { applyRlimits } from "../../mm/kernel/task-lifecycle.ts";
 import { E2BIG, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
-import { RLIM_NLIMITS } from "../../mm/uapi/mman.ts";
+import { RLIM_NLIMITS, RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
 import { ElfError } from "../elf/elf-error.ts";
@@ -25,6 +25,7 @@ import type { System } from "../system.ts";
 import { ThreadGroup } from "../thread.ts";
 import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
 import { withPath } from "./files.ts";
+import { NR_OPEN } from "./poll.ts";
 import { ERESTARTNOINTR, ERESTARTSYS } from "./restart.ts";
 
 const WNOHANG = 1;
@@ -47,6 +48,8 @@ const RUSAGE_THREAD = 1;
 /** The longest argument string, NUL included, and a bound on their number that no stack could hold. */
 const MAX_ARG_STRLEN = 131072;
 const MAX_STRINGS = 0x80000;
+/** No stack limit allows more: three quarters of the default stack. */
+const MAX_STRING_BYTES = 6 * 2 ** 20;
 
 export const processCalls: SyscallGroup = [
   [93, "exit", 1, exit],
@@ -126,6 +129,7 @@ function execve(call: Call): number {
 /** The strings of an argv or envp; a null pointer is an empty one. */
 function strings(call: Call, at: number): Uint8Array[] | number {
   const found: Uint8Array[] = [];
+  let total = 0;
   if (at === 0) return found;
   for (let i = 0; i < MAX_STRINGS; i++) {
     const pointer = call.get(at + i * 8, 8);
@@ -133,6 +137,8 @@ function strings(call: Call, at: number): Uint8Array[] | number {
     if (pointer.u64(0) === 0) return found;
     const bytes = readUserBytesZ(call.system.mmu, call.process, pointer.u64(0), MAX_ARG_STRLEN);
     if (typeof bytes === "number") return bytes === -EFAULT ? -EFAULT : -E2BIG;
+    total += bytes.length + 1;
+    if (total > MAX_STRING_BYTES) return -E2BIG;
     found.push(bytes);
   }
   return -E2BIG;
@@ -302,6 +308,7 @@ function rlimit(call: Call, resource: number, newAt: number, oldAt: number): num
   const old = new StructView(RLIMIT_BYTES).put64(0, limit.soft).put64(8, limit.hard);
   if (wanted !== undefined) {
     if (wanted.soft > wanted.hard) return -EINVAL;
+    if (resource === RLIMIT_NOFILE && wanted.hard > NR_OPEN) return -EPERM;
     if (wanted.hard > limit.hard && process.uid !== 0) return -EPERM;
     Object.assign(limit, wanted);
     applyRlimits(process.mm, process.rlimits);

@@ -84,8 +84,7 @@ function kill(call: Call): number {
 /** Signal 0 only checks that the process is there. A zombie is, and takes no notice. */
 function sendChecked(target: ThreadGroup, signal: number, info: () => SigInfo, thread?: Thread): number {
   if (signal < 0 || signal > NSIG) return -EINVAL;
-  if (signal !== 0) sendSignal(target, info(), thread);
-  return 0;
+  return signal === 0 ? 0 : sendSignal(target, info(), thread);
 }
 
 /** @param tgid the process that the thread must belong to; −1 for any */
@@ -222,7 +221,7 @@ function rtSigreturn(call: Call): number {
     task: process,
     registers: system.hart,
     signals: thread.signals,
-    sigreturn: thread.group.sigreturn,
+    sigreturn: process.mm.vdso,
   };
   const setStack = (stack: AlternateStack): void => {
     changeAltStack(call, stack);

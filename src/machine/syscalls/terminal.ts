@@ -1,6 +1,10 @@
 /** ioctl: what programs ask of terminals (to find out whether there is one, and how wide), and of files in general. */
 import { sysIoctl } from "../../mm/syscalls/open.ts";
-import { EBADF, ENOTTY } from "../../mm/uapi/errno.ts";
+import { EBADF, EFAULT, ENOTTY } from "../../mm/uapi/errno.ts";
+import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
+import { FIONBIO, FIONREAD } from "../../mm/uapi/fs.ts";
+import type { File } from "../../mm/vfs/file.ts";
+import { pipeOf } from "../../mm/vfs/pipe.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeTermios, encodeWinsize } from "../abi/structs.ts";
 import type { Call, SyscallGroup } from "./call.ts";
@@ -19,6 +23,11 @@ function ioctl(call: Call): number {
   const file = call.process.files.get(call.s32(0));
   if (file === undefined) return -EBADF;
   const cmd = call.u32(1);
+  if (cmd === FIONBIO) return setNonBlocking(call, file);
+  const pipe = pipeOf(file);
+  if (cmd === FIONREAD && pipe !== undefined) {
+    return call.put(call.u64(2), new StructView(4).put32(0, pipe.unread).bytes);
+  }
   const terminal = call.system.streams.get(file.inode)?.terminal;
   if (terminal === undefined) return sysIoctl(call.process, call.s32(0), cmd, call.u64(2));
   switch (cmd) {
@@ -37,4 +46,11 @@ function ioctl(call: Call): number {
     default:
       return -ENOTTY;
   }
+}
+
+function setNonBlocking(call: Call, file: File): number {
+  const wanted = call.get(call.u64(2), 4);
+  if (wanted === undefined) return -EFAULT;
+  file.flags = wanted.u32(0) === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK;
+  return 0;
 }

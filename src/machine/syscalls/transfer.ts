@@ -101,7 +101,8 @@ function cut(segments: readonly UserSegment[], from: number, length: number): Us
 /** Puts the caller to wait until the file is ready in one of the ways `events`. */
 function waitFor(call: Call, file: File, events: number, interrupted: number, state: unknown): number {
   const isReady = (): boolean => ((file.ops.poll?.(file) ?? events) & events) !== 0;
-  return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted }, state);
+  const isForInput = call.system.streams.has(file.inode);
+  return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted, isForInput }, state);
 }
 
 /** A write that RLIMIT_FSIZE forbids also sends SIGXFSZ. */

@@ -13,7 +13,7 @@ import { PG_ERROR, PG_WRITEBACK } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { NR_WRITEBACK, NR_WRITTEN, PGPGOUT } from "../trace/vmstat.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
-import { errseqCheck, errseqSet } from "../vfs/errseq.ts";
+import { errseqCheck, errseqMarkSeen, errseqSet } from "../vfs/errseq.ts";
 import type { File } from "../vfs/file.ts";
 import { clearPageDirtyForIo } from "./dirty.ts";
 import { mappingPath, PAGE_KIB } from "./page-cache.ts";
@@ -47,9 +47,11 @@ export function fileWriteAndWaitRange(file: File, start: number, end: number): n
 
 /** 0, or the newest write-back error that this open file has not reported yet; from now on it has. */
 export function fileCheckAndAdvanceWbErr(file: File): number {
-  const current = file.mapping.wbErr;
-  const error = errseqCheck(current, file.wbErr);
-  file.wbErr = current;
+  const { mapping } = file;
+  const error = errseqCheck(mapping.wbErr, file.wbErr);
+  if (error === 0) return 0;
+  mapping.wbErr = errseqMarkSeen(mapping.wbErr);
+  file.wbErr = mapping.wbErr;
   return error;
 }
 

@@ -100,4 +100,5 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.argEnd = parent.argEnd;
   child.envStart = parent.envStart;
   child.envEnd = parent.envEnd;
+  child.vdso = parent.vdso;
 }

@@ -140,7 +140,9 @@ export function doMmap(
   if (length >= 2 ** 64) return -ENOMEM;
   if (mm.mapCount > mm.maxMapCount) return -ENOMEM;
   let pgoff = offset / PAGE_SIZE;
-  const addr = getUnmappedArea(mm, wanted, length, pgoff, flags, file);
+  // A directory or a pipe has no page cache to ask for an alignment; it is refused below, after the search for a place.
+  const mappable = file === null || file.inode.mapping === null ? null : file;
+  const addr = getUnmappedArea(mm, wanted, length, pgoff, flags, mappable);
   if (addr < 0) return addr;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(addr, addr + length) !== null) {
     return -EEXIST;
@@ -212,7 +214,7 @@ function fileVmFlags(
     case MAP_SHARED_VALIDATE:
       // Plain MAP_SHARED has always ignored flags it does not know.
       if ((flags & MAP_TYPE) === MAP_SHARED) flags &= LEGACY_MAP_MASK;
-      if ((flags & ~LEGACY_MAP_MASK & ~MAP_SHARED_VALIDATE & ~MAP_FIXED_NOREPLACE) !== 0) return -EOPNOTSUPP;
+      if ((flags & ~LEGACY_MAP_MASK & ~MAP_SHARED_VALIDATE) !== 0) return -EOPNOTSUPP;
       if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
       vmFlags |= VM_SHARED | VM_MAYSHARE;
       if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);

@@ -99,8 +99,12 @@ function doMremap(
 
 /** Rounds up to pages as a 64-bit number that wraps. */
 function wrapAlign(size: number): number {
-  const aligned = pageAlign(size);
-  return aligned >= 2 ** 64 ? 0 : aligned;
+  return wrap(pageAlign(size));
+}
+
+/** A sum of two 64-bit numbers as the kernel's arithmetic has it. */
+function wrap(sum: number): number {
+  return sum >= 2 ** 64 ? sum - 2 ** 64 : sum;
 }
 
 function impliesNewAddress(remap: Remap): boolean {
@@ -120,7 +124,7 @@ function checkParameters(remap: Remap): number {
   if (!isPageAligned(newAddr)) return -EINVAL;
   if ((flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
   if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLen !== newLen) return -EINVAL;
-  if (addr + oldLen > newAddr && newAddr + newLen > addr) return -EINVAL;
+  if (wrap(addr + oldLen) > newAddr && wrap(newAddr + newLen) > addr) return -EINVAL;
   // A move may split a mapping into three, twice; being refused half way would be worse.
   if (mm.mapCount + 2 >= mm.maxMapCount - 3) return -ENOMEM;
   return 0;

@@ -28,8 +28,9 @@ export function sysMunmap(task: Task, addr: Vaddr, len: number): number {
   return result;
 }
 
-/** Unmaps start … end (page-aligned) of `mm`. */
+/** Unmaps start … end (page-aligned) of `mm`. mremap comes with an end of its caller's, which may lie anywhere. */
 export function doMunmap(mm: MmStruct, start: Vaddr, end: Vaddr): number {
+  if (end > mm.arch.taskSize) return -EINVAL;
   const failed = splitAtEnds(mm, start, end);
   if (failed !== 0) return failed;
   unmapWhole(mm, start, end);

@@ -9,7 +9,7 @@ import type { VmArea } from "../vma/vm-area.ts";
 import type { MappedFile } from "../vma/vm-operations.ts";
 import type { AddressSpace } from "./address-space.ts";
 import type { Dentry } from "./dentry.ts";
-import type { Errseq } from "./errseq.ts";
+import { type Errseq, errseqSample } from "./errseq.ts";
 import { type DirEntry, type Inode, igrab, iput } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import { dPath } from "./path.ts";
@@ -60,7 +60,7 @@ export class File implements MappedFile {
   wbErr: Errseq;
   /** Private state of the kind of file. */
   data: unknown = undefined;
-  /** Readahead state (file_ra_state): start, size, async part, previous position, all in pages. */
+  /** Readahead state (file_ra_state): start, size, async part in pages; position of the last read in bytes, −1 at open. */
   raStart = 0;
   raSize = 0;
   raAsync = 0;
@@ -76,7 +76,7 @@ export class File implements MappedFile {
     this.mode = mode;
     this.flags = flags;
     this.raPages = raPages;
-    this.wbErr = inode.mapping?.wbErr ?? 0;
+    this.wbErr = errseqSample(inode.mapping?.wbErr ?? 0);
     igrab(inode);
     if ((mode & FMODE_WRITE) !== 0) inode.writers++;
   }

@@ -10,6 +10,9 @@
  * Kept as Linux keeps it, because a program that fills a pipe without blocking sees how much goes in. A blocking write
  * that finds some room takes what fits and answers how much: whoever can block the caller goes on with the rest when
  * there is room again, as the loop in pipe_write does.
+ *
+ * A copy that meets a bad user page moves nothing of its buffer, where a file takes and gives what could be copied: only
+ * the buffers before it count (copy_page_from_iter in anon_pipe_write, copy_page_to_iter in anon_pipe_read).
  */
 import { PAGE_SIZE } from "../page.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOTTY, EPIPE } from "../uapi/errno.ts";
@@ -62,10 +65,9 @@ export class Pipe {
       const buffer = this.#buffers[0];
       if (buffer === undefined) break;
       const part = buffer.bytes.subarray(buffer.start, Math.min(buffer.end, buffer.start + to.count));
-      const copied = to.copyBytesToIter(part);
-      done += copied;
-      buffer.start += copied;
-      if (copied < part.length) return done > 0 ? done : -EFAULT;
+      if (to.copyBytesToIter(part) < part.length) return done > 0 ? done : -EFAULT;
+      done += part.length;
+      buffer.start += part.length;
       if (buffer.start === buffer.end) this.#spare = this.#buffers.shift()?.bytes;
     }
     return done;
@@ -77,19 +79,17 @@ export class Pipe {
     const odd = from.count % PAGE_SIZE;
     const last = this.#buffers.at(-1);
     if (odd > 0 && last !== undefined && last.end + odd <= PAGE_SIZE) {
-      const copied = from.copyBytesFromIter(last.bytes.subarray(last.end, last.end + odd));
-      last.end += copied;
-      done = copied;
-      if (copied < odd) return done > 0 ? done : -EFAULT;
+      if (from.copyBytesFromIter(last.bytes.subarray(last.end, last.end + odd)) < odd) return -EFAULT;
+      last.end += odd;
+      done = odd;
     }
     while (from.count > 0 && !this.isFull) {
       const bytes = this.#spare ?? new Uint8Array(PAGE_SIZE);
       this.#spare = undefined;
-      const wanted = Math.min(from.count, PAGE_SIZE);
-      const copied = from.copyBytesFromIter(bytes.subarray(0, wanted));
-      if (copied > 0) this.#buffers.push({ bytes, start: 0, end: copied });
-      done += copied;
-      if (copied < wanted) return done > 0 ? done : -EFAULT;
+      const end = Math.min(from.count, PAGE_SIZE);
+      if (from.copyBytesFromIter(bytes.subarray(0, end)) < end) return done > 0 ? done : -EFAULT;
+      this.#buffers.push({ bytes, start: 0, end });
+      done += end;
     }
     return done;
   }

@@ -73,6 +73,8 @@ export class MmStruct {
   argEnd: Vaddr = 0;
   envStart: Vaddr = 0;
   envEnd: Vaddr = 0;
+  /** The page of code that the machine maps for signal handlers to return through (mm.context.vdso); 0 for none. */
+  vdso: Vaddr = 0;
 
   constructor(phys: PhysicalMemory, arch: Arch, pageTable: PageTable) {
     this.phys = phys;

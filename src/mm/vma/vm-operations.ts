@@ -39,6 +39,8 @@ export interface MappedFile {
 /** What a mapping needs of the mapped object (address_space): the tree of all mappings of it, keyed by pgoff. */
 export interface MappedObject {
   readonly iMmap: IntervalTree<VmArea>;
+  /** How many of them may write to it (i_mmap_writable): what a write seal asks. */
+  writableMappings: number;
   /** Dirty pages are written back (mapping_can_writeback), so that writes through shared mappings must be noticed. */
   readonly canWriteback?: boolean;
   /** Large mappings are aligned to huge pages (ext4's get_unmapped_area), where the mm has a thpSize. */

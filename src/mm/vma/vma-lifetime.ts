@@ -18,6 +18,7 @@ import { IntervalNode } from "./interval-tree.ts";
 import type { MmStruct } from "./mm-struct.ts";
 import { vmaSetPageProt } from "./page-prot.ts";
 import { VmArea } from "./vm-area.ts";
+import { VM_MAYWRITE, VM_SHARED } from "./vm-flags.ts";
 import type { MappedFile, VmOperations } from "./vm-operations.ts";
 
 /** What a mapping is to be: start … end of an address space, and what it shows there. */
@@ -64,6 +65,7 @@ export function vmaLink(mm: MmStruct, vma: VmArea): void {
   const node = new IntervalNode<VmArea>(vma, vma.pgoff, lastPgoff(vma));
   vma.iMmapNode = node;
   vma.file.mapping.iMmap.insert(node);
+  if (mayWriteFile(vma)) vma.file.mapping.writableMappings++;
 }
 
 /** Moves the bounds of a linked mapping. Precondition: the new range is free or its own. */
@@ -102,9 +104,17 @@ export function dropMergedVma(vma: VmArea): void {
 
 function unlinkRmap(vma: VmArea): void {
   unlinkAnonVmas(vma);
-  if (vma.iMmapNode === null) return;
-  vma.file?.mapping.iMmap.remove(vma.iMmapNode);
+  const node = vma.iMmapNode;
+  if (node === null) return;
   vma.iMmapNode = null;
+  if (vma.file === null) return;
+  vma.file.mapping.iMmap.remove(node);
+  if (mayWriteFile(vma)) vma.file.mapping.writableMappings--;
+}
+
+/** Whether the file could be written through this mapping, now or after an mprotect (vma_is_shared_maywrite). */
+function mayWriteFile(vma: VmArea): boolean {
+  return (vma.flags & (VM_SHARED | VM_MAYWRITE)) === (VM_SHARED | VM_MAYWRITE);
 }
 
 function lastPgoff(vma: VmArea): PgOff {

@@ -152,9 +152,7 @@ export class HostTree {
       this.#held.delete(dir);
     }
     this.#held.set(dir, fd);
-    if (this.#isInside(fd)) return fdPath(fd);
-    this.forget(dir);
-    return -EACCES;
+    return this.#isInside(fd) ? fdPath(fd) : -EACCES;
   }
 
   /** Whether a held directory still lies below the root, wherever the root has been moved. */

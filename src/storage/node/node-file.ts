@@ -175,7 +175,7 @@ function setTimes(inode: NodeInode, change: AttributeChange): number {
 function evict(at: Inode): void {
   const inode = nodeInode(at);
   closeFd(inode);
-  inode.sb.tree.forget(inode);
+  // A directory stays held for a while: it may be somebody's working directory, under whatever name the host has for it.
   inode.sb.forget(inode);
   if (inode.mapping === null) return;
   truncateInodePages(inode.mapping, 0);

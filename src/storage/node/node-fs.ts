@@ -3,8 +3,9 @@ import fs, { type BigIntStats } from "node:fs";
 import { EINVAL } from "../../mm/uapi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../mm/uapi/fcntl.ts";
 import { AddressSpace } from "../../mm/vfs/address-space.ts";
+import { dDelete } from "../../mm/vfs/dentry.ts";
 import type { FileOperations } from "../../mm/vfs/file.ts";
-import type { InodeOperations } from "../../mm/vfs/inode.ts";
+import { type InodeOperations, isDir } from "../../mm/vfs/inode.ts";
 import type { FileSystem, MountContext, StatFs, SuperBlock } from "../../mm/vfs/super-block.ts";
 import { hostDo } from "./host-error.ts";
 import { HostTree } from "./host-tree.ts";
@@ -16,7 +17,11 @@ import { nodePageOps } from "./node-pages.ts";
 export interface NodeFsOptions {
   /** Nothing on the host may be changed: EROFS. */
   readonly readOnly?: boolean;
+  /** Files that are remembered though nobody uses them and none of their pages is cached. Default 16384. */
+  readonly unusedInodes?: number;
 }
+
+const UNUSED_INODES = 16384;
 
 /**
  * The host's `directory` as a file system. Whoever uses it can reach nothing outside: no "..", no absolute path and no
@@ -42,8 +47,11 @@ export class NodeSuperBlock implements SuperBlock {
   readonly root: NodeInode;
   readonly tree: HostTree;
   readonly #context: MountContext;
-  /** Inodes in use, by the host's identity. */
+  /** Inodes by the host's identity, least recently looked up first. */
   readonly #inodes: Map<string, NodeInode> = new Map();
+  readonly #maxUnused: number;
+  /** Number of inodes at which unused ones are looked for again. */
+  #pruneAt: number;
   /** Inode numbers for files that lie on another device of the host than the root does. */
   readonly #foreignInos: Map<string, number> = new Map();
   #justCreated: NodeInode | null = null;
@@ -51,7 +59,11 @@ export class NodeSuperBlock implements SuperBlock {
   constructor(directory: string, context: MountContext, options: NodeFsOptions) {
     this.readOnly = options.readOnly ?? false;
     this.dev = context.dev;
-    this.now = () => Math.floor(context.now() / TIME_GRANULARITY_NS) * TIME_GRANULARITY_NS;
+    // A kernel that was given no clock stands at the epoch; files of the host do not go back there.
+    this.now = () =>
+      Math.floor((context.now() || Date.now() * 1e6) / TIME_GRANULARITY_NS) * TIME_GRANULARITY_NS;
+    this.#maxUnused = options.unusedInodes ?? UNUSED_INODES;
+    this.#pruneAt = this.#maxUnused;
     this.#context = context;
     this.tree = new HostTree(directory);
     this.root = this.inodeOf(this.tree.rootStats);
@@ -64,11 +76,29 @@ export class NodeSuperBlock implements SuperBlock {
     // The host gives a number out again: what has it now may be of another type.
     if (known !== undefined && (known.mode & S_IFMT) === (Number(stats.mode) & S_IFMT)) {
       known.refresh(stats);
+      this.#inodes.delete(key);
+      this.#inodes.set(key, known);
       return known;
     }
     const inode = this.#newInode(stats);
     this.#inodes.set(key, inode);
+    if (this.#inodes.size > this.#pruneAt) this.#prune();
     return inode;
+  }
+
+  /**
+   * Forgets files that are only names, the least recently used first, so that walking a large tree does not fill memory
+   * with it. Directories stay (somebody may stand in one), and so does what has cached pages, which reclaim bounds. What
+   * a call in progress has just looked up is at the other end.
+   */
+  #prune(): void {
+    for (const inode of [...this.#inodes.values()]) {
+      if (this.#inodes.size <= this.#maxUnused / 2) break;
+      const isOnlyNames = inode.refs > 0 && inode.refs === inode.aliases.size;
+      if (!isOnlyNames || isDir(inode) || (inode.mapping?.pages.size ?? 0) > 0) continue;
+      for (const alias of [...inode.aliases]) dDelete(alias);
+    }
+    this.#pruneAt = Math.max(this.#maxUnused, 2 * this.#inodes.size);
   }
 
   #newInode(stats: BigIntStats): NodeInode {

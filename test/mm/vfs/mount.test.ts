@@ -105,9 +105,7 @@ test("the devices", () => {
   const guest = new Guest(tmpFs());
   must(sysMkdirat(guest.task, AT_FDCWD, "/dev", 0o755));
   let next = 0;
-  must(
-    guest.mounts.mount("/dev", devFs({ random: (bytes) => bytes.forEach((_, i) => (bytes[i] = next++)) })),
-  );
+  must(guest.mounts.mount("/dev", devFs({ random: (bytes) => bytes.set(bytes.map(() => next++)) })));
   const [nil, zero, full, random] = ["null", "zero", "full", "urandom"].map((name) =>
     must(guest.open(`/dev/${name}`, O_RDWR)),
   );

@@ -6,7 +6,16 @@ import { sysFallocate, sysFtruncate } from "../../../src/mm/syscalls/file-size.t
 import { sysFcntl, sysMemfdCreate } from "../../../src/mm/syscalls/open.ts";
 import { sysLseek } from "../../../src/mm/syscalls/read-write.ts";
 import { sysFstat, sysStatfs } from "../../../src/mm/syscalls/stat.ts";
-import { EFBIG, EINVAL, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from "../../../src/mm/uapi/errno.ts";
+import {
+  EFBIG,
+  EINVAL,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+} from "../../../src/mm/uapi/errno.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -183,13 +192,13 @@ test("memory that runs out leaves nothing behind", () => {
   guest.phys.failAfter = 3;
   expect(guest.write(fd, "x".repeat(20000))).toBe(3 * 4096);
   expect(statOf(guest, fd)).toMatchObject({ size: 3 * 4096, blocks: 24 });
-  expect(sysFallocate(guest.task, fd, 0, 0, 40960)).toBe(-12);
+  expect(sysFallocate(guest.task, fd, 0, 0, 40960)).toBe(-ENOMEM);
   guest.phys.failAfter = -1;
   must(sysFtruncate(guest.task, fd, 0));
   expect(guest.phys.usedFrames).toBe(used);
 });
 
-test("a directory lists its newest name first, and a listing survives removals", () => {
+test("a directory lists its newest name first", () => {
   const guest = new Guest(tmpFs());
   for (const name of ["a", "b", "c"]) guest.put(`/${name}`, "");
   expect(guest.list("/")).toEqual([".", "..", "c", "b", "a"]);

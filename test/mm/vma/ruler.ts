@@ -43,7 +43,7 @@ export const BASE = 0x1000;
 export const RW: number = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
 
 export class FakeFile implements MappedFile {
-  readonly mapping: { iMmap: IntervalTree<VmArea> } = { iMmap: new IntervalTree<VmArea>() };
+  readonly mapping: MappedFile["mapping"] = { iMmap: new IntervalTree<VmArea>(), writableMappings: 0 };
   readonly path = "/fake";
   references = 1;
 

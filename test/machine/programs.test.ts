@@ -1,0 +1,126 @@
+/** Whole programs: each of test/programs checks itself and ends with 0; the state they leave is valid. */
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { DeadlockError, streamOf } from "../../src/machine/index.ts";
+import { validate } from "../../src/mm/kernel/validate.ts";
+import { O_RDONLY } from "../../src/mm/uapi/fcntl.ts";
+import { repoFile, runProgram, testMachine } from "./support.ts";
+
+const BIN = new URL("../programs/bin/", import.meta.url);
+
+describe("programs", () => {
+  for (const name of readdirSync(BIN)) {
+    it(name, () => {
+      const { end, machine, kernel, stderr } = runProgram(`test/programs/bin/${name}`, ["one", "two words"]);
+      expect({ ...end, stderr: stderr() }).toMatchObject({ code: 0, signal: null, reason: "exited", stderr: "" });
+      expect([...machine.unknownSyscalls.keys()]).toEqual([]);
+      expect(validate(kernel)).toEqual([]);
+    });
+  }
+
+  it("append: appends through a mapping, twice", () => {
+    const { machine, shell, install, stdout, kernel } = testMachine();
+    install("/append", repoFile("examples/bin/append"));
+    const first = "x".repeat(5000);
+    for (const text of [first, "second"]) {
+      machine.spawn("/append", ["append", "notes.txt", text], [], "/tmp");
+      expect(machine.run()).toMatchObject({ code: 0, reason: "exited" });
+    }
+    expect(stdout()).toContain("notes.txt: 7 bytes appended at 5001, now 5008 bytes");
+    const fd = shell.open("/tmp/notes.txt", O_RDONLY);
+    const bytes = new Uint8Array(6000);
+    const length = shell.read(fd, bytes);
+    expect(Buffer.from(bytes.subarray(0, length)).toString()).toBe(`${first}\nsecond\n`);
+    expect(validate(kernel)).toEqual([]);
+  });
+
+  it("takes the same course every time", () => {
+    const runs = [1, 2].map(() => {
+      const { machine, stdout } = runProgram("test/programs/bin/pipe");
+      return { instructions: machine.instructions, finished: machine.finished, stdout: stdout() };
+    });
+    expect(runs[0]).toEqual(runs[1]);
+  });
+
+  it("is the same whatever the length of a turn", () => {
+    const { stdout } = runProgram("test/programs/bin/fork-wait");
+    for (const quantum of [1, 37, 1_000_000]) {
+      const other = runProgram("test/programs/bin/fork-wait", [], { quantum });
+      expect(other.end.code).toBe(0);
+      expect(other.stdout()).toBe(stdout());
+    }
+  });
+
+  it("stops at an instruction limit and when told to, with nothing left behind", () => {
+    const limited = runProgram("test/programs/bin/malloc-stress", [], { maxInstructions: 2_000_000 });
+    expect(limited.end).toMatchObject({ code: null, signal: 9, reason: "instruction-limit" });
+    expect(validate(limited.kernel)).toEqual([]);
+    let turns = 0;
+    const stopped = runProgram("test/programs/bin/malloc-stress", [], {
+      onSlice: () => (++turns === 3 ? "stop" : undefined),
+    });
+    expect(stopped.end.reason).toBe("stopped");
+    expect(validate(stopped.kernel)).toEqual([]);
+  });
+
+  it("ends a program that its RAM is too small for, and nothing else", () => {
+    const { machine, install, kernel } = testMachine({}, { ram: 3 * 2 ** 20 });
+    install("/malloc-stress", repoFile("test/programs/bin/malloc-stress"));
+    machine.spawn("/malloc-stress");
+    const end = machine.run();
+    expect(end.reason).toBe("exited");
+    expect(end.code === 0).toBe(false);
+    expect(validate(kernel)).toEqual([]);
+  });
+
+  it("refuses what is no program with a clear error", () => {
+    const { machine, install } = testMachine();
+    install("/script", Buffer.from("#!/bin/sh\necho hello\n"));
+    expect(() => machine.spawn("/script")).toThrow("not an ELF program");
+    expect(() => machine.spawn("/nowhere")).toThrow("ENOENT");
+    expect(() => machine.spawn("/tmp")).toThrow("EACCES");
+    install("/empty", new Uint8Array(0));
+    expect(() => machine.spawn("/empty")).toThrow("not an ELF program");
+  });
+});
+
+describe("waiting", () => {
+  // cat is not among the programs; a read of standard input is: glibc's and musl's stdio are exercised elsewhere.
+  it("reports a program that waits for what can't come", () => {
+    const { machine, install } = testMachine({ stdin: streamOf({ read: () => undefined }) });
+    install("/reader", assemble([0x00000513, 0xff010593, 0x00100613, 0x03f00893, 0x00000073]));
+    machine.spawn("/reader");
+    expect(() => machine.run()).toThrow(DeadlockError);
+  });
+
+  it("goes on when input comes, in runAsync", async () => {
+    const input = [undefined, undefined, Buffer.from("A"), null];
+    const { machine, install } = testMachine({ stdin: streamOf({ read: () => input.shift() }) });
+    // read(0, sp − 16, 1); exit(*(sp − 16))
+    const code = [0x00000513, 0xff010593, 0x00100613, 0x03f00893, 0x00000073, 0xff014503, 0x05d00893, 0x00000073];
+    install("/reader", assemble(code));
+    machine.spawn("/reader");
+    const end = await machine.runAsync({ pause: () => new Promise((done) => setImmediate(done)) });
+    expect(end).toMatchObject({ code: "A".charCodeAt(0), reason: "exited" });
+  });
+});
+
+/** A program of nothing but these instructions. */
+function assemble(words: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(0x1000);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, 2, true);
+  view.setUint16(18, 243, true);
+  view.setBigUint64(24, 0x10100n, true);
+  view.setBigUint64(32, 64n, true);
+  view.setUint16(54, 56, true);
+  view.setUint16(56, 1, true);
+  view.setUint32(64, 1, true);
+  view.setUint32(68, 5, true);
+  for (const [at, value] of [[72, 0n], [80, 0x10000n], [96, 0x1000n], [104, 0x1000n], [112, 0x1000n]] as const) {
+    view.setBigUint64(at, value, true);
+  }
+  for (const [index, word] of words.entries()) view.setUint32(0x100 + index * 4, word, true);
+  return bytes;
+}
