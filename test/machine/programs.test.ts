@@ -12,7 +12,12 @@ describe("programs", () => {
   for (const name of readdirSync(BIN)) {
     it(name, () => {
       const { end, machine, kernel, stderr } = runProgram(`test/programs/bin/${name}`, ["one", "two words"]);
-      expect({ ...end, stderr: stderr() }).toMatchObject({ code: 0, signal: null, reason: "exited", stderr: "" });
+      expect({ ...end, stderr: stderr() }).toMatchObject({
+        code: 0,
+        signal: null,
+        reason: "exited",
+        stderr: "",
+      });
       expect([...machine.unknownSyscalls.keys()]).toEqual([]);
       expect(validate(kernel)).toEqual([]);
     });
@@ -97,7 +102,9 @@ describe("waiting", () => {
     const input = [undefined, undefined, Buffer.from("A"), null];
     const { machine, install } = testMachine({ stdin: streamOf({ read: () => input.shift() }) });
     // read(0, sp − 16, 1); exit(*(sp − 16))
-    const code = [0x00000513, 0xff010593, 0x00100613, 0x03f00893, 0x00000073, 0xff014503, 0x05d00893, 0x00000073];
+    const code = [
+      0x00000513, 0xff010593, 0x00100613, 0x03f00893, 0x00000073, 0xff014503, 0x05d00893, 0x00000073,
+    ];
     install("/reader", assemble(code));
     machine.spawn("/reader");
     const end = await machine.runAsync({ pause: () => new Promise((done) => setImmediate(done)) });
@@ -118,7 +125,13 @@ function assemble(words: readonly number[]): Uint8Array {
   view.setUint16(56, 1, true);
   view.setUint32(64, 1, true);
   view.setUint32(68, 5, true);
-  for (const [at, value] of [[72, 0n], [80, 0x10000n], [96, 0x1000n], [104, 0x1000n], [112, 0x1000n]] as const) {
+  for (const [at, value] of [
+    [72, 0n],
+    [80, 0x10000n],
+    [96, 0x1000n],
+    [104, 0x1000n],
+    [112, 0x1000n],
+  ] as const) {
     view.setBigUint64(at, value, true);
   }
   for (const [index, word] of words.entries()) view.setUint32(0x100 + index * 4, word, true);

@@ -1,7 +1,14 @@
 /** A machine on tmpfs with programs in it, for tests. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type ExitStatus, Machine, MACHINE_BYTES, type MachineOptions, streamOf, VirtualClock } from "../../src/machine/index.ts";
+import {
+  type ExitStatus,
+  MACHINE_BYTES,
+  Machine,
+  type MachineOptions,
+  streamOf,
+  VirtualClock,
+} from "../../src/machine/index.ts";
 import { Kernel, type KernelOptions } from "../../src/mm/kernel/kernel.ts";
 import type { Process } from "../../src/mm/kernel/process.ts";
 import { O_CREAT, O_TRUNC, O_WRONLY } from "../../src/mm/uapi/fcntl.ts";
@@ -25,7 +32,10 @@ export interface TestMachine {
   install(path: string, bytes: Uint8Array): void;
 }
 
-export function testMachine(options: Partial<MachineOptions> = {}, kernelOptions: KernelOptions = {}): TestMachine {
+export function testMachine(
+  options: Partial<MachineOptions> = {},
+  kernelOptions: KernelOptions = {},
+): TestMachine {
   const clock = new VirtualClock();
   const kernel = new Kernel({
     ram: 64 * 2 ** 20,
@@ -43,6 +53,7 @@ export function testMachine(options: Partial<MachineOptions> = {}, kernelOptions
     ...options,
   });
   const shell = kernel.spawn({ comm: "shell" });
+  shell.mkdir("/tmp", 0o777);
   const text = (pieces: readonly Uint8Array[]): string => Buffer.concat(pieces).toString();
   return {
     kernel,

@@ -25,6 +25,7 @@ export function mapVdso(process: Process): number {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS;
   const at = doMmap(mmu, process, null, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, flags, 0);
   if (at < 0) return at;
+  process.mm.vdso = at;
   const code = new StructView(8).put32(0, LI_A7_RT_SIGRETURN).put32(4, ECALL).bytes;
   if (copyToUser(mmu, process, at, code) < code.length) return -EFAULT;
   const failed = sysMprotect(mmu, process, at, PAGE_SIZE, PROT_READ | PROT_EXEC);
@@ -32,6 +33,5 @@ export function mapVdso(process: Process): number {
   const vma = process.mm.vmas.lookup(at);
   // As a special mapping of Linux, it never merges with a neighbour and never grows.
   if (vma !== null) setVmaFlags(vma, vma.flags | VM_DONTEXPAND);
-  process.mm.vdso = at;
   return at;
 }

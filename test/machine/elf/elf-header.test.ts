@@ -34,7 +34,11 @@ describe("parseElf", () => {
     expect(program.isRelocatable).toBe(false);
     expect(program.isStackExecutable).toBe(false);
     expect(program.segments.length).toBeGreaterThan(0);
-    expect(program.segments.some(({ vaddr, memSize }) => program.entry >= vaddr && program.entry < vaddr + memSize)).toBe(true);
+    expect(
+      program.segments.some(
+        ({ vaddr, memSize }) => program.entry >= vaddr && program.entry < vaddr + memSize,
+      ),
+    ).toBe(true);
   });
 
   const refusals: readonly (readonly [string, Uint8Array, string, RegExp])[] = [
@@ -42,17 +46,65 @@ describe("parseElf", () => {
     ["a script", Buffer.from("#!/bin/sh\n"), "not-elf", /not an ELF/],
     ["half a header", HELLO.slice(0, 40), "truncated", /ends within its ELF header/],
     ["no program headers", HELLO.slice(0, 70), "truncated", /ends within its program headers/],
-    ["another architecture", patched((view) => view.setUint16(18, 62, true)), "wrong-architecture", /^x86-64 program; Faultline runs riscv64$/],
+    [
+      "another architecture",
+      patched((view) => view.setUint16(18, 62, true)),
+      "wrong-architecture",
+      /^x86-64 program; Faultline runs riscv64$/,
+    ],
     ["riscv32", patched((_, bytes) => bytes.fill(1, 4, 5)), "wrong-architecture", /^riscv32 program/],
-    ["big-endian", patched((view, bytes) => { bytes[5] = 2; view.setUint16(18, 22, false); }), "wrong-architecture", /^s390x program/],
+    [
+      "big-endian",
+      patched((view, bytes) => {
+        bytes[5] = 2;
+        view.setUint16(18, 22, false);
+      }),
+      "wrong-architecture",
+      /^s390x program/,
+    ],
     ["an object file", patched((view) => view.setUint16(16, 1, true)), "not-executable", /object file/],
-    ["no headers at all", patched((view) => view.setUint16(56, 0, true)), "not-executable", /0 program headers/],
-    ["headers of another size", patched((view) => view.setUint16(54, 32, true)), "not-executable", /of 32 bytes/],
-    ["an interpreter", patched((view) => view.setUint32(headersOf(0x6474e551)[0], 3, true)), "dynamic", /dynamic linker/],
-    ["a segment above user space", patched((view) => view.setBigUint64(headersOf(1)[0] + 16, 1n << 47n, true)), "malformed", /address space/],
-    ["a segment that wraps around", patched((view) => view.setBigUint64(headersOf(1)[0] + 40, (1n << 64n) - 1n, true)), "malformed", /address space/],
-    ["more in the file than in memory", patched((view) => view.setBigUint64(headersOf(1)[0] + 40, 1n, true)), "malformed", /larger in the file/],
-    ["misaligned in the file", patched((view) => view.setBigUint64(headersOf(1)[0] + 8, 1n, true)), "malformed", /not aligned/],
+    [
+      "no headers at all",
+      patched((view) => view.setUint16(56, 0, true)),
+      "not-executable",
+      /0 program headers/,
+    ],
+    [
+      "headers of another size",
+      patched((view) => view.setUint16(54, 32, true)),
+      "not-executable",
+      /of 32 bytes/,
+    ],
+    [
+      "an interpreter",
+      patched((view) => view.setUint32(headersOf(0x6474e551)[0], 3, true)),
+      "dynamic",
+      /dynamic linker/,
+    ],
+    [
+      "a segment above user space",
+      patched((view) => view.setBigUint64(headersOf(1)[0] + 16, 1n << 47n, true)),
+      "malformed",
+      /address space/,
+    ],
+    [
+      "a segment that wraps around",
+      patched((view) => view.setBigUint64(headersOf(1)[0] + 40, (1n << 64n) - 1n, true)),
+      "malformed",
+      /address space/,
+    ],
+    [
+      "more in the file than in memory",
+      patched((view) => view.setBigUint64(headersOf(1)[0] + 40, 1n, true)),
+      "malformed",
+      /larger in the file/,
+    ],
+    [
+      "misaligned in the file",
+      patched((view) => view.setBigUint64(headersOf(1)[0] + 8, 1n, true)),
+      "malformed",
+      /not aligned/,
+    ],
   ];
   for (const [name, bytes, kind, message] of refusals) {
     it(`refuses ${name}`, () => {
@@ -72,7 +124,10 @@ describe("parseElf", () => {
     fc.assert(fc.property(header, (bytes) => totalOn(bytes)));
     // Most random bytes fail at once: so start from a real program.
     const change = fc.record({ at: fc.nat(64 + 56 * 8), value: fc.nat(255) });
-    fc.assert(fc.property(fc.array(change, { maxLength: 12 }), (changes) => totalOn(mutated(changes))), { numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 12 }), (changes) => totalOn(mutated(changes))),
+      { numRuns: 2000 },
+    );
   });
 });
 
