@@ -14,7 +14,18 @@
  */
 import { accessSync, constants, lstatSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
-import { devFs, Kernel, type KernelOptions, O_CREAT, O_WRONLY, type Process } from "../mm/index.ts";
+import {
+  devFs,
+  Kernel,
+  type KernelOptions,
+  O_CREAT,
+  O_WRONLY,
+  type Process,
+  S_IFDIR,
+  S_IFMT,
+  S_IFREG,
+  type Stat,
+} from "../mm/index.ts";
 import { nodeFs } from "../storage/node/index.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, ProgramError, programError } from "./program-error.ts";
 
@@ -35,9 +46,7 @@ export function currentFolderOnly(program: string, options: KernelOptions): Gues
   const file = hostProgram(program, program);
   // In "/" the current folder is everything.
   if (cwd === sep) {
-    const kernel = new Kernel({ ...options, root: nodeFs(cwd) });
-    mountDevices(kernel, cwd);
-    return { kernel, path: file, cwd };
+    return { kernel: bootOn(cwd, cwd, options), path: file, cwd };
   }
   const kernel = new Kernel(options);
   const setup = kernel.spawn({ comm: "faultline" });
@@ -58,15 +67,17 @@ export function currentFolderOnly(program: string, options: KernelOptions): Gues
 /** Boots a kernel whose "/" is the host's folder `root`. Throws a ProgramError. */
 export function rootedAt(root: string, program: string, options: KernelOptions): GuestFiles {
   const top = realFolder(root);
-  const kernel = new Kernel({ ...options, root: nodeFs(top) });
-  mountDevices(kernel, top);
+  const kernel = bootOn(root, top, options);
   const cwd = isInside(process.cwd(), top) ? guestPath(process.cwd().slice(trimmed(top).length)) : "/";
   // A path of the program's own world first; a path of the host's, if that leads into the root.
   const setup = kernel.spawn({ comm: "faultline" });
   const wanted = program.startsWith("/") ? program : join(cwd, program);
-  const isThere = canStat(setup, wanted);
+  const found = program === "" ? undefined : statOf(setup, wanted);
   setup.exit();
-  if (isThere) return { kernel, path: wanted, cwd };
+  if (found !== undefined) {
+    checkFileType(program, (found.mode & S_IFMT) === S_IFREG, (found.mode & S_IFMT) === S_IFDIR);
+    return { kernel, path: wanted, cwd };
+  }
   const file = hostProgram(program, `${program} (neither in ${root} nor here)`);
   if (!isInside(file, top)) {
     throw new ProgramError(program, `not in the root folder ${root}`, NOT_FOUND);
@@ -76,10 +87,12 @@ export function rootedAt(root: string, program: string, options: KernelOptions):
 
 /** The real path of PROGRAM on the host, which is a file that can be read. */
 function hostProgram(program: string, shown: string): string {
+  // resolve would take it for the current folder.
+  if (program === "") throw new ProgramError(shown, "not found", NOT_FOUND);
   try {
     const file = realpathSync(resolve(program));
     const stat: Stats = statSync(file);
-    if (stat.isDirectory()) throw new ProgramError(program, "is a directory", NOT_EXECUTABLE);
+    checkFileType(program, stat.isFile(), stat.isDirectory());
     accessSync(file, constants.R_OK);
     return file;
   } catch (error) {
@@ -87,13 +100,32 @@ function hostProgram(program: string, shown: string): string {
   }
 }
 
+/** A pipe or a device is no program: reading one may have no end. */
+function checkFileType(program: string, isFile: boolean, isDirectory: boolean): void {
+  if (isDirectory) throw new ProgramError(program, "is a directory", NOT_EXECUTABLE);
+  if (!isFile) throw new ProgramError(program, "is not a regular file", NOT_EXECUTABLE);
+}
+
 function realFolder(root: string): string {
+  // As from an unset variable; the current folder is not what was meant.
+  if (root === "") throw new ProgramError("--root", "an empty path is no folder", NOT_FOUND);
   try {
     const folder = realpathSync(root);
     if (!statSync(folder).isDirectory()) throw new ProgramError(root, "not a directory", NOT_EXECUTABLE);
     return folder;
   } catch (error) {
     throw programError(root, error);
+  }
+}
+
+/** @param shown how the folder `top` was named */
+function bootOn(shown: string, top: string, options: KernelOptions): Kernel {
+  try {
+    const kernel = new Kernel({ ...options, root: nodeFs(top) });
+    mountDevices(kernel, top);
+    return kernel;
+  } catch (error) {
+    throw programError(shown, error);
   }
 }
 
@@ -108,7 +140,7 @@ function makeFolders(setup: Process, path: string, mode: number): void {
   let at = "";
   for (const name of path.split("/").slice(1)) {
     at += `/${name}`;
-    if (!canStat(setup, at)) setup.mkdir(at, mode);
+    if (statOf(setup, at) === undefined) setup.mkdir(at, mode);
   }
 }
 
@@ -123,12 +155,11 @@ function copyIn(setup: Process, program: string, file: string, path: string): vo
   }
 }
 
-function canStat(process: Process, path: string): boolean {
+function statOf(process: Process, path: string): Stat | undefined {
   try {
-    process.stat(path);
-    return true;
+    return process.stat(path);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

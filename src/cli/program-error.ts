@@ -27,6 +27,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ["ENAMETOOLONG", "its name is too long"],
   ["ENOSPC", "does not fit into the RAM of the machine"],
   ["ENOMEM", "does not fit into the RAM of the machine"],
+  ["EFAULT", "the file ends within its segments"],
   ["E2BIG", "too many arguments"],
 ]);
 

@@ -47,8 +47,11 @@ describe("the exit status", () => {
 
   test.each([
     ["nothing", 127, "nothing: not found"],
+    ["", 127, ": not found"],
     ["text/nothing", 127, "text/nothing: not found"],
     ["folder", 126, "folder: is a directory"],
+    // Read to its end, this one would take for ever.
+    ["/dev/zero", 126, "/dev/zero: is not a regular file"],
     ["text", 126, "text: not an ELF program"],
     ["locked", 126, "locked: permission denied"],
     ["half", 126, "half: the file ends within"],
@@ -193,6 +196,11 @@ describe("the program's files", () => {
     });
     expect(await command.faultline(["run", "-q", "--root", "none", "x"])).toMatchObject({ status: 127 });
     expect(await command.faultline(["run", "-q", "--root", "append", "x"])).toMatchObject({ status: 126 });
+    expect(await command.faultline(["run", "-q", "--root", "", "append"])).toMatchObject({ status: 127 });
+    expect(await command.faultline(["run", "-q", "--root", "root", "/bin"])).toMatchObject({
+      status: 126,
+      stderr: "faultline: /bin: is a directory\n",
+    });
   });
 });
 

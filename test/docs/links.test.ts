@@ -44,6 +44,8 @@ describe.each(documents().map((path) => [relative(ROOT, path), path]))("%s", (_n
 });
 
 it("docs/concepts.md has a row for every concept", () => {
-  const rows = readFileSync(join(ROOT, "docs/concepts.md"), "utf8").split("\n").filter((line) => line.startsWith("| "));
+  const rows = readFileSync(join(ROOT, "docs/concepts.md"), "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("| "));
   expect(rows.length).toBeGreaterThanOrEqual(30);
 });
