@@ -1,0 +1,189 @@
+/**
+ * `npm run bench`: Faultline beside the host's own kernel and CPU, in one run.
+ *
+ *   npm run bench -- [--quick] [--json FILE]
+ *
+ * Everything of ours runs bundled, in a node process of its own for each suite: so it is what users run (a bundle has
+ * constants inlined), and no suite spoils the next one's compiled code. The two sides take turns, so that whatever else
+ * the machine does hits both.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, release, tmpdir, type } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Figure, figureOf, figureOfRounds, nowNs } from "./figure.ts";
+import { printResults } from "./print.ts";
+import type { BenchResults, Comparison, HeapResult } from "./results.ts";
+import { BENCH, bundleSize, bundleSuite, compileForHost, hostCompiler, ROOT, runJson } from "./tools.ts";
+
+const KERNELS = ["hash", "sieve", "qsort", "matmul", "crc32"];
+/** No loop vectorized: the machine has no vectors either. */
+const KERNEL_OPTIONS = ["-fno-tree-vectorize"];
+const ENTRIES = {
+  faultline: "src/mm/index.ts",
+  "faultline/node": "src/storage/node/index.ts",
+  "faultline/machine": "src/machine/index.ts",
+};
+/** The heap suite counts what faults allocate, so nothing may be collected meanwhile. MiB. */
+const HEAP_OPTIONS = ["--expose-gc", "--min-semi-space-size=256", "--max-semi-space-size=256"];
+
+interface Effort {
+  readonly memoryRounds: number;
+  readonly kernelRepeats: number;
+  readonly startUps: number;
+}
+
+const FULL: Effort = { memoryRounds: 5, kernelRepeats: 3, startUps: 15 };
+const QUICK: Effort = { memoryRounds: 1, kernelRepeats: 1, startUps: 3 };
+
+interface FaultFigures {
+  readonly figures: Readonly<Record<string, Figure & { readonly what?: string }>>;
+}
+
+/** What is said of figures where host-faults, which says it otherwise, could not run. */
+const NOT_DESCRIBED = "";
+
+async function measureMemory(
+  folder: string,
+  compiler: string | undefined,
+  rounds: number,
+): Promise<Comparison[]> {
+  const suite = await bundleSuite("faults", folder);
+  const host = compiler === undefined ? undefined : compileForHost(compiler, "host-faults.c", folder);
+  const ours: FaultFigures[] = [];
+  const theirs: FaultFigures[] = [];
+  for (let round = 0; round < rounds; round++) {
+    if (host !== undefined) theirs.push(runJson(host, [folder]));
+    ours.push(runJson(process.execPath, [suite, folder]));
+  }
+  return Object.keys(theirs[0]?.figures ?? ours[0].figures).map((name) => ({
+    name,
+    what: theirs[0]?.figures[name].what ?? NOT_DESCRIBED,
+    faultline: figureOfRounds(ours.map(({ figures }) => figures[name])),
+    ...(theirs.length > 0 && { host: figureOfRounds(theirs.map(({ figures }) => figures[name])) }),
+  }));
+}
+
+interface KernelFigures {
+  readonly faultline: Figure;
+  readonly native?: Figure;
+  readonly instructions: number;
+}
+
+async function measureKernels(
+  folder: string,
+  compiler: string | undefined,
+  repeats: number,
+): Promise<BenchResults["kernels"]> {
+  const suite = await bundleSuite("kernels", folder);
+  return KERNELS.map((name) => {
+    const guest = join(BENCH, "kernels/bin", name);
+    const native =
+      compiler === undefined ? [] : [compileForHost(compiler, `kernels/${name}.c`, folder, KERNEL_OPTIONS)];
+    const run: KernelFigures = runJson(process.execPath, [suite, `${repeats}`, guest, ...native]);
+    return {
+      name,
+      what: "",
+      faultline: run.faultline,
+      ...(run.native !== undefined && { host: run.native }),
+      instructions: run.instructions,
+    };
+  });
+}
+
+/** Hello world through the command, beside a node that does nothing: what is left is ours. */
+function measureStartUp(times: number): Comparison[] {
+  const command = [join(ROOT, "bin/faultline.js"), "run", "--quiet", join(ROOT, "test/programs/bin/hello")];
+  const ours: number[] = [];
+  const bare: number[] = [];
+  for (let i = 0; i <= times; i++) {
+    const nothing = timeOf(["-e", "0"]);
+    const hello = timeOf(command);
+    if (i === 0) continue; // the files come from the disk
+    bare.push(nothing);
+    ours.push(hello);
+  }
+  return [
+    {
+      name: "hello",
+      what: "faultline run, from start to exit",
+      faultline: figureOf(ours),
+      host: figureOf(bare),
+    },
+  ];
+}
+
+function timeOf(args: readonly string[]): number {
+  const start = nowNs();
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  const ns = nowNs() - start;
+  if (status !== 0) throw new Error(`node ${args.join(" ")}: ${status}\n${stderr}`);
+  return ns;
+}
+
+async function measure(effort: Effort, isQuick: boolean, folder: string): Promise<BenchResults> {
+  const [load] = loadavg();
+  const skipped: string[] = [];
+  const compiler = hostCompiler();
+  if (compiler === undefined) skipped.push("the host's side of everything: no cc");
+  const isBuilt = existsSync(join(ROOT, "dist/cli.js"));
+  if (!isBuilt) skipped.push("start-up: not built (npm run build)");
+
+  progress("faults and mappings");
+  const memory = await measureMemory(folder, compiler, effort.memoryRounds);
+  progress("loads and stores");
+  const access: FaultFigures = runJson(process.execPath, [await bundleSuite("access", folder)]);
+  progress("heap");
+  const heap: HeapResult = runJson(process.execPath, [
+    ...HEAP_OPTIONS,
+    await bundleSuite("heap", folder),
+    folder,
+  ]);
+  progress("compute kernels");
+  const kernels = await measureKernels(folder, compiler, effort.kernelRepeats);
+  progress("start-up and sizes");
+  const startUp = isBuilt ? measureStartUp(effort.startUps) : [];
+  const bundles: Record<string, BenchResults["bundles"][string]> = {};
+  for (const [name, entry] of Object.entries(ENTRIES)) bundles[name] = await bundleSize(entry);
+  progress("");
+  return {
+    version: 1,
+    quick: isQuick,
+    machine: {
+      cpu: cpus()[0]?.model ?? "unknown CPU",
+      cores: cpus().length,
+      kernel: `${type()} ${release()}`,
+      node: process.versions.node,
+      compiler: compiler === undefined ? "" : versionOf(compiler),
+      load,
+    },
+    memory,
+    access: access.figures,
+    heap,
+    kernels,
+    startUp,
+    bundles,
+    skipped,
+  };
+}
+
+function versionOf(compiler: string): string {
+  return spawnSync(compiler, ["--version"], { encoding: "utf8" }).stdout.split("\n")[0];
+}
+
+/** One line that is written over, for a person who waits. */
+function progress(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what === "" ? "" : `measuring: ${what} …`}`);
+}
+
+const { values } = parseArgs({ options: { quick: { type: "boolean" }, json: { type: "string" } } });
+const isQuick = values.quick === true;
+const folder = mkdtempSync(join(tmpdir(), "faultline-bench-"));
+try {
+  const results = await measure(isQuick ? QUICK : FULL, isQuick, folder);
+  printResults(results);
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`);
+} finally {
+  rmSync(folder, { recursive: true });
+}

@@ -1,0 +1,170 @@
+/** The results as tables for a terminal. */
+import Table from "cli-table3";
+import colors from "picocolors";
+import { geometricMean } from "./figure.ts";
+import { AIMS, type BenchResults, type Comparison } from "./results.ts";
+
+type Cell = string | { content: string; hAlign: "right" };
+
+const NO_BORDERS = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "  ",
+};
+
+export function printResults(results: BenchResults): void {
+  const { machine } = results;
+  console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}`);
+  console.log(colors.dim(`load ${machine.load.toFixed(2)} at the start; medians, the best in brackets`));
+  printMemory(results.memory);
+  printAccess(results);
+  printHeap(results);
+  printKernels(results);
+  printStartUp(results.startUp);
+  printBundles(results);
+  for (const one of results.skipped) console.log(colors.yellow(`\nskipped: ${one}`));
+}
+
+function printMemory(memory: readonly Comparison[]): void {
+  const table = newTable("Memory, ns", "Faultline", "", "host", "", "Faultline / host");
+  for (const { name, what, faultline, host } of memory) {
+    table.push([
+      `${name}  ${colors.dim(what)}`,
+      ...pair(faultline.median, faultline.min, nanoseconds),
+      ...(host === undefined ? ["", ""] : pair(host.median, host.min, nanoseconds)),
+      host === undefined ? "" : judged(faultline.median / host.median, 1),
+    ]);
+  }
+  console.log(table.toString());
+}
+
+function printAccess({ access }: BenchResults): void {
+  const table = newTable(`Access that hits the TLB, ns (aim: under ${AIMS.accessNs})`, "", "");
+  for (const [name, { median, min }] of Object.entries(access)) {
+    const [middle, best] = pair(median, min, (ns) => ns.toFixed(1));
+    table.push([name, mark(middle, median < AIMS.accessNs), best]);
+  }
+  console.log(table.toString());
+}
+
+function printHeap({ heap }: BenchResults): void {
+  const table = newTable(`Memory of bookkeeping, bytes`, "");
+  const frames = mark(
+    right(`${heap.bookkeepingPerFrame}`),
+    heap.bookkeepingPerFrame <= AIMS.bookkeepingPerFrame,
+  );
+  table.push([`per frame  ${colors.dim(`columns; aim: ${AIMS.bookkeepingPerFrame} at most`)}`, frames]);
+  table.push([`per mapping  ${colors.dim("heap, of 60,000")}`, right(heap.perMapping.toFixed(0))]);
+  table.push([`a kernel after boot  ${colors.dim("heap, besides columns")}`, right(`${heap.bootedHeap}`)]);
+  for (const [name, bytes] of Object.entries(heap.perFault)) {
+    table.push([`${name}  ${colors.dim("heap allocated by one, garbage at once")}`, right(bytes.toFixed(0))]);
+  }
+  console.log(table.toString());
+}
+
+function printKernels({ kernels }: BenchResults): void {
+  if (kernels.length === 0) return;
+  const table = newTable("Compute, ms", "machine", "", "native", "", "machine / native", "MIPS");
+  const ratios: number[] = [];
+  for (const { name, faultline, host, instructions } of kernels) {
+    const mips = right(((instructions / faultline.median) * 1000).toFixed(0));
+    const ours = pair(faultline.median, faultline.min, milliseconds);
+    if (host === undefined) {
+      table.push([name, ...ours, "", "", "", mips]);
+    } else {
+      const ratio = faultline.median / host.median;
+      ratios.push(ratio);
+      table.push([
+        name,
+        ...ours,
+        ...pair(host.median, host.min, milliseconds),
+        right(`${ratio.toFixed(1)}×`),
+        mips,
+      ]);
+    }
+  }
+  if (ratios.length > 0) {
+    const mean = judged(geometricMean(ratios), AIMS.kernelRatio);
+    table.push([
+      `geometric mean  ${colors.dim(`aim: ${AIMS.kernelRatio}× at most`)}`,
+      "",
+      "",
+      "",
+      "",
+      mean,
+      "",
+    ]);
+  }
+  console.log(table.toString());
+}
+
+function printStartUp(startUp: readonly Comparison[]): void {
+  if (startUp.length === 0) return;
+  const table = newTable("Start-up, ms", "Faultline", "", "node -e 0", "");
+  for (const { name, what, faultline, host } of startUp) {
+    table.push([
+      `${name}  ${colors.dim(what)}`,
+      ...pair(faultline.median, faultline.min, milliseconds),
+      ...(host === undefined ? ["", ""] : pair(host.median, host.min, milliseconds)),
+    ]);
+  }
+  console.log(table.toString());
+}
+
+function printBundles({ bundles }: BenchResults): void {
+  const table = newTable("Size of the library, KiB", "minified", "gzipped");
+  for (const [name, { minified, gzipped }] of Object.entries(bundles)) {
+    table.push([name, right((minified / 1024).toFixed(0)), right((gzipped / 1024).toFixed(0))]);
+  }
+  console.log(table.toString());
+}
+
+function newTable(...head: string[]): Table.Table {
+  const [title, ...columns] = head;
+  return new Table({
+    head: [colors.bold(title), ...columns],
+    chars: NO_BORDERS,
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+    colAligns: ["left", ...columns.map(() => "right" as const)],
+  });
+}
+
+/** A middle value and, dimmed, the best one. */
+function pair(median: number, min: number, format: (value: number) => string): [Cell, Cell] {
+  return [right(format(median)), right(colors.dim(`(${format(min)})`))];
+}
+
+/** A ratio, green where it reaches its aim. */
+function judged(ratio: number, aim: number): Cell {
+  const text = ratio < 10 ? ratio.toFixed(2) : ratio.toFixed(1);
+  return mark(right(`${text}×`), ratio <= aim);
+}
+
+function mark(cell: Cell, isGood: boolean): Cell {
+  const text = typeof cell === "string" ? cell : cell.content;
+  return right(isGood ? colors.green(text) : colors.red(`${text} !`));
+}
+
+function right(content: string): Cell {
+  return { content, hAlign: "right" };
+}
+
+function nanoseconds(ns: number): string {
+  return ns < 100 ? ns.toFixed(1) : ns.toFixed(0);
+}
+
+function milliseconds(ns: number): string {
+  return (ns / 1e6).toFixed(ns < 1e8 ? 1 : 0);
+}
