@@ -17,10 +17,9 @@ const ARENA_PAGES = 96;
 const BELOW_ARENA_PAGES = 700;
 /** Files grow to about this many pages. */
 const FILE_PAGES = 18;
-/**
- * No length is a multiple of it: there the kernel looks for a place aligned to huge pages, whether or not they are
- * in use (thp_get_unmapped_area), as a kernel built without them wouldn't.
- */
+/** At these sizes the kernel begins to look for aligned places. */
+const HUGE_PAGE_SIZE = 2 ** 21;
+/** The longest part of a mapping that one call treats. */
 const MAX_LENGTH = 2 ** 20;
 
 const WRONG_ADDRESSES: readonly number[] = [
@@ -49,7 +48,9 @@ export class ArgumentSource {
       [30, this.edge()],
       [4, random.pick(WRONG_ADDRESSES)],
     ]);
-    return random.chance(96) ? addr : addr + random.below(PAGE_SIZE);
+    if (random.chance(96)) return addr;
+    // Near 2^64 only multiples of 2048 are numbers.
+    return addr + (addr < 2 ** 48 ? random.below(PAGE_SIZE) : PAGE_SIZE / 2);
   }
 
   /** A range that mostly covers something: part of a mapping, all of it, several, holes between them. */
@@ -61,6 +62,13 @@ export class ArgumentSource {
     const skipped = random.chance(50) ? 0 : random.below(Math.min(pages, MAX_LENGTH / PAGE_SIZE));
     const addr = mapping.start + skipped * PAGE_SIZE + (random.chance(97) ? 0 : random.below(PAGE_SIZE));
     return [addr, random.chance(50) ? Math.min(mapping.end - addr, MAX_LENGTH) : this.length()];
+  }
+
+  /** A range in or at a shared mapping, mostly. */
+  sharedRange(): [addr: number, length: number] {
+    const shared = this.mappings.filter(({ perms }) => perms.endsWith("s"));
+    if (shared.length === 0 || this.random.chance(15)) return this.range();
+    return new ArgumentSource(this.random, shared).range();
   }
 
   /** An address for an access. */
@@ -96,13 +104,15 @@ export class ArgumentSource {
     ]);
   }
 
-  /** The length of a new mapping. */
-  newLength(): number {
+  /** The length of a new mapping: sometimes one that is aligned to huge pages where its address is left open. */
+  newLength(mayBeHuge: boolean): number {
     const { random } = this;
     return random.weighted([
       [50, (1 + random.below(5)) * PAGE_SIZE],
       [12, (1 + random.below(24)) * PAGE_SIZE],
       [12, 1 + random.below(4 * PAGE_SIZE)],
+      [mayBeHuge ? 1 : 0, HUGE_PAGE_SIZE],
+      [mayBeHuge ? 1 : 0, HUGE_PAGE_SIZE + random.below(HUGE_PAGE_SIZE)],
       [2, 0],
       [1, 2 ** 47],
       [1, 2 ** 64 - PAGE_SIZE],
@@ -151,7 +161,7 @@ export class ArgumentSource {
     return random.weighted([
       [40, random.below(FILE_PAGES + 4) * PAGE_SIZE],
       [3, random.below(FILE_PAGES * PAGE_SIZE)],
-      [1, 2 ** 63 - 2 ** 20],
+      [1, 2 ** 63 - 2 ** 22],
       [1, 2 ** 64 - PAGE_SIZE],
       [1, 2 ** 44],
     ]);

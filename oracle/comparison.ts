@@ -3,19 +3,30 @@
  * call returned, the bytes it read, the maps of the process (and of its new child).
  */
 import { errnoName } from "../src/mm/uapi/errno.ts";
+import * as mman from "../src/mm/uapi/mman.ts";
 import { formatMaps, hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
-import { MAX_ACCESS, type Outcome, SLOTS, type Subject } from "./subject.ts";
+import { FIGURES, MAX_ACCESS, type Outcome, SKIPPED, SLOTS, type Subject } from "./subject.ts";
 import { FILE_NAMES } from "./test-files.ts";
+import { isUncertain } from "./uncertain.ts";
 
 export interface Mismatch {
   /** Which of the things compared differs. */
-  readonly what: "result" | "bytes" | "maps" | "file" | "exception";
+  readonly what: "result" | "bytes" | "faults" | "maps" | "figures" | "pagemap" | "file" | "exception";
   readonly expected: string;
   readonly actual: string;
 }
 
 const PAGE_SIZE = 4096;
+/** Bytes of an entry of /proc/PID/pagemap, and the meaning of the bits of its highest byte. */
+const PAGEMAP_ENTRY = 8;
+const PAGEMAP_BITS: readonly (readonly [bit: number, name: string])[] = [
+  [0x80, "present"],
+  [0x40, "in swap"],
+  [0x20, "file or shared"],
+  [0x04, "guard"],
+  [0x01, "exclusive"],
+];
 /** Mappings longer than this are not read through at the end of a sequence. */
 const MAX_SWEEP = 2 ** 21;
 
@@ -24,6 +35,7 @@ export class Comparison {
   private readonly candidate: Subject;
   private readonly knownMaps: (readonly Mapping[])[] = [];
   private lastResult = 0;
+  private hasLazyPages = false;
 
   constructor(reference: Subject, candidate: Subject) {
     this.reference = reference;
@@ -41,6 +53,11 @@ export class Comparison {
 
   /** Performs one step on both; `seen` is what the reference said. */
   step(operation: Operation, seen?: (outcome: Outcome) => void): Mismatch | undefined {
+    if (this.isLeftOut(operation)) {
+      seen?.(SKIPPED);
+      return undefined;
+    }
+    this.hasLazyPages ||= makesLazyPages(operation);
     const expected = this.reference.perform(operation);
     seen?.(expected);
     this.lastResult = expected.result ?? 0;
@@ -54,7 +71,23 @@ export class Comparison {
       return { what: "result", expected: formatOutcome(expected), actual: formatOutcome(actual) };
     }
     if (expected.result === undefined) return undefined;
-    return this.compareBytes(operation, expected, actual) ?? this.compareMaps(operation);
+    return (
+      this.compareBytes(operation, expected, actual) ??
+      this.compareFaults(operation, expected, actual) ??
+      this.compareMaps(operation)
+    );
+  }
+
+  private isLeftOut(operation: Operation): boolean {
+    const { process } = operation;
+    if (!this.isAlive(process)) return false;
+    return isUncertain(operation, {
+      mappings: this.maps(process),
+      mappingsOf: (slot) => (this.isAlive(slot) ? this.maps(slot) : []),
+      hasLazyPages: this.hasLazyPages,
+      fileName: (fd) => this.reference.fileName(process, fd),
+      fileSize: (name) => this.reference.fileSize(name),
+    });
   }
 
   /** Reads everything that is mapped anywhere, then ends both subjects and compares the files they leave. */
@@ -112,6 +145,42 @@ export class Comparison {
     });
   }
 
+  /** Where all that an access touches is independent of the storage, the faults it takes are, too. */
+  private compareFaults(
+    { process, args }: Operation,
+    expected: Outcome,
+    actual: Outcome,
+  ): Mismatch | undefined {
+    if (expected.faults === actual.faults) return undefined;
+    const [addr, length] = args;
+    const touched = this.maps(process).filter(({ start, end }) => start < addr + length && end > addr);
+    if (!touched.every(hasCertainResidency)) return undefined;
+    return { what: "faults", expected: `${expected.faults} faults`, actual: `${actual.faults} faults` };
+  }
+
+  /** The sizes that the process's status shows, and which pages its page tables hold, and how. */
+  private compareMemory(slot: number): Mismatch | undefined {
+    const [left, right] = [this.reference.figures(slot), this.candidate.figures(slot)];
+    const differing = FIGURES.findIndex((_, at) => left[at] !== right[at]);
+    if (differing >= 0) {
+      const text = (figures: readonly number[]): string =>
+        `p${slot}: ${FIGURES[differing]} ${figures[differing]} kB`;
+      return { what: "figures", expected: text(left), actual: text(right) };
+    }
+    for (const mapping of this.maps(slot)) {
+      if (!hasCertainResidency(mapping) || mapping.end - mapping.start > MAX_SWEEP) continue;
+      const [seen, shown] = [this.reference.pagemap(slot, mapping), this.candidate.pagemap(slot, mapping)];
+      // The eighth byte of an entry says what kind of page it is.
+      for (let at = PAGEMAP_ENTRY - 1; at < seen.length; at += PAGEMAP_ENTRY) {
+        if (seen[at] === shown[at]) continue;
+        const addr = mapping.start + Math.floor(at / PAGEMAP_ENTRY) * PAGE_SIZE;
+        const text = (entries: Uint8Array): string => `p${slot}: 0x${addr.toString(16)} ${describeEntry(entries[at])}`;
+        return { what: "pagemap", expected: text(seen), actual: text(shown) };
+      }
+    }
+    return undefined;
+  }
+
   private compareMaps({ process, call, args }: Operation): Mismatch | undefined {
     const slots = call === "fork" ? [process, args[0]] : [process];
     for (const slot of slots) {
@@ -121,8 +190,29 @@ export class Comparison {
       const expected = formatMaps(mappings);
       const actual = formatMaps(this.candidate.maps(slot));
       if (expected !== actual) return { what: "maps", ...differingLines(slot, expected, actual) };
+      const mismatch = this.compareMemory(slot);
+      if (mismatch !== undefined) return mismatch;
     }
     return undefined;
+  }
+}
+
+/** The highest byte of an entry of /proc/PID/pagemap, in words. */
+function describeEntry(byte: number): string {
+  const words = PAGEMAP_BITS.filter(([bit]) => (byte & bit) !== 0).map(([, name]) => name);
+  return words.length === 0 ? "empty" : words.join(", ");
+}
+
+function makesLazyPages({ call, args }: Operation): boolean {
+  switch (call) {
+    case "madvise":
+      return args[2] === mman.MADV_FREE;
+    case "process_madvise":
+      return args[3] === mman.MADV_FREE;
+    case "mmap":
+      return (args[3] & mman.MAP_TYPE) === mman.MAP_DROPPABLE;
+    default:
+      return false;
   }
 }
 

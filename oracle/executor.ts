@@ -4,10 +4,10 @@
  * Slot 0 is the process that was started; others come by `fork` from any living one. Each has a channel of its own,
  * made before the start and inherited by all. Calls are synchronous: an answer is there before `syscall` returns.
  */
-import { closeSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, readSync, writeSync } from "node:fs";
 import { ARGUMENT_ADDRESS, ARGUMENT_LENGTH, executorImage, FIRST_CHANNEL } from "./executor-image.ts";
 import type { Libc } from "./libc.ts";
-import { NOBODY } from "./subject.ts";
+import { INITIAL_LIMITS, NOBODY } from "./subject.ts";
 
 /** Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl). */
 export const NR = {
@@ -25,6 +25,19 @@ export const NR = {
   msync: 26,
   mincore: 27,
   madvise: 28,
+  getppid: 110,
+  mlock: 149,
+  munlock: 150,
+  mlockall: 151,
+  munlockall: 152,
+  setrlimit: 160,
+  remap_file_pages: 216,
+  process_vm_readv: 310,
+  process_vm_writev: 311,
+  mlock2: 325,
+  pidfd_open: 434,
+  process_madvise: 440,
+  mseal: 462,
   fork: 57,
   wait4: 61,
   fsync: 74,
@@ -43,7 +56,11 @@ export const SCRATCH_LENGTH: number = 2 ** 20;
 
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_THP_DISABLE = 41;
+const PR_SET_DUMPABLE = 4;
 const WORD = 8;
+/** Numbers of fields in /proc/PID/stat (proc_pid_stat(5)). */
+const STATE_FIELD = 3;
+const MINFLT_FIELD = 10;
 const REQUEST_WORDS = 8;
 
 interface Channel {
@@ -103,9 +120,12 @@ export class ExecutorFamily {
       const start = Number.parseInt(area[1], 16);
       this.expect(NR.munmap, [start, Number.parseInt(area[2], 16) - start]);
     }
+    for (const [resource, limit] of INITIAL_LIMITS) this.expect(NR.setrlimit, this.limits(0, resource, limit, limit));
     if (process.getuid?.() === 0) {
       this.expect(NR.setresgid, [NOBODY, NOBODY, NOBODY]);
       this.expect(NR.setresuid, [NOBODY, NOBODY, NOBODY]);
+      // Whoever changes its user is closed to others of the same user, too, until it says otherwise.
+      this.expect(NR.prctl, [PR_SET_DUMPABLE, 1, 0, 0, 0]);
     }
   }
 
@@ -144,9 +164,62 @@ export class ExecutorFamily {
     for (const other of this.members) if (other?.parent === slot) other.parent = 0;
   }
 
+  /** The arguments of setrlimit. */
+  limits(slot: number, resource: number, soft: number, hard: number): number[] {
+    return [resource, this.putWords(slot, [soft, hard])];
+  }
+
+  /** Puts words where the process can hand them to a system call; returns their address there. */
+  putWords(slot: number, words: readonly number[]): number {
+    const bytes = new BigUint64Array(words.map((word) => BigInt.asUintN(64, BigInt(word))));
+    return this.putArgument(slot, new Uint8Array(bytes.buffer));
+  }
+
+  pid(slot: number): number {
+    return this.member(slot).pid;
+  }
+
   /** /proc/PID/maps as it stands. */
   maps(slot: number): string {
     return readFileSync(`/proc/${this.member(slot).pid}/maps`, "latin1");
+  }
+
+  /** Minor faults of the process so far, once all that its last request brings with it is over. */
+  minorFaults(slot: number): number {
+    this.expect(NR.getppid, [], slot);
+    return this.countedFaults(slot);
+  }
+
+  /** /proc/PID/stat's minflt. */
+  countedFaults(slot: number): number {
+    const text = readFileSync(`/proc/${this.pid(slot)}/stat`, "latin1");
+    // The name in parentheses is the second field, the state behind it the third.
+    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[MINFLT_FIELD - STATE_FIELD]);
+  }
+
+  status(slot: number): string {
+    return readFileSync(`/proc/${this.pid(slot)}/status`, "latin1");
+  }
+
+  /** `pages` entries of /proc/PID/pagemap, from the page of `addr` on. */
+  pagemap(slot: number, addr: number, pages: number): Uint8Array {
+    const fd = openSync(`/proc/${this.pid(slot)}/pagemap`, "r");
+    try {
+      const entries = new Uint8Array(pages * WORD);
+      readSync(fd, entries, 0, entries.length, (addr / 4096) * WORD);
+      return entries;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Where the descriptor leads to, undefined where it isn't open. */
+  fileName(slot: number, fd: number): string | undefined {
+    try {
+      return readlinkSync(`/proc/${this.member(slot).pid}/fd/${fd}`);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Puts bytes where the process can hand them to a system call; returns their address there. */

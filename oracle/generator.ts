@@ -11,7 +11,7 @@ import { START_BREAK } from "./executor-image.ts";
 import { isHarmless } from "./harmless.ts";
 import type { CallName, Operation } from "./operation.ts";
 import type { Random } from "./random.ts";
-import { MEMFD_NAMES, SLOTS } from "./subject.ts";
+import { INITIAL_LIMITS, MEMFD_NAMES, SLOTS } from "./subject.ts";
 import { FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
@@ -37,9 +37,31 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [4, "peek"],
   [6, "ftruncate"],
   [1, "fsync"],
+  [5, "mlock"],
+  [3, "mlock2"],
+  [5, "munlock"],
+  [1, "mlockall"],
+  [1, "munlockall"],
+  [1, "mseal"],
+  [3, "remap_file_pages"],
+  [2, "setrlimit"],
+  [4, "process_vm_readv"],
+  [4, "process_vm_writev"],
+  [2, "process_madvise"],
   [3, "fork"],
   [2, "exit"],
 ];
+
+type CallAboutOthers = "process_vm_readv" | "process_vm_writev" | "process_madvise";
+
+function isAboutOthers(call: CallName): call is CallAboutOthers {
+  return call.startsWith("process_");
+}
+
+/** Forks need a free slot, and the first process stays. */
+function isPossible({ process, call, args }: Operation, view: MemoryView): boolean {
+  return call === "fork" ? !view.isAlive(args[0]) : call !== "exit" || process !== 0;
+}
 
 export class SequenceGenerator {
   private readonly random: Random;
@@ -51,7 +73,7 @@ export class SequenceGenerator {
   next(view: MemoryView): Operation {
     for (;;) {
       const operation = this.propose(view);
-      if (isHarmless(operation)) return operation;
+      if (isHarmless(operation) && isPossible(operation, view)) return operation;
     }
   }
 
@@ -59,14 +81,24 @@ export class SequenceGenerator {
     const living = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => view.isAlive(slot));
     const process = this.random.pick(living);
     const call = this.random.weighted(CALL_WEIGHTS);
-    return {
-      process,
-      call,
-      args: this.argumentsOf(call, new ArgumentSource(this.random, view.maps(process))),
-    };
+    const from = this.sourceOf(view, process);
+    if (!isAboutOthers(call)) return { process, call, args: this.argumentsOf(call, from) };
+    const other = this.random.chance(97) ? this.random.pick(living) : this.random.below(SLOTS);
+    const args = this.argumentsAbout(call, from, this.sourceOf(view, other));
+    return { process, call, args: [other, ...args] };
   }
 
-  private argumentsOf(call: CallName, from: ArgumentSource): number[] {
+  private sourceOf(view: MemoryView, slot: number): ArgumentSource {
+    return new ArgumentSource(this.random, view.maps(slot));
+  }
+
+  /** What comes behind the other process in the arguments. */
+  private argumentsAbout(call: CallAboutOthers, from: ArgumentSource, other: ArgumentSource): number[] {
+    if (call === "process_madvise") return [...other.range(), this.advice()];
+    return [from.mappedAddress(), from.accessLength(), other.mappedAddress(), from.accessLength()];
+  }
+
+  private argumentsOf(call: Exclude<CallName, CallAboutOthers>, from: ArgumentSource): number[] {
     const { random } = this;
     switch (call) {
       case "mmap":
@@ -95,6 +127,45 @@ export class SequenceGenerator {
         ];
       case "madvise":
         return [...from.range(), this.advice()];
+      case "mlock":
+      case "munlock":
+        return [...from.range()];
+      case "mlock2":
+        return [
+          ...from.range(),
+          random.weighted([
+            [8, mman.MLOCK_ONFAULT],
+            [3, 0],
+            [1, 2],
+          ]),
+        ];
+      case "mlockall":
+        return [
+          random.weighted([
+            [4, mman.MCL_CURRENT],
+            [2, mman.MCL_FUTURE],
+            [2, mman.MCL_CURRENT | mman.MCL_FUTURE],
+            [2, mman.MCL_CURRENT | mman.MCL_ONFAULT],
+            [1, mman.MCL_FUTURE | mman.MCL_ONFAULT],
+            [1, mman.MCL_CURRENT | mman.MCL_FUTURE | mman.MCL_ONFAULT],
+            [1, mman.MCL_ONFAULT],
+            [1, 0],
+            [1, 8],
+          ]),
+        ];
+      case "munlockall":
+        return [];
+      case "mseal":
+        return this.sealArguments(from);
+      case "remap_file_pages":
+        return [
+          ...from.sharedRange(),
+          random.chance(95) ? 0 : mman.PROT_READ,
+          random.chance(96) ? random.below(20) : random.pick([2 ** 52, 2 ** 64 - 4096]),
+          random.chance(80) ? 0 : random.pick([mman.MAP_NONBLOCK, mman.MAP_PRIVATE, mman.MAP_LOCKED]),
+        ];
+      case "setrlimit":
+        return this.limitArguments();
       case "mincore":
         return [...from.range(), random.chance(92) ? 0 : from.address()];
       case "memfd_create":
@@ -120,6 +191,8 @@ export class SequenceGenerator {
             [2, fcntl.O_RDONLY],
             [1, fcntl.O_WRONLY],
             [1, fcntl.O_RDWR | fcntl.O_TRUNC],
+            [1, fcntl.O_RDWR | fcntl.O_APPEND],
+            [1, fcntl.O_PATH],
           ]),
         ];
       case "close":
@@ -134,7 +207,7 @@ export class SequenceGenerator {
       case "peek":
         return [from.descriptor(), from.accessLength(), from.fileOffset()];
       case "ftruncate":
-        return [from.descriptor(), random.chance(96) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 62])];
+        return [from.descriptor(), random.chance(96) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 45])];
       case "fork":
         return [1 + random.below(SLOTS - 1)];
       case "exit":
@@ -149,6 +222,7 @@ export class SequenceGenerator {
       [50, mman.MAP_PRIVATE],
       [40, mman.MAP_SHARED],
       [5, mman.MAP_SHARED_VALIDATE],
+      [4, mman.MAP_DROPPABLE],
       [1, 0],
       [1, 4],
     ]);
@@ -166,6 +240,7 @@ export class SequenceGenerator {
       [8, mman.MAP_POPULATE],
       [5, mman.MAP_NORESERVE],
       [isAnonymous ? 6 : 1, mman.MAP_GROWSDOWN],
+      [2, mman.MAP_LOCKED],
       [3, mman.MAP_STACK],
       [2, mman.MAP_DENYWRITE],
       [2, mman.MAP_EXECUTABLE],
@@ -175,7 +250,7 @@ export class SequenceGenerator {
     }
     return [
       place === "anywhere" ? 0 : from.address(),
-      from.newLength(),
+      from.newLength(/* mayBeHuge */ true),
       from.protection() | (random.chance(2) ? random.pick([0x8, 0x10, 0x100]) : 0),
       flags,
       isAnonymous && random.chance(90) ? -1 : from.descriptor(),
@@ -188,17 +263,58 @@ export class SequenceGenerator {
     const [addr, oldLength] = from.range();
     const newLength = random.weighted([
       [4, oldLength],
-      [5, from.newLength()],
-      [2, oldLength + PAGE_SIZE * random.below(4)],
+      [5, from.newLength(/* mayBeHuge */ false)],
+      [2, Math.min(oldLength + PAGE_SIZE * random.below(4), 2 ** 64 - PAGE_SIZE)],
     ]);
     const flags = random.weighted([
       [3, 0],
       [8, mman.MREMAP_MAYMOVE],
       [7, mman.MREMAP_MAYMOVE | mman.MREMAP_FIXED],
+      [2, mman.MREMAP_MAYMOVE | mman.MREMAP_DONTUNMAP],
+      [1, mman.MREMAP_MAYMOVE | mman.MREMAP_FIXED | mman.MREMAP_DONTUNMAP],
       [1, mman.MREMAP_FIXED],
       [1, 8],
     ]);
     return [addr, random.chance(95) ? oldLength : 0, newLength, flags, from.address()];
+  }
+
+  /** Few pages, as they stay in the way from then on. */
+  private sealArguments(from: ArgumentSource): number[] {
+    const { random } = this;
+    const [addr, length] = from.range();
+    return [
+      addr,
+      random.chance(70) ? Math.min(length, (1 + random.below(3)) * PAGE_SIZE) : length,
+      random.chance(95) ? 0 : 1,
+    ];
+  }
+
+  /** Mostly a limit that some calls meet, every other time the one from before; hard limits hardly ever change. */
+  private limitArguments(): number[] {
+    const { random } = this;
+    const resource = random.weighted([
+      [6, mman.RLIMIT_MEMLOCK],
+      [4, mman.RLIMIT_AS],
+      [4, mman.RLIMIT_DATA],
+      [2, mman.RLIMIT_STACK],
+      [1, random.pick([16, 99, -1])],
+    ]);
+    const initial = INITIAL_LIMITS.find(([name]) => name === resource)?.[1] ?? -1;
+    const soft = random.weighted([
+      [10, initial],
+      [8, random.below(400) * PAGE_SIZE],
+      [2, random.below(2 ** 21)],
+      [1, 0],
+    ]);
+    return [
+      resource,
+      soft,
+      random.weighted([
+        [30, initial],
+        [1, -1],
+        [1, 300 * PAGE_SIZE],
+      ]),
+    ];
   }
 
   private newBreak(): number {
@@ -225,6 +341,15 @@ export class SequenceGenerator {
       [3, mman.MADV_DOFORK],
       [4, mman.MADV_WIPEONFORK],
       [3, mman.MADV_KEEPONFORK],
+      [6, mman.MADV_FREE],
+      [4, mman.MADV_REMOVE],
+      [2, mman.MADV_COLD],
+      [2, mman.MADV_PAGEOUT],
+      [2, mman.MADV_DONTDUMP],
+      [2, mman.MADV_DODUMP],
+      [4, mman.MADV_DONTNEED_LOCKED],
+      [7, mman.MADV_GUARD_INSTALL],
+      [4, mman.MADV_GUARD_REMOVE],
       [1, 77],
       [1, -1],
     ]);

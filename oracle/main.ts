@@ -1,125 +1,30 @@
-/** `npm run oracle -- --steps N --seed S`: random sequences on Faultline and on the host kernel, compared step by step. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
-import { findHost } from "./availability.ts";
-import { FaultlineSubject } from "./faultline-subject.ts";
-import { SequenceGenerator } from "./generator.ts";
-import { HostSubject } from "./host-subject.ts";
-import { parseOperations } from "./operation.ts";
-import { Random } from "./random.ts";
-import { formatFailure, formatSteps } from "./report.ts";
-import { explore, type Failure, replay, type SubjectPair } from "./sequence.ts";
-import { shrink } from "./shrink.ts";
-import { Statistics } from "./statistics.ts";
+/** `npm run oracle`: bundles the command (command.ts) and runs it, which is several times faster than TypeScript as it stands. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
 
-const USAGE = `usage: npm run oracle -- [options]
-  --steps N             how many steps in all (default 20000)
-  --seed S              where the random numbers start (default: from the clock)
-  --sequence-length N   fresh processes and files after so many steps (default 200)
-  --files DIR           where the host's files are made (default: the temporary directory)
-  --replay FILE         run the sequence in FILE instead, as a mismatch leaves it
-  --save FILE           write the shrunk sequence of a mismatch there (default oracle-SEED.json)
-  --self                the host against itself: shows that the oracle is deterministic
-  --verbose             print each step`;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-function main(): number {
-  const { values } = parseArgs({
-    options: {
-      steps: { type: "string", default: "20000" },
-      seed: { type: "string" },
-      "sequence-length": { type: "string", default: "200" },
-      files: { type: "string" },
-      replay: { type: "string" },
-      save: { type: "string" },
-      self: { type: "boolean", default: false },
-      verbose: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
-  }
-  const host = findHost(values.files);
-  if ("reason" in host) {
-    console.log(`skipped: ${host.reason}`);
-    return 0;
-  }
-  const pair: SubjectPair = () => [
-    new HostSubject(host),
-    values.self ? new HostSubject(host) : new FaultlineSubject(host.directory),
-  ];
-  if (values.replay !== undefined) return replayFile(pair, values.replay);
-  const seed = values.seed === undefined ? Date.now() % 2 ** 32 : wholeNumber("seed", values.seed);
-  return search(pair, {
-    steps: wholeNumber("steps", values.steps),
-    seed,
-    length: wholeNumber("sequence-length", values["sequence-length"]),
-    save: values.save ?? `oracle-${seed}.json`,
-    isVerbose: values.verbose,
-  });
+/** Bundles the command into `folder`, which must be where Node finds koffi from; answers the file. */
+async function bundleCommand(folder: string): Promise<string> {
+  const file = join(folder, "oracle.mjs");
+  const input = join(ROOT, "oracle/command.ts");
+  const build = await rolldown({ input, platform: "node", external: /^node:/, logLevel: "warn", cwd: ROOT });
+  await build.write({ file, format: "esm" });
+  await build.close();
+  return file;
 }
 
-interface Search {
-  readonly steps: number;
-  readonly seed: number;
-  readonly length: number;
-  readonly save: string;
-  readonly isVerbose: boolean;
-}
-
-function search(pair: SubjectPair, { steps, seed, length, save, isVerbose }: Search): number {
-  const statistics = new Statistics();
-  const generator = new SequenceGenerator(new Random(seed));
-  const started = performance.now();
-  while (statistics.steps < steps) {
-    const log = isVerbose ? (line: string): void => console.log(line) : undefined;
-    const failure = explore(pair, generator, Math.min(length, steps - statistics.steps), statistics, log);
-    if (process.stderr.isTTY) process.stderr.write(`\r${statistics.steps} of ${steps} steps`);
-    if (failure !== undefined) return reportFailure(pair, failure, seed, save);
-  }
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  const seconds = (performance.now() - started) / 1000;
-  console.log(statistics.toString());
-  console.log(
-    `oracle: ${statistics.steps} steps, seed ${seed}, no mismatch (${Math.round(statistics.steps / seconds)} steps/s)`,
-  );
-  return 0;
-}
-
-function reportFailure(pair: SubjectPair, failure: Failure, seed: number, save: string): number {
-  console.log(`\nmismatch with seed ${seed} after ${failure.operations.length} steps; shrinking`);
-  const short = shrink(pair, failure);
-  console.log(formatFailure(pair, short));
-  writeFileSync(save, `${formatSteps(short.operations)}\n`);
-  console.log(`\nagain: npm run oracle -- --replay ${save}   (to keep it: test/oracle/regressions/)`);
-  console.log(`oracle: 1 mismatch, seed ${seed}`);
-  return 1;
-}
-
-function replayFile(pair: SubjectPair, path: string): number {
-  const operations = parseOperations(JSON.parse(readFileSync(path, "utf8")));
-  const failure = replay(pair, operations);
-  if (failure === undefined) {
-    console.log(`oracle: ${path}: ${operations.length} steps, no mismatch`);
-    return 0;
-  }
-  console.log(formatFailure(pair, failure));
-  console.log(`oracle: 1 mismatch, ${path}`);
-  return 1;
-}
-
-function wholeNumber(name: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new Error(`--${name} wants a whole number, not ${text}`);
-  return value;
-}
-
+const folder = mkdtempSync(join(ROOT, "node_modules/.faultline-oracle-"));
 try {
-  process.exitCode = main();
-} catch (error) {
-  if (!(error instanceof Error)) throw error;
-  console.error(`oracle: ${error.message}`);
-  process.exitCode = 2;
+  const command = await bundleCommand(folder);
+  const { status, error } = spawnSync(process.execPath, [command, ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
+  if (error !== undefined) throw error;
+  process.exitCode = status ?? 2;
+} finally {
+  rmSync(folder, { recursive: true });
 }

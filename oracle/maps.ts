@@ -22,12 +22,14 @@ export function parseMaps(text: string, directory: string): Mapping[] {
     if (found === null) throw new Error(`not a line of maps: ${line}`);
     const start = Number.parseInt(found[1], 16);
     if (start >= USER_TOP || (start >= DATA_ADDRESS && start < START_BREAK)) continue;
+    // The host's executor has no stack, but the kernel still calls what lies in its place by that name.
+    const name = found[5] === "[stack]" ? "" : found[5];
     mappings.push({
       start,
       end: Number.parseInt(found[2], 16),
       perms: found[3],
       offset: Number.parseInt(found[4], 16),
-      name: found[5].startsWith(directory) ? found[5].slice(directory.length) : found[5],
+      name: name.startsWith(directory) ? name.slice(directory.length) : name,
     });
   }
   return mappings;
@@ -44,5 +46,6 @@ export function formatMaps(mappings: readonly Mapping[]): string {
 
 /** Whether which pages are resident follows from the program alone, and not from readahead of the storage. */
 export function hasCertainResidency(mapping: Mapping): boolean {
-  return mapping.name === "" || mapping.name.startsWith("/dev/zero") || mapping.name.startsWith("/memfd:");
+  if (mapping.name === "" || mapping.name === "[heap]") return true;
+  return mapping.name.startsWith("/dev/zero") || mapping.name.startsWith("/memfd:");
 }

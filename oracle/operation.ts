@@ -34,6 +34,17 @@ export type CallName =
   | "pwrite64"
   | "peek"
   | "ftruncate"
+  | "mlock"
+  | "mlock2"
+  | "munlock"
+  | "mlockall"
+  | "munlockall"
+  | "mseal"
+  | "remap_file_pages"
+  | "setrlimit"
+  | "process_vm_readv"
+  | "process_vm_writev"
+  | "process_madvise"
   | "fsync"
   | "fork"
   | "exit";
@@ -77,11 +88,18 @@ function named(table: object, prefix: string, except: readonly string[]): [strin
 }
 
 const prot = bits(mman, "PROT_", "PROT_NONE");
-const mapBits = bits(mman, "MAP_", "0", ["MAP_TYPE", "MAP_SHARED", "MAP_PRIVATE", "MAP_SHARED_VALIDATE"]);
+const mapBits = bits(mman, "MAP_", "0", [
+  "MAP_TYPE",
+  "MAP_SHARED",
+  "MAP_PRIVATE",
+  "MAP_SHARED_VALIDATE",
+  "MAP_DROPPABLE",
+]);
 const mapType = new Map([
   [mman.MAP_SHARED, "MAP_SHARED"],
   [mman.MAP_PRIVATE, "MAP_PRIVATE"],
   [mman.MAP_SHARED_VALIDATE, "MAP_SHARED_VALIDATE"],
+  [mman.MAP_DROPPABLE, "MAP_DROPPABLE"],
 ]);
 
 function mapFlags(value: number): string {
@@ -89,6 +107,17 @@ function mapFlags(value: number): string {
   if (type === undefined) return mapBits(value);
   const rest = value & ~mman.MAP_TYPE;
   return rest === 0 ? type : `${type}|${mapBits(rest)}`;
+}
+
+const RLIMITS = new Map([
+  [mman.RLIMIT_AS, "RLIMIT_AS"],
+  [mman.RLIMIT_DATA, "RLIMIT_DATA"],
+  [mman.RLIMIT_STACK, "RLIMIT_STACK"],
+  [mman.RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"],
+]);
+
+function resource(value: number): string {
+  return RLIMITS.get(value) ?? decimal(value);
 }
 
 const openBits = bits(fcntl, "O_", "", ["O_ACCMODE", "O_WRONLY", "O_RDWR", "O_SYNC", "O_TMPFILE"]);
@@ -102,7 +131,9 @@ function openFlags(value: number): string {
 /**
  * Every call of the oracle with a printer for each argument. `load` and `store` are accesses to memory, made by the
  * kernel on the process's behalf; `peek` is a pread into a buffer that is always good. The last argument of `store`
- * is the first of the bytes stored, that of `mincore` 0 for a good vector, or an address.
+ * is the first of the bytes stored, that of `mincore` 0 for a good vector, or an address. A limit of -1 is none. The
+ * first argument of `process_vm_readv`, `process_vm_writev` and `process_madvise` is the slot of the other process, then
+ * come a range of the caller's (of the other process for process_madvise) and one of the other's.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   mmap: [hex, hex, prot, mapFlags, decimal, hex],
@@ -124,6 +155,17 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   pwrite64: [decimal, hex, hex, hex],
   peek: [decimal, hex, hex],
   ftruncate: [decimal, hex],
+  mlock: [hex, hex],
+  mlock2: [hex, hex, bits(mman, "MLOCK_", "0")],
+  munlock: [hex, hex],
+  mlockall: [bits(mman, "MCL_", "0")],
+  munlockall: [],
+  mseal: [hex, hex, hex],
+  remap_file_pages: [hex, hex, prot, hex, mapBits],
+  setrlimit: [resource, hex, hex],
+  process_vm_readv: [decimal, hex, hex, hex, hex],
+  process_vm_writev: [decimal, hex, hex, hex, hex],
+  process_madvise: [decimal, hex, hex, choice(mman, "MADV_")],
   fsync: [decimal],
   fork: [decimal],
   exit: [],

@@ -5,8 +5,11 @@ import { formatOperation, type Operation } from "./operation.ts";
 import type { Statistics } from "./statistics.ts";
 import { type Outcome, PREAMBLE, type Subject } from "./subject.ts";
 
-/** Makes a fresh pair: the one that is right by definition, and the one under test. */
-export type SubjectPair = () => readonly [reference: Subject, candidate: Subject];
+/**
+ * Makes a fresh pair: the one that is right by definition, and the one under test. A thorough one checks itself after
+ * every step.
+ */
+export type SubjectPair = (isThorough: boolean) => readonly [reference: Subject, candidate: Subject];
 
 export interface Failure {
   /** All steps up to and including the one that differs, without the preamble. */
@@ -23,7 +26,7 @@ export function explore(
   log?: (line: string) => void,
 ): Failure | undefined {
   const operations: Operation[] = [];
-  return withComparison(pair, operations, (comparison) => {
+  return withComparison(pair(/* isThorough */ false), operations, (comparison) => {
     for (let made = 0; made < length; made++) {
       const operation = generator.next(comparison);
       operations.push(operation);
@@ -50,7 +53,7 @@ export function replay(
   seen?: (operation: Operation, outcome: Outcome) => void,
 ): Failure | undefined {
   const done: Operation[] = [];
-  return withComparison(pair, done, (comparison) => {
+  return withComparison(pair(/* isThorough */ true), done, (comparison) => {
     for (const operation of operations) {
       done.push(operation);
       const mismatch = comparison.step(operation, (outcome) => seen?.(operation, outcome));
@@ -62,11 +65,11 @@ export function replay(
 
 /** Ends both subjects in any case; what they leave is compared where nothing has differed before. */
 function withComparison(
-  pair: SubjectPair,
+  [reference, candidate]: ReturnType<SubjectPair>,
   operations: readonly Operation[],
   run: (comparison: Comparison) => Mismatch | undefined,
 ): Failure | undefined {
-  const comparison = new Comparison(...pair());
+  const comparison = new Comparison(reference, candidate);
   let mismatch: Mismatch | undefined;
   let left: Mismatch | undefined;
   try {

@@ -1,4 +1,5 @@
 /** What is compared: anything that carries out the oracle's operations. The host is one subject, Faultline the other. */
+import { RLIMIT_MEMLOCK, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import { ARGUMENT_LENGTH } from "./executor-image.ts";
 import type { Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
@@ -9,6 +10,14 @@ export const SLOTS = 4;
 export const MAX_ACCESS: number = ARGUMENT_LENGTH;
 /** RLIMIT_STACK of the processes, on which the top of mmap's area depends. */
 export const STACK_LIMIT: number = 8 * 2 ** 20;
+/** RLIMIT_MEMLOCK: few enough pages that a sequence gets there. */
+export const MEMLOCK_LIMIT: number = 2 ** 20;
+
+/** Soft and hard limits that all processes start with. */
+export const INITIAL_LIMITS: readonly (readonly [resource: number, bytes: number])[] = [
+  [RLIMIT_STACK, STACK_LIMIT],
+  [RLIMIT_MEMLOCK, MEMLOCK_LIMIT],
+];
 
 /** Who the processes run as: nobody with a privilege. */
 export const NOBODY = 65534;
@@ -18,6 +27,8 @@ export interface Outcome {
   readonly result: number | undefined;
   /** What a `load` or `peek` read, what `mincore` said. */
   readonly bytes?: Uint8Array;
+  /** How many faults without storage a `load` or `store` took. */
+  readonly faults?: number;
 }
 
 export interface Subject {
@@ -25,9 +36,20 @@ export interface Subject {
   perform(operation: Operation): Outcome;
   /** The mappings that the process has made. */
   maps(slot: number): readonly Mapping[];
+  /** What /proc/PID/status says of the size of the process's mappings (FIGURES), in KiB. */
+  figures(slot: number): readonly number[];
+  /** The entries of /proc/PID/pagemap for the mapping, as the reader without privilege sees them. */
+  pagemap(slot: number, mapping: Mapping): Uint8Array;
+  /** The name that mappings of the descriptor's file have; undefined where none is open. */
+  fileName(slot: number, fd: number): string | undefined;
+  /** The size of a test file, by the name that its mappings have; undefined for other files. */
+  fileSize(name: string): number | undefined;
   /** What the test files hold once all processes are gone: ends the subject. */
   finish(): readonly Uint8Array[];
 }
+
+/** The lines of /proc/PID/status that follow from the mappings alone. */
+export const FIGURES: readonly string[] = ["VmSize", "VmLck", "VmData", "VmStk"];
 
 export const SKIPPED: Outcome = { result: undefined };
 

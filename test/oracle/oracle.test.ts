@@ -46,7 +46,10 @@ class ForgetfulHost extends HostSubject {
 }
 
 describe.skipIf(isSkipped)(title, () => {
-  const pair: SubjectPair = () => [new HostSubject(host()), new FaultlineSubject(host().directory)];
+  const pair: SubjectPair = (isThorough) => [
+    new HostSubject(host()),
+    new FaultlineSubject(host().directory, isThorough),
+  ];
 
   it("finds no difference between Faultline and the host's kernel", { timeout: 120_000 }, () => {
     for (const seed of [1, 2, 3]) {

@@ -1,0 +1,119 @@
+/**
+ * Steps whose outcome the kernel's own code doesn't settle, and which are therefore left out: what comes of them depends
+ * on the processor, on readahead, or on how large the folios of the file's page cache happen to be.
+ */
+import * as mman from "../src/mm/uapi/mman.ts";
+import { hasCertainResidency, type Mapping } from "./maps.ts";
+import type { Operation } from "./operation.ts";
+
+const PAGE_SIZE = 4096;
+
+/** What is known of a process and its files when the step is to be made. */
+export interface Surroundings {
+  readonly mappings: readonly Mapping[];
+  /** Whether there may be pages that reclaim takes without a place to put them. */
+  readonly hasLazyPages: boolean;
+  mappingsOf(slot: number): readonly Mapping[];
+  /** The name that mappings of the descriptor's file have; undefined where none is open. */
+  fileName(fd: number): string | undefined;
+  /** Bytes in a test file, by the name that its mappings have; undefined for other files. */
+  fileSize(name: string): number | undefined;
+}
+
+export function isUncertain(operation: Operation, surroundings: Surroundings): boolean {
+  switch (operation.call) {
+    case "mincore":
+      return storesReadahead(operation, surroundings);
+    case "madvise":
+      return dependsOnReclaim(operation.args, surroundings) || punchesStorage(operation.args, surroundings);
+    case "process_madvise":
+      return dependsOnReclaim(operation.args.slice(1), surroundings);
+    case "process_vm_readv":
+    case "process_vm_writev":
+      return transfersOntoItself(operation, surroundings);
+    case "msync":
+      return syncsNeighbours(operation, surroundings);
+    case "read":
+    case "write":
+    case "pread64":
+    case "pwrite64":
+      return copiesOntoItself(operation, surroundings);
+    default:
+      return false;
+  }
+}
+
+/**
+ * PAGEOUT takes a page that MADV_FREE or MAP_DROPPABLE has made cheap, unless the page still waits in a list of another
+ * processor's: then it stays.
+ */
+function dependsOnReclaim([, , advice]: readonly number[], { hasLazyPages }: Surroundings): boolean {
+  return advice === mman.MADV_PAGEOUT && hasLazyPages;
+}
+
+/** Real files of Faultline's can't have holes made (docs/deviations.md). */
+function punchesStorage([addr, length, advice]: readonly number[], { mappings }: Surroundings): boolean {
+  if (advice !== mman.MADV_REMOVE) return false;
+  return overlapping(mappings, addr, length).some(({ name }) => name.startsWith("/file"));
+}
+
+/** What readahead did would get into the process's memory. */
+function storesReadahead({ args }: Operation, { mappings }: Surroundings): boolean {
+  const [addr, length, vector] = args;
+  return vector !== 0 && overlapping(mappings, addr, length).some((mapping) => !hasCertainResidency(mapping));
+}
+
+/**
+ * Write-back zeroes what mappings have put behind the end of the file in its last page. Where folios are large it does
+ * so even if only a neighbour of that page is to be written.
+ */
+function syncsNeighbours({ args }: Operation, { mappings, fileSize }: Surroundings): boolean {
+  const [addr, length, flags] = args;
+  if ((flags & mman.MS_SYNC) === 0) return false;
+  return overlapping(mappings, addr, length).some((mapping) => {
+    const size = fileSize(mapping.name) ?? 0;
+    if (size % PAGE_SIZE === 0) return false;
+    const from = mapping.offset + Math.max(addr - mapping.start, 0);
+    const to = mapping.offset + Math.min(addr + length, mapping.end) - mapping.start;
+    return pageOf(size) < pageOf(from) || pageOf(size) > pageOf(to - 1);
+  });
+}
+
+/**
+ * A buffer that is a mapping of the very part of the file that is transferred: bytes are copied over themselves at
+ * another offset, and what comes out depends on how many the processor moves at a time.
+ */
+function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Surroundings): boolean {
+  const [fd, addr, length, offset] = args;
+  const name = fileName(fd);
+  if (name === undefined) return false;
+  // Where the others go (position, O_APPEND) isn't known here: any mapping of the same file is too many for them.
+  const isPlaced = call === "pread64";
+  return overlapping(mappings, addr, length).some((mapping) => {
+    if (mapping.name !== name) return false;
+    if (!isPlaced) return true;
+    const first = pageOf(mapping.offset + Math.max(addr - mapping.start, 0));
+    const last = pageOf(mapping.offset + Math.min(addr + length, mapping.end) - 1 - mapping.start);
+    return first <= pageOf(offset + length) && last >= pageOf(offset);
+  });
+}
+
+/** The same for a transfer between processes: both ranges are one, or mappings of the same memory. */
+function transfersOntoItself({ process, args }: Operation, { mappings, mappingsOf }: Surroundings): boolean {
+  const [other, addr, length, otherAddr, otherLength] = args;
+  if (process === other && pageOf(addr) <= pageOf(otherAddr + otherLength) && pageOf(otherAddr) <= pageOf(addr + length)) {
+    return true;
+  }
+  const names = new Set(overlapping(mappings, addr, length).map(({ name }) => name));
+  return overlapping(mappingsOf(other), otherAddr, otherLength).some(
+    ({ name }) => name !== "" && name !== "[heap]" && names.has(name),
+  );
+}
+
+function overlapping(mappings: readonly Mapping[], addr: number, length: number): Mapping[] {
+  return mappings.filter(({ start, end }) => start < addr + length && end > addr);
+}
+
+function pageOf(offset: number): number {
+  return Math.floor(offset / PAGE_SIZE);
+}
