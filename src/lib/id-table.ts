@@ -18,7 +18,9 @@ export class IdTable<T> {
     return this.#objects[id];
   }
 
+  /** Precondition: the id is in use. Freeing one twice would give it to two objects. */
   remove(id: number): void {
+    if (this.#objects[id] === undefined) throw new Error(`IdTable.remove: id ${id} names nothing`);
     this.#objects[id] = undefined;
     this.#free.push(id);
   }

@@ -41,6 +41,8 @@ const NODE_WORDS = 74;
 /** Index bits that are handled as one 32-bit integer: five levels. */
 const LOW_LEVELS = 5;
 const LOW_SPAN: number = 2 ** 30;
+/** `&` takes the low bits of an index of any size in one instruction; `%` would be a call, where V8 has seen a double. */
+const LOW_MASK: number = LOW_SPAN - 1;
 const NO_WORDS: Int32Array = new Int32Array(0);
 
 export class XArray {
@@ -62,13 +64,13 @@ export class XArray {
   /** The value at `index`, 0 when there is none. */
   load(index: number): number {
     const leaf = this.#leaf(index);
-    return leaf === 0 ? 0 : this.#words[leaf + (index % SLOTS)];
+    return leaf === 0 ? 0 : this.#words[leaf + (index & MASK)];
   }
 
   /** Stores `value` (not 0) and answers what was there; a value that is replaced leaves its tags to the new one. */
   store(index: number, value: number): number {
     const leaf = this.#leafForStore(index);
-    const slot = index % SLOTS;
+    const slot = index & MASK;
     const old = this.#words[leaf + slot];
     this.#words[leaf + slot] = value;
     if (old === 0) {
@@ -82,7 +84,7 @@ export class XArray {
   erase(index: number): number {
     const leaf = this.#leaf(index);
     if (leaf === 0) return 0;
-    const slot = index % SLOTS;
+    const slot = index & MASK;
     const words = this.#words;
     const old = words[leaf + slot];
     if (old === 0) return 0;
@@ -96,19 +98,19 @@ export class XArray {
   /** Tags the value at `index`; nothing where there is none. */
   setTag(index: number, tag: XaTag): void {
     const leaf = this.#leaf(index);
-    const slot = index % SLOTS;
+    const slot = index & MASK;
     if (leaf !== 0 && this.#words[leaf + slot] !== 0) this.#mark(leaf, slot, tag);
   }
 
   clearTag(index: number, tag: XaTag): void {
     const leaf = this.#leaf(index);
-    if (leaf !== 0) this.#unmark(leaf, index % SLOTS, tag);
+    if (leaf !== 0) this.#unmark(leaf, index & MASK, tag);
   }
 
   getTag(index: number, tag: XaTag): boolean {
     const leaf = this.#leaf(index);
     if (leaf === 0) return false;
-    const slot = index % SLOTS;
+    const slot = index & MASK;
     return ((this.#words[leaf + TAGS + 2 * tag + (slot >>> 5)] >>> (slot & 31)) & 1) !== 0;
   }
 
@@ -180,7 +182,7 @@ export class XArray {
       node = words[node + digit(index, level)];
       if (node === 0) return 0;
     }
-    const low = index < LOW_SPAN ? index : index % LOW_SPAN;
+    const low = index & LOW_MASK;
     for (let shift = level * BITS; shift > 0; shift -= BITS) {
       node = words[node + ((low >>> shift) & MASK)];
       if (node === 0) return 0;
@@ -322,7 +324,7 @@ export class XArray {
 /** The slot of `index` at a level, 0 being the leaves. */
 function digit(index: number, level: number): number {
   return level < LOW_LEVELS
-    ? ((index % LOW_SPAN) >>> (level * BITS)) & MASK
+    ? ((index & LOW_MASK) >>> (level * BITS)) & MASK
     : (Math.floor(index / LOW_SPAN) >>> ((level - LOW_LEVELS) * BITS)) & MASK;
 }
 

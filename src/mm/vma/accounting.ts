@@ -25,6 +25,7 @@ export function isDataMapping(flags: number): boolean {
 
 /** Counts `nrPages` more (or, negative, fewer) pages of a mapping with these flags (vm_stat_account). */
 export function vmStatAccount(mm: MmStruct, flags: number, nrPages: number): void {
+  if (nrPages < 0) mm.hiwaterVm = Math.max(mm.hiwaterVm, mm.totalVm);
   mm.totalVm += nrPages;
   if (isExecMapping(flags)) mm.execVm += nrPages;
   else if (isStackMapping(flags)) mm.stackVm += nrPages;

@@ -117,6 +117,7 @@ export function anonVmaFork(vma: VmArea, parentVma: VmArea): number {
 
 /** Takes the mapping out of every anon_vma (unlink_anon_vmas). Precondition: it maps no anonymous page any more. */
 export function unlinkAnonVmas(vma: VmArea): void {
+  if (vma.anonVmaChain.length === 0) return;
   // From the newest to the root: an anon_vma goes before its parent.
   for (const chain of vma.anonVmaChain) {
     const { anonVma } = chain;

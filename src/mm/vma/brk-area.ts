@@ -3,6 +3,7 @@ import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { mayExpandVm } from "./accounting.ts";
 import type { MmStruct } from "./mm-struct.ts";
+import { vmEnoughMemory } from "./overcommit.ts";
 import { VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_WRITE } from "./vm-flags.ts";
 import { allocVma, vmaLink } from "./vma-lifetime.ts";
 import { vmaJustExpand } from "./vma-merge.ts";
@@ -19,6 +20,19 @@ export function brkExpand(mm: MmStruct, addr: Vaddr, len: number, flags: number)
   const heapFlags = flags | HEAP_FLAGS | mm.defFlags;
   if (!mayExpandVm(mm, heapFlags, nrPages)) return -ENOMEM;
   if (mm.mapCount > mm.maxMapCount) return -ENOMEM;
+  if (!vmEnoughMemory(mm, nrPages)) return -ENOMEM;
+  const failed = expandOrLink(mm, addr, len, heapFlags);
+  if (failed !== 0) {
+    mm.phys.commit.uncharge(nrPages);
+    return failed;
+  }
+  mm.totalVm += nrPages;
+  mm.dataVm += nrPages;
+  if ((heapFlags & VM_LOCKED) !== 0) mm.lockedVm += nrPages;
+  return 0;
+}
+
+function expandOrLink(mm: MmStruct, addr: Vaddr, len: number, heapFlags: number): number {
   const prev = mm.vmas.findPrev(addr);
   const merged = prev !== null && prev.end === addr ? vmaJustExpand(prev, addr + len, heapFlags) : null;
   if (typeof merged === "number") return merged;
@@ -28,8 +42,5 @@ export function brkExpand(mm: MmStruct, addr: Vaddr, len: number, flags: number)
     if (vma === null) return -ENOMEM;
     vmaLink(mm, vma);
   }
-  mm.totalVm += nrPages;
-  mm.dataVm += nrPages;
-  if ((heapFlags & VM_LOCKED) !== 0) mm.lockedVm += nrPages;
   return 0;
 }

@@ -2,14 +2,15 @@
  * mm_struct: one address space: its mappings, its page table, its TLB slot and what is counted of it.
  *
  * Shared by the processes that CLONE_VM made; `users` counts them. The invariants that the validator proves: `vmas` is
- * ordered, disjoint and merged where mergeable; `totalVm`, `dataVm`, `stackVm`, `execVm` and `lockedVm` equal a
- * recount over the mappings; `rss` equals a recount over the PTEs.
+ * ordered, disjoint and merged where mergeable; `totalVm`, `dataVm`, `stackVm`, `execVm` and `lockedVm` (less
+ * `lockedVmLost`) equal a recount over the mappings; `rss` equals a recount over the PTEs.
  */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import type { PageTable } from "../pagetable/page-table.ts";
 import { TlbContext } from "../pagetable/tlb.ts";
 import type { Arch } from "./arch.ts";
+import type { MappedFile } from "./vm-operations.ts";
 import { VmaTree } from "./vma-tree.ts";
 
 /** Indices of `rss` (include/linux/mm_types_task.h). */
@@ -37,9 +38,16 @@ export class MmStruct {
   stackVm = 0;
   execVm = 0;
   lockedVm = 0;
+  /**
+   * Pages of `lockedVm` that no locked mapping holds: MREMAP_DONTUNMAP unlocks the mapping that it empties and goes on
+   * counting it, for ever, as Linux does.
+   */
+  lockedVmLost = 0;
   /** Resident pages by MM_… kind, and their highest sum. */
   readonly rss: Int32Array = new Int32Array(4);
   hiwaterRss = 0;
+  /** Most pages mapped in all that were seen when some went (VmPeak is this or totalVm, whichever is more). */
+  hiwaterVm = 0;
   /** VM_… bits that every new mapping gets (mlockall MCL_FUTURE). */
   defFlags = 0;
   /** Most mappings (vm.max_map_count), least address (vm.mmap_min_addr), free bytes below a growing stack (stack_guard_gap). */
@@ -57,8 +65,12 @@ export class MmStruct {
   rlimitDataMax: number = Number.POSITIVE_INFINITY;
   rlimitStack: number = 8 * 2 ** 20;
   rlimitMemlock: number = 8 * 2 ** 20;
-  /** Capabilities that lift RLIMIT_MEMLOCK (CAP_IPC_LOCK) and mmapMinAddr for fixed mappings (CAP_SYS_RAWIO). */
+  /**
+   * Capabilities that lift RLIMIT_MEMLOCK (CAP_IPC_LOCK), open the reserve of overcommit mode 2 (CAP_SYS_ADMIN), and lift
+   * mmapMinAddr for fixed mappings (CAP_SYS_RAWIO).
+   */
   capIpcLock = false;
+  capSysAdmin = false;
   capSysRawio = false;
   /** For tests: allocations of mappings and anon_vmas left until every further one fails; −1 for never. */
   failVmaAfter = -1;
@@ -73,6 +85,8 @@ export class MmStruct {
   argEnd: Vaddr = 0;
   envStart: Vaddr = 0;
   envEnd: Vaddr = 0;
+  /** The program's file, with a reference held (/proc/PID/exe); null before the first exec. */
+  exeFile: MappedFile | null = null;
   /** The page of code that the machine maps for signal handlers to return through (mm.context.vdso); 0 for none. */
   vdso: Vaddr = 0;
 

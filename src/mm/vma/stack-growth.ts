@@ -9,8 +9,9 @@ import { PAGE_SIZE, pageAlignDown, type Vaddr } from "../page.ts";
 import { EFAULT, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { mayExpandVm, mlockFutureOk, vmStatAccount } from "./accounting.ts";
 import { anonVmaPrepare } from "./anon-vma.ts";
+import { vmEnoughMemory } from "./overcommit.ts";
 import type { VmArea } from "./vm-area.ts";
-import { VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED } from "./vm-flags.ts";
+import { VM_ACCESS_FLAGS, VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED } from "./vm-flags.ts";
 import { setVmaRange } from "./vma-lifetime.ts";
 
 /** Lowers the start of `vma` to the page of `address` and counts the pages. 0, or −EFAULT, −EPERM, −ENOMEM. */
@@ -31,6 +32,8 @@ export function expandDownwards(vma: VmArea, address: Vaddr): number {
   if (!mayExpandVm(mm, vma.flags, grow)) return -ENOMEM;
   if (vma.end - start > mm.rlimitStack) return -ENOMEM;
   if (!mlockFutureOk(mm, vma.flags, grow * PAGE_SIZE)) return -ENOMEM;
+  if (!vmEnoughMemory(mm, grow)) return -ENOMEM;
+  if ((vma.flags & VM_ACCOUNT) === 0) mm.phys.commit.lost += grow;
   if ((vma.flags & VM_LOCKED) !== 0) mm.lockedVm += grow;
   vmStatAccount(mm, vma.flags, grow);
   setVmaRange(vma, start, vma.end, vma.pgoff - grow);

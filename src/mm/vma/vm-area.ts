@@ -13,15 +13,16 @@ import type { MappedFile, VmOperations } from "./vm-operations.ts";
 
 export class VmArea {
   readonly mm: MmStruct;
+  // Numbers begin as numbers: V8 would store a field that began as undefined as a pointer to a new number at each change.
   /** First byte, and the byte past the last; both page-aligned. */
-  start: Vaddr;
-  end: Vaddr;
+  start: Vaddr = 0;
+  end: Vaddr = 0;
   /** VM_… bits. */
-  flags: number;
+  flags = 0;
   /** PTE bits that a page of this mapping gets (vm_page_prot): the protection map's row, lowered where writes must be noticed. */
-  pageProt: number;
+  pageProt = 0;
   /** Offset of `start` in the file; for anonymous memory start's page number when the mapping was made (pages). */
-  pgoff: PgOff;
+  pgoff: PgOff = 0;
   /** The mapped file, with a reference held; null for private anonymous memory. */
   file: MappedFile | null = null;
   /** What the file system does on a fault; null for anonymous memory. */

@@ -29,6 +29,8 @@ export const VM_DONTDUMP = 0x04000000;
 /** Set by MAP_STACK on kernels with transparent huge pages. */
 export const VM_NOHUGEPAGE = 0x40000000;
 export const VM_SOFTDIRTY = 0x08000000;
+/** What mlock and its kin set and clear. */
+export const VM_LOCKED_MASK: number = VM_LOCKED | VM_LOCKONFAULT;
 /** The bits that choose a row of the protection map. */
 export const VM_ACCESS_FLAGS: number = VM_READ | VM_WRITE | VM_EXEC;
 /** Flags in which two mergeable mappings may differ (VM_IGNORE_MERGE). */

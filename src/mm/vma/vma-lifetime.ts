@@ -7,6 +7,7 @@
  *
  * ```
  *   allocVma / dupVma ──▶ vmaLink ──▶ setVmaRange, setVmaFlags ──▶ detachVma ──▶ (its pages are unmapped) ──▶ removeVma
+ *          │          linkSplitVma    moveVmaBoundary           └─▶ absorbVma, by a neighbour that it merges with
  *          └──────── freeVma, when it was never linked
  * ```
  *
@@ -61,18 +62,38 @@ export function freeVma(vma: VmArea): void {
 /** Makes the mapping part of its address space (vma_link). Precondition: nothing is mapped there. */
 export function vmaLink(mm: MmStruct, vma: VmArea): void {
   mm.vmas.insert(vma);
-  if (vma.file === null) return;
-  const node = new IntervalNode<VmArea>(vma, vma.pgoff, lastPgoff(vma));
-  vma.iMmapNode = node;
-  vma.file.mapping.iMmap.insert(node);
-  if (mayWriteFile(vma)) vma.file.mapping.writableMappings++;
+  linkFile(vma);
+}
+
+/** Gives one end of the linked `vma` to `added`, which has its bounds and stands nowhere yet but in its anon_vmas. */
+export function linkSplitVma(vma: VmArea, added: VmArea): void {
+  vma.mm.vmas.split(vma, added);
+  resizeRmap(vma);
+  linkFile(added);
 }
 
 /** Moves the bounds of a linked mapping. Precondition: the new range is free or its own. */
 export function setVmaRange(vma: VmArea, start: Vaddr, end: Vaddr, pgoff: PgOff): void {
   vma.mm.vmas.resize(vma, start, end, pgoff);
-  if (vma.iMmapNode !== null) vma.file?.mapping.iMmap.resize(vma.iMmapNode, pgoff, lastPgoff(vma));
-  resizeAnonVmaChains(vma);
+  resizeRmap(vma);
+}
+
+/** Moves the boundary between two adjacent linked mappings to `addr`, inside one of them. */
+export function moveVmaBoundary(lower: VmArea, upper: VmArea, addr: Vaddr): void {
+  lower.mm.vmas.moveBoundary(lower, upper, addr);
+  resizeRmap(lower);
+  resizeRmap(upper);
+}
+
+/**
+ * Gives the range of `gone` to its neighbour `vma`, both linked, and ends it: as detachVma and removeVma, but what was
+ * mapped lives on, so no close.
+ */
+export function absorbVma(vma: VmArea, gone: VmArea): void {
+  vma.mm.vmas.absorb(vma, gone);
+  resizeRmap(vma);
+  unlinkRmap(gone);
+  gone.file?.put();
 }
 
 /** Gives the mapping other VM_… bits, and its pages-to-be the protection that follows from them. */
@@ -96,10 +117,17 @@ export function removeVma(vma: VmArea): void {
   vma.file?.put();
 }
 
-/** The end of a mapping that a neighbour has swallowed: as removeVma, but what was mapped lives on, so no close. */
-export function dropMergedVma(vma: VmArea): void {
-  unlinkRmap(vma);
-  vma.file?.put();
+function linkFile(vma: VmArea): void {
+  if (vma.file === null) return;
+  const node = new IntervalNode<VmArea>(vma, vma.pgoff, lastPgoff(vma));
+  vma.iMmapNode = node;
+  vma.file.mapping.iMmap.insert(node);
+  if (mayWriteFile(vma)) vma.file.mapping.writableMappings++;
+}
+
+function resizeRmap(vma: VmArea): void {
+  if (vma.iMmapNode !== null) vma.file?.mapping.iMmap.resize(vma.iMmapNode, vma.pgoff, lastPgoff(vma));
+  resizeAnonVmaChains(vma);
 }
 
 function unlinkRmap(vma: VmArea): void {

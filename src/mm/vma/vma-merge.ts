@@ -21,7 +21,7 @@ import type { MmStruct } from "./mm-struct.ts";
 import type { VmArea } from "./vm-area.ts";
 import { VM_DONTEXPAND, VM_IGNORE_MERGE } from "./vm-flags.ts";
 import type { MappedFile } from "./vm-operations.ts";
-import { detachVma, dropMergedVma, setVmaRange, type VmaRange } from "./vma-lifetime.ts";
+import { absorbVma, moveVmaBoundary, setVmaRange, type VmaRange } from "./vma-lifetime.ts";
 
 /** The range that looks for neighbours (struct vma_merge_struct). */
 interface MergeRange {
@@ -108,22 +108,16 @@ export function vmaMergeExisting(
   if (left !== null) {
     const error = dupAnonVma(left, right !== null && right.anonVma !== null ? right : vma);
     if (error !== 0) return error;
-    // Whoever shrinks or goes does so first, so that the tree never holds an address twice.
-    if (vmaGoes) detachVma(vma);
-    else setVmaRange(vma, end, vma.end, vma.pgoff + (end - start) / PAGE_SIZE);
-    if (right !== null) detachVma(right);
-    setVmaRange(left, left.start, right === null ? end : right.end, left.pgoff);
-    if (vmaGoes) dropMergedVma(vma);
-    if (right !== null) dropMergedVma(right);
+    if (vmaGoes) absorbVma(left, vma);
+    else moveVmaBoundary(left, vma, end);
+    if (right !== null) absorbVma(left, right);
     return left;
   }
   if (right === null) return null;
   const error = dupAnonVma(right, vma);
   if (error !== 0) return error;
-  if (vmaGoes) detachVma(vma);
-  else setVmaRange(vma, vma.start, start, vma.pgoff);
-  setVmaRange(right, start, right.end, right.pgoff - (end - start) / PAGE_SIZE);
-  if (vmaGoes) dropMergedVma(vma);
+  if (vmaGoes) absorbVma(right, vma);
+  else moveVmaBoundary(vma, right, start);
   return right;
 }
 
@@ -146,10 +140,9 @@ function mergeNew(range: MergeRange, prev: VmArea | null, next: VmArea | null): 
   // Pages are about to move here from `source`: they must be found from the target, too.
   if (error === 0 && range.source !== null) error = dupAnonVma(target, range.source);
   if (error !== 0) return error;
-  if (goes !== null) detachVma(goes);
-  if (left !== null) setVmaRange(left, left.start, goes === null ? range.end : goes.end, left.pgoff);
+  if (left !== null) setVmaRange(left, left.start, range.end, left.pgoff);
   else setVmaRange(target, range.start, target.end, range.pgoff);
-  if (goes !== null) dropMergedVma(goes);
+  if (goes !== null) absorbVma(target, goes);
   return target;
 }
 

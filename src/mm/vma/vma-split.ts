@@ -9,7 +9,7 @@ import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { anonVmaClone } from "./anon-vma.ts";
 import type { VmArea } from "./vm-area.ts";
-import { dupVma, freeVma, setVmaRange, vmaLink } from "./vma-lifetime.ts";
+import { dupVma, freeVma, linkSplitVma } from "./vma-lifetime.ts";
 
 /**
  * Splits `vma` at `addr` unless the address space has as many mappings as it may (split_vma). `newBelow` says which
@@ -22,11 +22,10 @@ export function splitVma(vma: VmArea, addr: Vaddr, newBelow: boolean): number {
 
 /** As splitVma, for who has looked at the number of mappings or is about to remove one (__split_vma). */
 export function splitVmaUnchecked(vma: VmArea, addr: Vaddr, newBelow: boolean): number {
-  const { mm, start, end, pgoff } = vma;
+  const { mm, start, end } = vma;
   if (addr <= start || addr >= end) {
     throw new BugError("splitVma", `${addr} is not inside ${start}–${end}`);
   }
-  const upperPgoff = pgoff + (addr - start) / PAGE_SIZE;
   const added = dupVma(mm, vma);
   if (added === null) return -ENOMEM;
   // Not linked yet, so its bounds may be set directly; its anon_vma chains are made from them.
@@ -34,7 +33,7 @@ export function splitVmaUnchecked(vma: VmArea, addr: Vaddr, newBelow: boolean): 
     added.end = addr;
   } else {
     added.start = addr;
-    added.pgoff = upperPgoff;
+    added.pgoff += (addr - start) / PAGE_SIZE;
   }
   const error = anonVmaClone(added, vma);
   if (error !== 0) {
@@ -42,8 +41,6 @@ export function splitVmaUnchecked(vma: VmArea, addr: Vaddr, newBelow: boolean): 
     return error;
   }
   added.ops?.open?.(added);
-  if (newBelow) setVmaRange(vma, addr, end, upperPgoff);
-  else setVmaRange(vma, start, addr, pgoff);
-  vmaLink(mm, added);
+  linkSplitVma(vma, added);
   return 0;
 }

@@ -25,7 +25,7 @@
  */
 import { RbTree } from "../../lib/rbtree.ts";
 import { BugError } from "../bug.ts";
-import type { PgOff, Vaddr } from "../page.ts";
+import { PAGE_SIZE, type PgOff, type Vaddr } from "../page.ts";
 import type { VmArea } from "./vm-area.ts";
 
 /** What lowestGap and highestGap answer when no hole fits. */
@@ -52,7 +52,7 @@ export class VmaTree {
   first: VmArea | null = null;
   last: VmArea | null = null;
   readonly #tree: RbTree<VmArea> = new RbTree<VmArea>(SUBTREE_GAP);
-  /** What find answered last: faults come in runs. Always in the tree, or null. */
+  /** What find answered last, for faults come in runs, as do look-ups within a system call. Always in the tree, or null. */
   #hit: VmArea | null = null;
 
   /** For the validator. */
@@ -63,7 +63,10 @@ export class VmaTree {
   /** The first mapping that ends above `addr` (find_vma): the one that holds it, or the next one up, or null. */
   find(addr: Vaddr): VmArea | null {
     const hit = this.#hit;
-    if (hit !== null && addr >= hit.start && addr < hit.end) return hit;
+    // In it, or in the hole right below it.
+    if (hit !== null && addr < hit.end && (addr >= hit.start || hit.prev === null || addr >= hit.prev.end)) {
+      return hit;
+    }
     const key = Math.floor(addr / KEY_BYTES);
     let below: VmArea | null = null;
     let node = this.#tree.root;
@@ -102,60 +105,80 @@ export class VmaTree {
   }
 
   insert(vma: VmArea): void {
-    let parent: VmArea | null = null;
-    let node = this.#tree.root;
-    let asLeft = false;
-    let prev: VmArea | null = null;
-    let next: VmArea | null = null;
-    const key = Math.floor(vma.start / KEY_BYTES);
-    vma.treeKey = key;
-    while (node !== null) {
-      parent = node;
-      asLeft = key < node.treeKey || (key === node.treeKey && vma.start < node.start);
-      if (asLeft) {
-        next = node;
-        node = node.rbLeft;
-      } else {
-        prev = node;
-        node = node.rbRight;
-      }
-    }
-    if (
-      vma.start >= vma.end ||
-      (prev !== null && prev.end > vma.start) ||
-      (next !== null && next.start < vma.end)
-    ) {
+    const next = this.find(vma.start);
+    if (vma.start >= vma.end || (next !== null && next.start < vma.end)) {
       throw new BugError("VmaTree.insert", `${vma.start}–${vma.end} is empty or meets a neighbour`);
     }
-    vma.prev = prev;
-    vma.next = next;
-    if (prev === null) this.first = vma;
-    else prev.next = vma;
-    this.size++;
+    vma.treeKey = Math.floor(vma.start / KEY_BYTES);
+    this.#link(vma, next === null ? this.last : next.prev, next);
     // One change at a time: rotations rely on values being right. So first the gap that the newcomer takes a part of.
-    if (next === null) {
-      this.last = vma;
-    } else {
-      next.prev = vma;
-      this.#tree.propagate(next);
+    if (next !== null) this.#tree.propagate(next);
+    this.#attach(vma);
+  }
+
+  /**
+   * Gives one end of `vma` to `added`, which has its bounds and is not in the tree: what follows from that for `vma` is
+   * done here. Cheaper than resize and insert: no gap between mappings changes, so nothing above the two has to know.
+   */
+  split(vma: VmArea, added: VmArea): void {
+    const isBelow = added.start === vma.start;
+    if (
+      added.start >= added.end ||
+      (isBelow ? added.end >= vma.end : added.start <= vma.start || added.end !== vma.end)
+    ) {
+      throw new BugError("VmaTree.split", `${added.start}–${added.end} is no end of ${vma.start}–${vma.end}`);
     }
-    this.#tree.insertAt(vma, parent, asLeft);
+    added.treeKey = Math.floor(added.start / KEY_BYTES);
+    if (isBelow) {
+      this.#link(added, vma.prev, vma);
+      moveStart(vma, added.end);
+    } else {
+      this.#link(added, vma, vma.next);
+      vma.end = added.start;
+    }
+    this.#attach(added);
+  }
+
+  /** Moves the boundary between two adjacent mappings to `addr`, inside one of them. No gap changes. */
+  moveBoundary(lower: VmArea, upper: VmArea, addr: Vaddr): void {
+    if (lower.end !== upper.start || addr <= lower.start || addr >= upper.end) {
+      throw new BugError(
+        "VmaTree.moveBoundary",
+        `${addr} is not inside ${lower.start}–${upper.end}, or a hole is`,
+      );
+    }
+    lower.end = addr;
+    moveStart(upper, addr);
+  }
+
+  /** Takes `gone` out of the tree and gives its range to `vma`, which is adjacent to it. */
+  absorb(vma: VmArea, gone: VmArea): void {
+    if (vma.end === gone.start) {
+      vma.end = gone.end;
+    } else if (gone.end === vma.start) {
+      moveStart(vma, gone.start);
+    } else {
+      throw new BugError(
+        "VmaTree.absorb",
+        `${gone.start}–${gone.end} is not adjacent to ${vma.start}–${vma.end}`,
+      );
+    }
+    this.#unlink(gone);
+    // The gap below a lower one is `vma`'s from now on. One above has none, so no value changes.
+    this.#tree.propagate(vma);
+    this.#tree.remove(gone);
+    if (this.#hit === gone) this.#hit = vma;
+    gone.prev = null;
+    gone.next = null;
   }
 
   remove(vma: VmArea): void {
     const { prev, next } = vma;
-    if (prev === null) this.first = next;
-    else prev.next = next;
-    this.size--;
-    if (this.#hit === vma) this.#hit = null;
+    if (this.#hit === vma) this.#hit = next ?? prev;
     // One change at a time, as in insert: `next` keeps its old gap until the tree is whole again.
     this.#tree.remove(vma);
-    if (next === null) {
-      this.last = prev;
-    } else {
-      next.prev = prev;
-      this.#tree.propagate(next);
-    }
+    this.#unlink(vma);
+    if (next !== null) this.#tree.propagate(next);
     vma.prev = null;
     vma.next = null;
   }
@@ -213,6 +236,40 @@ export class VmaTree {
   *[Symbol.iterator](): IterableIterator<VmArea> {
     for (let vma = this.first; vma !== null; vma = vma.next) yield vma;
   }
+
+  /** Puts `vma` into the list between two neighbours. */
+  #link(vma: VmArea, prev: VmArea | null, next: VmArea | null): void {
+    vma.prev = prev;
+    vma.next = next;
+    if (prev === null) this.first = vma;
+    else prev.next = vma;
+    if (next === null) this.last = vma;
+    else next.prev = vma;
+    this.size++;
+  }
+
+  #unlink(vma: VmArea): void {
+    const { prev, next } = vma;
+    if (prev === null) this.first = next;
+    else prev.next = next;
+    if (next === null) this.last = prev;
+    else next.prev = prev;
+    this.size--;
+  }
+
+  /** Hangs a mapping that is in the list into the tree. Of two neighbours in order, one has no child on that side. */
+  #attach(vma: VmArea): void {
+    const { prev, next } = vma;
+    if (next !== null && next.rbLeft === null) this.#tree.insertAt(vma, next, /* asLeft */ true);
+    else this.#tree.insertAt(vma, prev, /* asLeft */ false);
+  }
+}
+
+/** Gives a mapping another start, at which it shows what it showed there before, or would have shown. */
+function moveStart(vma: VmArea, start: Vaddr): void {
+  vma.pgoff += (start - vma.start) / PAGE_SIZE;
+  vma.start = start;
+  vma.treeKey = Math.floor(start / KEY_BYTES);
 }
 
 /** Bytes between the mapping and the one before it. */

@@ -165,7 +165,7 @@ function checkAccounting(mm: MmStruct): string[] {
     ["execVm", mm.execVm, exec],
     ["stackVm", mm.stackVm, stack],
     ["dataVm", mm.dataVm, data],
-    ["lockedVm", mm.lockedVm, locked],
+    ["lockedVm", mm.lockedVm - mm.lockedVmLost, locked],
   ];
   return counters
     .filter(([, kept, counted]) => kept !== counted)

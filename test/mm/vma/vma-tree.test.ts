@@ -4,6 +4,8 @@ import { PAGE_SIZE } from "../../../src/mm/page.ts";
 import { ENOMEM } from "../../../src/mm/uapi/errno.ts";
 import { unmappedArea, vmStartGap } from "../../../src/mm/vma/unmapped-area.ts";
 import { VM_GROWSDOWN } from "../../../src/mm/vma/vm-flags.ts";
+import { absorbVma, moveVmaBoundary } from "../../../src/mm/vma/vma-lifetime.ts";
+import { splitVma } from "../../../src/mm/vma/vma-split.ts";
 import { NO_GAP } from "../../../src/mm/vma/vma-tree.ts";
 import { checkVmaTree } from "../../../src/mm/vma/vma-validate.ts";
 import { link, newMm, RW, unmap } from "./ruler.ts";
@@ -92,6 +94,44 @@ describe("VmaTree", () => {
         }
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it("keeps order, links and gaps when neighbours split, trade pages and swallow each other", () => {
+    const change = fc.record({
+      which: fc.nat({ max: 60 }),
+      what: fc.constantFrom("split", "move", "absorb"),
+      at: fc.nat({ max: 20 }),
+      isLower: fc.boolean(),
+    });
+    // All of one kind, so that what is counted by kind stays when they trade.
+    const plain = piece.map((one) => ({ ...one, grows: false }));
+    fc.assert(
+      fc.property(fc.array(plain, { maxLength: 20 }), fc.array(change), (pieces, changes) => {
+        const mm = build(pieces, [], []);
+        for (const { which, what, at, isLower } of changes) {
+          const all = [...mm.vmas];
+          const vma = all[which % Math.max(1, all.length)];
+          if (vma === undefined) return;
+          const { next } = vma;
+          const isJoined = next !== null && vma.end === next.start;
+          const end = isJoined && what !== "split" ? next.end : vma.end;
+          const pages = (end - vma.start) / PAGE_SIZE;
+          const addr = vma.start + (1 + (at % Math.max(1, pages - 1))) * PAGE_SIZE;
+          if (what === "split") {
+            if (pages > 1) expect(splitVma(vma, addr, /* newBelow */ isLower)).toBe(0);
+          } else if (isJoined) {
+            if (what === "move") moveVmaBoundary(vma, next, addr);
+            else if (isLower) absorbVma(vma, next);
+            else absorbVma(next, vma);
+          }
+          expect(checkVmaTree(mm)).toEqual([]);
+          // What each page shows stays the same: the ruler's pgoff follows from the address.
+          for (const { start, pgoff } of mm.vmas)
+            expect(pgoff).toBe(all[0].pgoff + (start - all[0].start) / PAGE_SIZE);
+        }
+      }),
+      { numRuns: 200 },
     );
   });
 
