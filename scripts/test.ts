@@ -4,7 +4,8 @@
  *
  * Arguments go to vitest: npm test -- test/cli
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,12 +20,37 @@ interface JsonReport {
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 
+/** Longest that a tool may take. A test that loops for ever can't be stopped by vitest, which waits for it. */
+const TIMEOUT_MINUTES = 20;
+const isWindows = process.platform === "win32";
+
 /** Runs a tool of this package; whether it was content. */
-function succeeds(tool: string, ...args: string[]): boolean {
+async function succeeds(tool: string, ...args: string[]): Promise<boolean> {
   console.log(`\n> ${[tool, ...args].join(" ")}`);
-  const { status, error } = spawnSync(tool, args, { stdio: "inherit", shell: process.platform === "win32" });
-  if (error !== undefined) console.error(error.message);
-  return status === 0;
+  // In a process group of its own, so that all that it started can be ended with it.
+  const child = spawn(tool, args, { stdio: "inherit", shell: isWindows, detached: !isWindows });
+  const end = (): void => {
+    if (child.pid !== undefined) process.kill(isWindows ? child.pid : -child.pid, "SIGKILL");
+  };
+  const interrupt = (): void => {
+    end();
+    process.exit(130);
+  };
+  const timer = setTimeout(() => {
+    console.error(`${tool}: not done after ${TIMEOUT_MINUTES} minutes`);
+    end();
+  }, TIMEOUT_MINUTES * 60_000);
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  try {
+    const [status] = await once(child, "exit");
+    return status === 0;
+  } catch (error) {
+    console.error(error);
+    return false;
+  } finally {
+    clearTimeout(timer);
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
 }
 
 const folder = mkdtempSync(join(tmpdir(), "faultline-test-"));
@@ -32,10 +58,10 @@ const jsonFile = join(folder, "results.json");
 
 let passed = 0;
 let failed = 0;
-if (!succeeds("biome", "check", "--error-on-warnings")) failed++;
-if (!succeeds("tsc", "--noEmit", "-p", "tsconfig.json")) failed++;
+if (!(await succeeds("biome", "check", "--error-on-warnings"))) failed++;
+if (!(await succeeds("tsc", "--noEmit", "-p", "tsconfig.json"))) failed++;
 const wantsMore = process.argv.slice(2);
-const areContent = succeeds(
+const areContent = await succeeds(
   "vitest",
   "run",
   "--reporter=default",

@@ -5,6 +5,7 @@
  *   default                            --root DIR
  *   /              in memory           /       DIR
  *   /dev           null, zero, …       /dev    null, zero, …  (if DIR has a folder dev)
+ *   /proc          the kernel's state  /proc   the kernel's state  (if DIR has a folder proc)
  *   /tmp           in memory
  *   /home/me/work  the current folder
  *   /run/faultline a PROGRAM from outside of it, copied
@@ -21,6 +22,7 @@ import {
   O_CREAT,
   O_WRONLY,
   type Process,
+  procFs,
   S_IFDIR,
   S_IFMT,
   S_IFREG,
@@ -53,6 +55,7 @@ export function currentFolderOnly(program: string, options: KernelOptions): Gues
   makeFolders(setup, "/tmp", 0o1777);
   const guestCwd = guestPath(cwd);
   if (!isInside(cwd, "/dev")) kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
+  if (!isInside(cwd, "/proc")) kernel.mount("/proc", procFs(kernel));
   kernel.mount(guestCwd, nodeFs(cwd));
   let path = guestPath(file);
   if (!isInside(file, cwd)) {
@@ -122,17 +125,19 @@ function realFolder(root: string): string {
 function bootOn(shown: string, top: string, options: KernelOptions): Kernel {
   try {
     const kernel = new Kernel({ ...options, root: nodeFs(top) });
-    mountDevices(kernel, top);
+    mountKernelFiles(kernel, top);
     return kernel;
   } catch (error) {
     throw programError(shown, error);
   }
 }
 
-/** Mounts the memory devices, if the host's folder has a place for them: none is made there. */
-function mountDevices(kernel: Kernel, top: string): void {
-  if (lstatSync(join(top, "dev"), { throwIfNoEntry: false })?.isDirectory() !== true) return;
-  kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
+/** Mounts the memory devices and /proc, if the host's folder has places for them: none is made there. */
+function mountKernelFiles(kernel: Kernel, top: string): void {
+  const hasFolder = (name: string): boolean =>
+    lstatSync(join(top, name), { throwIfNoEntry: false })?.isDirectory() === true;
+  if (hasFolder("dev")) kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
+  if (hasFolder("proc")) kernel.mount("/proc", procFs(kernel));
 }
 
 function makeFolders(setup: Process, path: string, mode: number): void {

@@ -11,6 +11,7 @@ import {
 } from "../../src/machine/index.ts";
 import { Kernel, type KernelOptions } from "../../src/mm/kernel/kernel.ts";
 import type { Process } from "../../src/mm/kernel/process.ts";
+import { procFs } from "../../src/mm/proc/proc-fs.ts";
 import { O_CREAT, O_TRUNC, O_WRONLY } from "../../src/mm/uapi/fcntl.ts";
 
 const REPO = new URL("../../", import.meta.url);
@@ -43,6 +44,7 @@ export function testMachine(
     now: () => clock.realtimeNs(),
     ...kernelOptions,
   });
+  kernel.mount("/proc", procFs(kernel));
   const out: Uint8Array[] = [];
   const err: Uint8Array[] = [];
   const machine = new Machine(kernel, {

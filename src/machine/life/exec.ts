@@ -102,6 +102,8 @@ function beginNewExec(thread: Thread, { file, request }: PreparedExec): number {
   const { process } = group;
   const failed = execMm(process);
   if (failed < 0) return failed;
+  file.get();
+  process.mm.exeFile = file;
   group.handlers.reset();
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   thread.clearChildTid = 0;

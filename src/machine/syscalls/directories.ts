@@ -84,7 +84,7 @@ function readlinkat(call: Call): number {
   return call.put(call.u64(2), bytes) < 0 ? -EFAULT : bytes.length;
 }
 
-/** Statically linked programs look for their own path, and there is no /proc yet. */
+/** Statically linked programs look for their own path, whether /proc is mounted or not. */
 function isOwnExecutable(call: Call, path: string): boolean {
   return path === "/proc/self/exe" || path === `/proc/${call.process.pid}/exe`;
 }

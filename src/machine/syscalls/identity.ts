@@ -1,4 +1,5 @@
 /** User and group ids. A process has one of each: real, effective and saved are the same. */
+import { applyCapabilities } from "../../mm/kernel/task-lifecycle.ts";
 import { EINVAL, EPERM } from "../../mm/uapi/errno.ts";
 import { StructView } from "../abi/bytes.ts";
 import type { Call, SyscallGroup } from "./call.ts";
@@ -31,7 +32,9 @@ function set(call: Call, kind: Kind, ids: readonly number[]): number {
   const given = ids.filter((id) => id !== -1);
   if (process.uid !== 0 && given.some((id) => id !== process[kind])) return -EPERM;
   const last = given.at(-1);
-  if (last !== undefined) process[kind] = last >>> 0;
+  if (last === undefined) return 0;
+  process[kind] = last >>> 0;
+  applyCapabilities(process);
   return 0;
 }
 

@@ -1,16 +1,33 @@
 /** The memory system calls, as a program makes them. What they do is the business of src/mm. */
+import type { Mmu } from "../../mm/fault/mmu.ts";
 import { sysBrk } from "../../mm/syscalls/brk.ts";
 import { sysMadvise } from "../../mm/syscalls/madvise.ts";
 import { sysMincore } from "../../mm/syscalls/mincore.ts";
+import { sysMlock, sysMlock2, sysMunlock } from "../../mm/syscalls/mlock.ts";
+import { sysMlockall, sysMunlockall } from "../../mm/syscalls/mlockall.ts";
 import { sysMmap } from "../../mm/syscalls/mmap.ts";
 import { sysMprotect } from "../../mm/syscalls/mprotect.ts";
 import { sysMremap } from "../../mm/syscalls/mremap.ts";
+import { sysMseal } from "../../mm/syscalls/mseal.ts";
 import { sysMsync } from "../../mm/syscalls/msync.ts";
 import { sysMunmap } from "../../mm/syscalls/munmap.ts";
-import { EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { sysProcessMadvise } from "../../mm/syscalls/process-madvise.ts";
+import {
+  isOutside,
+  type ProcessVmTransfer,
+  sysProcessVmReadv,
+  sysProcessVmWritev,
+} from "../../mm/syscalls/process-vm.ts";
+import { sysRemapFilePages } from "../../mm/syscalls/remap-file-pages.ts";
+import type { Task } from "../../mm/syscalls/task.ts";
+import { EBADF, EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
 const SYS_RISCV_FLUSH_ICACHE_LOCAL = 1;
+
+/** Stand for the caller where a pidfd is asked for. */
+const PIDFD_SELF_THREAD = -10000;
+const PIDFD_SELF_THREAD_GROUP = -10001;
 
 const MEMBARRIER_CMD_QUERY = 0;
 const MEMBARRIER_CMD_GLOBAL = 1;
@@ -29,6 +46,10 @@ export const memoryCalls: SyscallGroup = [
     (call) => sysMprotect(call.system.mmu, call.process, call.u64(0), call.u64(1), call.u64(2)),
   ],
   [227, "msync", 3, (call) => sysMsync(call.process, call.u64(0), call.u64(1), call.s32(2))],
+  [228, "mlock", 2, (call) => sysMlock(call.system.mmu, call.process, call.u64(0), call.u64(1))],
+  [229, "munlock", 2, (call) => sysMunlock(call.process, call.u64(0), call.u64(1))],
+  [230, "mlockall", 1, (call) => sysMlockall(call.system.mmu, call.process, call.s32(0))],
+  [231, "munlockall", 0, (call) => sysMunlockall(call.process)],
   [
     232,
     "mincore",
@@ -41,8 +62,19 @@ export const memoryCalls: SyscallGroup = [
     3,
     (call) => sysMadvise(call.system.mmu, call.process, call.u64(0), call.u64(1), call.s32(2)),
   ],
+  [234, "remap_file_pages", 5, remapFilePages],
   [259, "riscv_flush_icache", 3, flushIcache],
+  [270, "process_vm_readv", 6, (call) => processVm(call, sysProcessVmReadv)],
+  [271, "process_vm_writev", 6, (call) => processVm(call, sysProcessVmWritev)],
   [283, "membarrier", 3, membarrier],
+  [
+    284,
+    "mlock2",
+    3,
+    (call) => sysMlock2(call.system.mmu, call.process, call.u64(0), call.u64(1), call.s32(2)),
+  ],
+  [440, "process_madvise", 5, processMadvise],
+  [462, "mseal", 3, (call) => sysMseal(call.process, call.u64(0), call.u64(1), call.u64(2))],
 ];
 
 function mmap(call: Call): number {
@@ -62,6 +94,46 @@ function mmap(call: Call): number {
 function mremap(call: Call): number {
   const { system, process } = call;
   return sysMremap(system.mmu, process, call.u64(0), call.u64(1), call.u64(2), call.u32(3), call.u64(4));
+}
+
+function remapFilePages(call: Call): number {
+  const { system, process } = call;
+  return sysRemapFilePages(
+    system.mmu,
+    process,
+    call.u64(0),
+    call.u64(1),
+    call.u64(2),
+    call.u64(3),
+    call.u32(4) | 0,
+  );
+}
+
+/** The checks that come before the other process is looked for: flags, the caller's segments, the other's. */
+function processVm(call: Call, rw: (mmu: Mmu, task: Task, transfer: ProcessVmTransfer) => number): number {
+  const { system, process } = call;
+  if (call.u64(5) !== 0) return -EINVAL;
+  const local = call.vector(1);
+  if (typeof local === "number") return local;
+  if (local.some((segment) => isOutside(process, segment))) return -EFAULT;
+  if (local.every(({ len }) => len === 0)) return 0;
+  const remote = call.vector(3);
+  if (typeof remote === "number") return remote;
+  const group = system.thread(call.s32(0))?.group;
+  const target = group === undefined || group.hasExited ? undefined : group.process;
+  return rw(system.mmu, process, { target, local, remote });
+}
+
+/** There are no pidfds yet (no pidfd_open): only the numbers that stand for the caller name anybody. */
+function processMadvise(call: Call): number {
+  const { system, process } = call;
+  if (call.u32(4) !== 0) return -EINVAL;
+  const ranges = call.vector(1);
+  if (typeof ranges === "number") return ranges;
+  if (ranges.some((range) => isOutside(process, range))) return -EFAULT;
+  const pidfd = call.s32(0);
+  if (pidfd !== PIDFD_SELF_THREAD && pidfd !== PIDFD_SELF_THREAD_GROUP) return -EBADF;
+  return sysProcessMadvise(system.mmu, process, process, ranges, call.s32(3));
 }
 
 /** Stores of the program become visible to its instruction fetches. */

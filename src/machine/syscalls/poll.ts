@@ -1,4 +1,5 @@
 /** ppoll: waiting for several descriptors, for a time, or (as pause() does) for a signal alone. */
+import { NR_OPEN } from "../../mm/syscalls/rlimit.ts";
 import { EFAULT, EINTR, EINVAL } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../mm/uapi/fs.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
@@ -11,7 +12,6 @@ import { ERESTARTNOHAND } from "./restart.ts";
 
 const POLLNVAL = 0x20;
 /** No process can have more descriptors (sysctl fs.nr_open). */
-export const NR_OPEN: number = 2 ** 20;
 
 export const pollCalls: SyscallGroup = [[73, "ppoll", 5, ppoll]];
 

@@ -1,9 +1,8 @@
 /** The life of processes, as system calls: clone, execve, exit, wait, and who is who. */
 
 import { readUserBytesZ } from "../../mm/fault/uaccess.ts";
-import { applyRlimits } from "../../mm/kernel/task-lifecycle.ts";
+import { sysGetrlimit, sysSetrlimit } from "../../mm/syscalls/rlimit.ts";
 import { E2BIG, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
-import { RLIM_NLIMITS, RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
 import { ElfError } from "../elf/elf-error.ts";
@@ -25,7 +24,6 @@ import type { System } from "../system.ts";
 import { ThreadGroup } from "../thread.ts";
 import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
 import { withPath } from "./files.ts";
-import { NR_OPEN } from "./poll.ts";
 import { ERESTARTNOINTR, ERESTARTSYS } from "./restart.ts";
 
 const WNOHANG = 1;
@@ -303,16 +301,11 @@ function rlimit(call: Call, resource: number, newAt: number, oldAt: number): num
     if (raw === undefined) return -EFAULT;
     wanted = { soft: getRlimitValue(raw, 0), hard: getRlimitValue(raw, 8) };
   }
-  if (resource >= RLIM_NLIMITS) return -EINVAL;
-  const limit = process.rlimits[resource];
+  const limit = sysGetrlimit(process, resource);
+  if (typeof limit === "number") return limit;
   const old = new StructView(RLIMIT_BYTES).put64(0, limit.soft).put64(8, limit.hard);
-  if (wanted !== undefined) {
-    if (wanted.soft > wanted.hard) return -EINVAL;
-    if (resource === RLIMIT_NOFILE && wanted.hard > NR_OPEN) return -EPERM;
-    if (wanted.hard > limit.hard && process.uid !== 0) return -EPERM;
-    Object.assign(limit, wanted);
-    applyRlimits(process.mm, process.rlimits);
-  }
+  const failed = wanted === undefined ? 0 : sysSetrlimit(process, resource, wanted);
+  if (failed !== 0) return failed;
   return call.putIfWanted(oldAt, () => old.bytes);
 }
 

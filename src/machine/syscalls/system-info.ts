@@ -1,12 +1,20 @@
 /** What a program asks about the system it runs on, and a few settings that are kept and told back. */
+
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { NR_SHMEM } from "../../mm/trace/vmstat.ts";
 import { EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
+import {
+  UTS_DOMAINNAME,
+  UTS_NODENAME,
+  UTS_RELEASE,
+  UTS_SYSNAME,
+  UTS_VERSION,
+} from "../../mm/uapi/utsname.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeSysinfo, encodeUtsname } from "../abi/structs.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
-const UTSNAME = ["Linux", "faultline", "6.18.0", "#1 SMP PREEMPT_DYNAMIC Faultline", "riscv64", "(none)"];
+const UTSNAME = [UTS_SYSNAME, UTS_NODENAME, UTS_RELEASE, UTS_VERSION, "riscv64", UTS_DOMAINNAME];
 const GRND_FLAGS = 7;
 /** Bytes made at a time by getrandom. */
 const RANDOM_CHUNK = 4096;

@@ -28,6 +28,7 @@ export function changeProtection(vma: VmArea, start: Vaddr, end: Vaddr): void {
   const shared = (vma.flags & VM_SHARED) !== 0;
   const mayWrite = (vma.flags & VM_WRITE) !== 0;
   const prot = (shared ? vma.pageProt : vma.pageProt & ~PTE_WRITE) & PTE_PROT;
+  let anyPresent = false;
   for (let addr: number = start; addr < end; ) {
     let pte = mm.pageTable.walk(addr);
     if (pte === 0) {
@@ -46,7 +47,9 @@ export function changeProtection(vma: VmArea, start: Vaddr, end: Vaddr): void {
         if (noFaultNeeded) changed |= PTE_WRITE;
       }
       u32[pte] = changed;
+      anyPresent = true;
     }
   }
-  mm.tlb.flushRange(start, end);
+  // What is not present is in no TLB.
+  if (anyPresent) mm.tlb.flushRange(start, end);
 }

@@ -45,29 +45,27 @@ export function copyPageRange(to: VmArea, from: VmArea): number {
         }
         target = first - source;
       }
-      copyPresentPte(phys, to.mm, source, source + target, isCow);
+      copyPte(phys, to.mm, source, source + target, isCow);
     }
   }
   from.mm.tlb.flushRange(from.start, from.end);
   return 0;
 }
 
-/** Copies one PTE, taking the frame's reference and map count for the child. */
-function copyPresentPte(
-  phys: PhysicalMemory,
-  mm: MmStruct,
-  source: number,
-  target: number,
-  isCow: boolean,
-): void {
+/** Copies one PTE, taking the frame's reference and map count for the child. A guard marker is copied as it is. */
+function copyPte(phys: PhysicalMemory, mm: MmStruct, source: number, target: number, isCow: boolean): void {
   const { u32 } = phys.ram;
   let word = u32[source];
   const pfn = u32[source + 1];
+  if ((word & PTE_PRESENT) === 0) {
+    u32[target] = word;
+    return;
+  }
   if (isCow && (word & PTE_WRITE) !== 0) {
     word &= ~PTE_WRITE;
     u32[source] = word;
   }
-  if ((word & PTE_PRESENT) !== 0 && (word & PTE_SPECIAL) === 0) {
+  if ((word & PTE_SPECIAL) === 0) {
     const kind = phys.frames.flags[pfn];
     if ((kind & PG_ANON) !== 0) {
       pageDupAnonRmap(phys, pfn);

@@ -9,13 +9,14 @@
 
 import { setPageDirty } from "../filemap/dirty.ts";
 import { mmapMissHits, nextMapPage } from "../filemap/filemap-fault.ts";
+import { mlockPage } from "../frames/mlock.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { PTE_WORDS, PTRS_PER_TABLE } from "../pagetable/pte.ts";
 import { mmCounter, pageAddAnonRmap, pageAddFileRmap } from "../rmap/page-mapping.ts";
 import { fileOf } from "../vfs/file.ts";
 import { anonVmaPrepare } from "../vma/anon-vma.ts";
 import { incMmCounter, MM_ANONPAGES } from "../vma/mm-struct.ts";
-import { VM_SHARED } from "../vma/vm-flags.ts";
+import { VM_LOCKED, VM_SHARED } from "../vma/vm-flags.ts";
 import {
   VM_FAULT_ERROR,
   VM_FAULT_MAJOR,
@@ -87,6 +88,7 @@ function callFault(vmf: FaultContext): number {
 function mapFilePage(vmf: FaultContext, pte: number, pfn: number, word: number): void {
   const { phys, vma } = vmf;
   pageAddFileRmap(phys, pfn);
+  if ((vma.flags & VM_LOCKED) !== 0) mlockPage(phys, pfn);
   incMmCounter(vma.mm, mmCounter(phys.frames.flags[pfn]));
   phys.ram.u32[pte + 1] = pfn;
   phys.ram.u32[pte] = word;

@@ -6,15 +6,16 @@
  * ```
  *   none, anonymous mapping      doAnonymousPage    zero page, or a zeroed frame
  *   none, mapping of a file      doFault            page cache; a copy of it for a private write
+ *   guard marker                                    SIGSEGV, whatever the mapping allows
  *   not present, not none        doSwapPage         the page is in swap
  *   present, write, protected    doWpPage           reuse, copy, or page_mkwrite
  *   present and enough           spurious           somebody was faster
  * ```
  */
 import { BugError } from "../bug.ts";
-import { PTE_ACCESSED, PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
+import { PTE_ACCESSED, PTE_GUARD, PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
 import { PGFAULT } from "../trace/vmstat.ts";
-import { VM_FAULT_OOM } from "../vma/vm-operations.ts";
+import { VM_FAULT_OOM, VM_FAULT_SIGSEGV } from "../vma/vm-operations.ts";
 import { doAnonymousPage } from "./anonymous-fault.ts";
 import { CAUSE, type FaultContext } from "./fault-context.ts";
 import { doFault } from "./file-fault.ts";
@@ -43,8 +44,9 @@ function handlePteFault(vmf: FaultContext): number {
   return 0;
 }
 
-/** The page was swapped out. No swap area can exist yet, so no PTE can say so. */
-function doSwapPage(vmf: FaultContext): never {
+/** The page is a guard, or was swapped out. No swap area can exist yet, so no PTE can say that. */
+function doSwapPage(vmf: FaultContext): number {
   const word = vmf.phys.ram.u32[vmf.pte];
+  if (word === PTE_GUARD) return VM_FAULT_SIGSEGV;
   throw new BugError("doSwapPage", `swap entry ${word} at 0x${vmf.address.toString(16)} without a swap area`);
 }

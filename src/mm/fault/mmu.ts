@@ -139,7 +139,8 @@ export class Mmu {
     if ((result & VM_FAULT_OOM) !== 0) return this.#refuse(task, addr, access, mode, SIGKILL, 0, vma);
     if ((result & VM_FAULT_SIGBUS) !== 0)
       return this.#refuse(task, addr, access, mode, SIGBUS, BUS_ADRERR, vma);
-    return this.#refuse(task, addr, access, mode, SIGSEGV, SEGV_ACCERR, vma);
+    // A guard page: to its program as if nothing were mapped there.
+    return this.#refuse(task, addr, access, mode, SIGSEGV, SEGV_MAPERR, vma);
   }
 
   /** Counts a handled fault for task and kernel, and tells the listeners (mm_account_fault). */

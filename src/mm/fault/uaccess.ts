@@ -106,7 +106,8 @@ export function readUserBytesZ(mmu: Mmu, task: FaultingTask, addr: Vaddr, max: n
   return -ENAMETOOLONG;
 }
 
-const UTF8 = new TextDecoder();
+// A byte-order mark is part of a name like any other character.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** As readUserBytesZ, decoded as UTF-8: for paths and names. */
 export function readUserString(mmu: Mmu, task: FaultingTask, addr: Vaddr, max: number): string | number {

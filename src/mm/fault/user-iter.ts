@@ -27,6 +27,11 @@ export class UserIter implements IovIter {
     this.#total = segments.reduce((sum, segment) => sum + segment.len, 0);
   }
 
+  get isOutside(): boolean {
+    const { taskSize } = this.#task.mm.arch;
+    return this.#segments.some(({ base, len }) => base + len > taskSize);
+  }
+
   get count(): number {
     return this.#total - this.#done;
   }

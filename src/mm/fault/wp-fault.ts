@@ -8,12 +8,13 @@
  * - Anything else (the zero page, a page-cache page, an anonymous page somebody else uses too) is copied.
  */
 import { setPageDirty } from "../filemap/dirty.ts";
+import { munlockPage } from "../frames/mlock.ts";
 import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPCACHE } from "../frames/page-flags.ts";
 import { PTE_ACCESSED, PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../pagetable/pte.ts";
 import { mmCounter, pageAddAnonRmap, pageMoveAnonRmap, pageRemoveRmap } from "../rmap/page-mapping.ts";
 import { anonVmaPrepare } from "../vma/anon-vma.ts";
 import { decMmCounter, incMmCounter, MM_ANONPAGES } from "../vma/mm-struct.ts";
-import { VM_SHARED } from "../vma/vm-flags.ts";
+import { VM_LOCKED, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { VM_FAULT_OOM } from "../vma/vm-operations.ts";
 import { CAUSE, type FaultContext, writablePte } from "./fault-context.ts";
 
@@ -58,8 +59,10 @@ function wpCanReuseAnonPage(vmf: FaultContext, pfn: number): boolean {
   return true;
 }
 
+/** Writable where the mapping is (maybe_mkwrite): a debugger writes to pages that their owner may only read. */
 function makeWritable(vmf: FaultContext): void {
-  vmf.phys.ram.u32[vmf.pte] |= PTE_WRITE | PTE_DIRTY | PTE_ACCESSED;
+  const write = (vmf.vma.flags & VM_WRITE) !== 0 ? PTE_WRITE : 0;
+  vmf.phys.ram.u32[vmf.pte] |= write | PTE_DIRTY | PTE_ACCESSED;
 }
 
 /** Gives the mapping a copy of frame `old` (0: of the zero page) of its own. */
@@ -81,6 +84,7 @@ function wpPageCopy(vmf: FaultContext, old: number): number {
     if (u32[vmf.pte] !== 0) {
       decMmCounter(mm, mmCounter(phys.frames.flags[old]));
       pageRemoveRmap(phys, old);
+      if ((vma.flags & VM_LOCKED) !== 0) munlockPage(phys, old);
       phys.putPage(old);
     }
     phys.putPage(old);

@@ -35,20 +35,36 @@ export function genericFileWrite(file: File, iter: IovIter, start: number): numb
   fileUpdateTime(inode);
   const end = Math.min(pos + iter.count, MAX_LFS_FILESIZE);
   let at = pos;
+  // Linux tries a copy that takes no fault first, and lets the file reach up to where the write begins even when that
+  // copied nothing. Only then it faults the source in, which may lie in the very part that the file has just got.
+  const oldSize = inode.size;
+  if (pos > oldSize) {
+    inode.size = pos;
+    isizeExtended(inode, oldSize, pos);
+  }
   while (at < end) {
     const bytes = Math.min(PAGE_SIZE - (at % PAGE_SIZE), end - at);
-    const copied = writeToPage(mapping, iter, at, bytes);
+    const copied = writeToPage(mapping, iter, at, bytes, oldSize);
     if (copied > 0) at += copied;
     if (copied < bytes) return at > pos ? at - pos : copied === 0 ? -EFAULT : copied;
   }
   return at - pos;
 }
 
-/** Writes up to `bytes` bytes, which lie in one page. Bytes copied, 0 when the source faults at once, or a negative errno. */
-function writeToPage(mapping: AddressSpace, iter: IovIter, pos: number, bytes: number): number {
+/**
+ * Writes up to `bytes` bytes, which lie in one page. `oldSize` is the file's size before the write: behind it there is
+ * nothing to read. Bytes copied, 0 when the source faults at once, or a negative errno.
+ */
+function writeToPage(
+  mapping: AddressSpace,
+  iter: IovIter,
+  pos: number,
+  bytes: number,
+  oldSize: number,
+): number {
   const index = Math.floor(pos / PAGE_SIZE);
   if (mapping.pages.load(index) === 0) {
-    if (index * PAGE_SIZE >= mapping.host.size) return writeNewPage(mapping, iter, pos, bytes);
+    if (index * PAGE_SIZE >= oldSize) return writeNewPage(mapping, iter, pos, bytes);
     if (bytes === PAGE_SIZE) return overwritePage(mapping, iter, index);
   }
   return writeCachedPage(mapping, iter, pos, bytes);

@@ -21,7 +21,8 @@ export function truncateSetsize(inode: Inode, newSize: number): void {
   inode.size = newSize;
   if (mapping === null) return;
   if (newSize > oldSize) {
-    isizeExtended(inode, oldSize, newSize);
+    // All of the last page's rest, the part behind the new end included (ext4_block_truncate_page).
+    isizeExtended(inode, oldSize, Number.POSITIVE_INFINITY);
     return;
   }
   unmapMappingRange(mapping, Math.ceil(newSize / PAGE_SIZE), XA_MAX, /* evenCows */ true);

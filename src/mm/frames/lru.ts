@@ -15,7 +15,8 @@
  * The lists are circular through a head that is no page: frames 1 … 5 are reserved and on no list, so that their link
  * columns are the heads, and list, head and counter have one number (NR_INACTIVE_ANON … NR_UNEVICTABLE). A head of
  * zeros, as the columns begin, is an empty list. Invariant: a frame has PG_LRU iff it is on the list that its other
- * flags name.
+ * flags name. The unevictable list is none: nobody ever walks it, so its pages are only counted, and their links are
+ * free for another use (mlock.ts).
  */
 import { BugError } from "../bug.ts";
 import type { Pfn } from "../page.ts";
@@ -45,25 +46,28 @@ export function lruAdd(phys: LruMemory, pfn: Pfn): void {
   const { flags, lruNext, lruPrev } = phys.frames;
   if ((flags[pfn] & PG_LRU) !== 0) throw new BugError("lruAdd", `frame ${pfn} is on a list already`);
   const list = listOf(flags[pfn]);
+  flags[pfn] |= PG_LRU;
+  phys.stat[list]++;
+  if (list === NR_UNEVICTABLE) return;
   const first = lruNext[list] === 0 ? list : lruNext[list];
   lruNext[pfn] = first;
   lruPrev[pfn] = list;
   lruPrev[first] = pfn;
   lruNext[list] = pfn;
-  flags[pfn] |= PG_LRU;
-  phys.stat[list]++;
 }
 
 /** Takes a page off its list; nothing if it is on none. Precedes any change of the flags that name the list. */
 export function lruDel(phys: LruMemory, pfn: Pfn): void {
   const { flags, lruNext, lruPrev } = phys.frames;
   if ((flags[pfn] & PG_LRU) === 0) return;
+  const list = listOf(flags[pfn]);
+  flags[pfn] &= ~PG_LRU;
+  phys.stat[list]--;
+  if (list === NR_UNEVICTABLE) return;
   const next = lruNext[pfn];
   const prev = lruPrev[pfn];
   lruNext[prev] = next;
   lruPrev[next] = prev;
-  phys.stat[listOf(flags[pfn])]--;
-  flags[pfn] &= ~PG_LRU;
 }
 
 /** The page that has been longest on a list, 0 when it is empty. */

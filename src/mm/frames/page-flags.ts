@@ -19,7 +19,10 @@ export const PG_REFERENCED: number = 1 << 6;
 export const PG_ANON: number = 1 << 7;
 /** Anonymous and mapped by one process only: a write fault may reuse it in place (PageAnonExclusive). */
 export const PG_ANON_EXCLUSIVE: number = 1 << 8;
-/** Backed by swap rather than a file: anonymous and shmem pages. */
+/**
+ * Backed by swap rather than a file: anonymous and shmem pages. An anonymous page without it is lazily freed (MADV_FREE):
+ * on the lists of file pages, and dropped by reclaim unless a PTE says that it was written since.
+ */
 export const PG_SWAPBACKED: number = 1 << 9;
 /** Readahead marker: touching this page starts the next window. */
 export const PG_READAHEAD: number = 1 << 10;

@@ -11,7 +11,9 @@ import { PAGE_SIZE, type Pfn } from "../page.ts";
 import { Tracer } from "../trace/events.ts";
 import { ALLOCSTALL, NR_FREE_PAGES, newVmStat, PGALLOC, PGFREE, type VmStat } from "../trace/vmstat.ts";
 import { Buddy } from "./buddy.ts";
-import { PG_ICACHE, PG_RESERVED } from "./page-flags.ts";
+import { Commit } from "./commit.ts";
+import { lruDel } from "./lru.ts";
+import { PG_ICACHE, PG_LRU, PG_RESERVED } from "./page-flags.ts";
 import { PageFrames } from "./page-frames.ts";
 import { Ram, ZERO_PFN } from "./ram.ts";
 
@@ -49,6 +51,8 @@ export class PhysicalMemory {
   readonly buddy: Buddy;
   readonly stat: VmStat = newVmStat();
   readonly tracer: Tracer = new Tracer();
+  /** Memory promised to mappings, touched or not. */
+  readonly commit: Commit;
   /** The address_spaces and anon_vmas that frames belong to, by the id in the `mapping` column. */
   readonly owners: IdTable<PageOwner> = new IdTable<PageOwner>();
   /** Frames that can be allocated at all. */
@@ -70,6 +74,7 @@ export class PhysicalMemory {
     this.buddy = new Buddy(this.frames, firstPfn, endPfn);
     this.totalFrames = this.buddy.freeFrames;
     this.minFreeFrames = this.totalFrames;
+    this.commit = new Commit(this.totalFrames);
     this.stat[NR_FREE_PAGES] = this.totalFrames;
     this.#poison = options.poison ?? false;
     if (this.#poison) this.ram.u8.fill(PAGE_POISON, firstPfn * PAGE_SIZE, endPfn * PAGE_SIZE);
@@ -150,6 +155,8 @@ export class PhysicalMemory {
       throw new BugError("freePage", `frame ${pfn} is still mapped ${frames.mapCount[pfn]} times`);
     }
     this.flushIcache(pfn);
+    // Only anonymous pages are still on a list when nobody has them any more: what leaves a page cache is taken off before.
+    if ((frames.flags[pfn] & PG_LRU) !== 0) lruDel(this, pfn);
     frames.flags[pfn] = 0;
     frames.mapping[pfn] = 0;
     if (this.#poison) this.ram.u8.fill(PAGE_POISON, pfn * PAGE_SIZE, pfn * PAGE_SIZE + PAGE_SIZE);

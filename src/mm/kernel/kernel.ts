@@ -2,9 +2,10 @@
  * The Kernel: one booted machine's memory, files and processes. The way in for everyone.
  */
 import { Prng } from "../../lib/prng.ts";
-import { Mmu } from "../fault/mmu.ts";
+import { Mmu, SIGKILL } from "../fault/mmu.ts";
 import { PhysicalMemory } from "../frames/physical-memory.ts";
 import { TlbPool } from "../pagetable/tlb.ts";
+import type { ProcHost } from "../proc/proc-task.ts";
 import { Vmscan } from "../reclaim/vmscan.ts";
 import { tmpFs } from "../shmem/tmpfs.ts";
 import type { Tracer } from "../trace/events.ts";
@@ -16,12 +17,14 @@ import { LOOKUP_FOLLOW, pathLookup } from "../vfs/namei.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
 import { type Arch, RISCV64 } from "../vma/arch.ts";
 import { check, checkValue } from "./errors.ts";
+import { KernelSysctl } from "./kernel-sysctl.ts";
 import { Process, type SpawnOptions } from "./process.ts";
+import { exitProcess } from "./task-lifecycle.ts";
 
 export interface KernelOptions {
   /** The file system at /. Default: an empty tmpfs. */
   readonly root?: FileSystem;
-  /** Allocatable RAM in bytes, up to 4 GiB. Default 256 MiB. */
+  /** Allocatable RAM in bytes, 64 KiB to 4 GiB (what is reserved comes off 4 GiB). Default 256 MiB. */
   readonly ram?: number;
   /** Default riscv64. */
   readonly arch?: Arch;
@@ -37,6 +40,12 @@ export interface KernelOptions {
   readonly mmapMinAddr?: number;
   /** Size of transparent huge pages as far as it shows in addresses; 0 (default) for a kernel built without. */
   readonly thpSize?: number;
+  /** vm.overcommit_memory: 0 (default) refuses only more than all RAM at once, 1 nothing, 2 what exceeds the limit. */
+  readonly overcommitMemory?: 0 | 1 | 2;
+  /** vm.overcommit_ratio: the limit of mode 2 in percent of RAM. Default 50. */
+  readonly overcommitRatio?: number;
+  /** vm.overcommit_kbytes: the limit of mode 2, where not 0. Default 0. */
+  readonly overcommitKbytes?: number;
   /** Debug: fill freed frames with a pattern and check it when they are allocated again. */
   readonly poison?: boolean;
   /** Bytes of RAM set aside for a machine's hart, beside `ram`. */
@@ -44,8 +53,11 @@ export interface KernelOptions {
 }
 
 const DEFAULT_RAM = 256 * 2 ** 20;
+/** Room for a few page tables and pages at least; and what one WebAssembly memory can hold. */
+const MIN_RAM = 65536;
+const MAX_RAM = 2 ** 32;
 
-export class Kernel {
+export class Kernel implements ProcHost {
   readonly phys: PhysicalMemory;
   readonly arch: Arch;
   readonly tlbs: TlbPool;
@@ -58,16 +70,27 @@ export class Kernel {
   readonly options: KernelOptions;
   /** Processes by pid, zombies included. */
   readonly processes: Map<number, Process> = new Map();
+  /** What /proc/sys shows and changes. */
+  readonly sysctl: KernelSysctl;
   #nextPid = 1;
 
   /** Boots, with one file system at /. */
   constructor(options: KernelOptions = {}) {
+    const ram = options.ram ?? DEFAULT_RAM;
+    if (!(ram >= MIN_RAM && ram <= MAX_RAM)) {
+      throw new RangeError(`RAM is ${MIN_RAM} to ${MAX_RAM} bytes, not ${ram}`);
+    }
     this.options = options;
+    this.sysctl = new KernelSysctl(options, this.processes);
     this.phys = new PhysicalMemory({
-      ramBytes: options.ram ?? DEFAULT_RAM,
+      ramBytes: ram,
       machineBytes: options.machineBytes ?? 0,
       poison: options.poison ?? false,
     });
+    const { commit } = this.phys;
+    commit.mode = options.overcommitMemory ?? commit.mode;
+    commit.ratio = options.overcommitRatio ?? commit.ratio;
+    commit.kbytes = options.overcommitKbytes ?? commit.kbytes;
     this.phys.reclaimer = new Vmscan(this.phys);
     this.arch = options.arch ?? RISCV64;
     this.tlbs = new TlbPool(this.phys.ram);
@@ -100,14 +123,35 @@ export class Kernel {
     return Process.spawn(this, options);
   }
 
-  /** Writes everything dirty to storage (sync(2)). Throws the first error after all was tried. */
+  /**
+   * Writes everything dirty to storage (sync(2)). After all was tried it throws the first error, also one that a file
+   * met which was closed before it could tell anybody.
+   */
   sync(): void {
     let first = 0;
     for (const sb of this.mounts.superBlocks()) {
-      const failed = sb.sync();
+      const untold = sb.takeUntoldError?.() ?? 0;
+      const failed = sb.sync() || untold;
       if (first === 0) first = failed;
     }
     check("sync", first);
+  }
+
+  /**
+   * Ends every process, writes everything to storage and closes what file systems hold open on the host. The kernel is
+   * of no further use. Throws the first error of writing after all was tried; `using` does the same.
+   */
+  shutdown(): void {
+    for (const process of [...this.processes.values()]) exitProcess(process, SIGKILL);
+    try {
+      this.sync();
+    } finally {
+      for (const sb of this.mounts.superBlocks()) sb.umount?.();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.shutdown();
   }
 
   /** Events of everything that happens, for whoever subscribes. */

@@ -18,6 +18,7 @@ import {
 } from "../frames/tlb-layout.ts";
 import { PAGE_OFFSET_MASK, PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
+import { EFAULT } from "../uapi/errno.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { memoryFault } from "./errors.ts";
 
@@ -28,7 +29,7 @@ const WRITE_WORD: number = TLB_WRITE_TAG / 4;
 const FRAME_WORD: number = TLB_FRAME / 4;
 const PAGE_FRACTION: number = 1 / PAGE_SIZE;
 const UTF8_ENCODER = new TextEncoder();
-const UTF8_DECODER = new TextDecoder();
+const UTF8_DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Room for an access that crosses a page. */
 const SPLIT = new Uint8Array(8);
 const SPLIT_VIEW = new DataView(SPLIT.buffer);
@@ -51,46 +52,56 @@ export abstract class MemoryAccess implements FaultingTask {
     this.#view = ram.view;
   }
 
+  /** Loads an unsigned 8-bit number. Throws SegmentationFault or BusError. */
   loadU8(addr: Vaddr): number {
     return this.#u8[this.#at(addr, 1, READ_WORD, ACCESS_READ)];
   }
 
+  /** Loads a signed 8-bit number. Throws SegmentationFault or BusError. */
   loadI8(addr: Vaddr): number {
     return (this.loadU8(addr) << 24) >> 24;
   }
 
+  /** Loads an unsigned 16-bit number. Throws SegmentationFault or BusError. */
   loadU16(addr: Vaddr): number {
     const at = this.#at(addr, 2, READ_WORD, ACCESS_READ);
     return at < 0 ? this.#splitLoad(addr, 2).getUint16(0, true) : this.#view.getUint16(at, true);
   }
 
+  /** Loads a signed 16-bit number. Throws SegmentationFault or BusError. */
   loadI16(addr: Vaddr): number {
     return (this.loadU16(addr) << 16) >> 16;
   }
 
+  /** Loads an unsigned 32-bit number. Throws SegmentationFault or BusError. */
   loadU32(addr: Vaddr): number {
     const at = this.#at(addr, 4, READ_WORD, ACCESS_READ);
     return at < 0 ? this.#splitLoad(addr, 4).getUint32(0, true) : this.#view.getUint32(at, true);
   }
 
+  /** Loads a signed 32-bit number. Throws SegmentationFault or BusError. */
   loadI32(addr: Vaddr): number {
     return this.loadU32(addr) | 0;
   }
 
+  /** Loads an unsigned 64-bit number. Throws SegmentationFault or BusError. */
   loadU64(addr: Vaddr): bigint {
     const at = this.#at(addr, 8, READ_WORD, ACCESS_READ);
     return at < 0 ? this.#splitLoad(addr, 8).getBigUint64(0, true) : this.#view.getBigUint64(at, true);
   }
 
+  /** Loads a signed 64-bit number. Throws SegmentationFault or BusError. */
   loadI64(addr: Vaddr): bigint {
     return BigInt.asIntN(64, this.loadU64(addr));
   }
 
+  /** Loads a single-precision number. Throws SegmentationFault or BusError. */
   loadF32(addr: Vaddr): number {
     const at = this.#at(addr, 4, READ_WORD, ACCESS_READ);
     return at < 0 ? this.#splitLoad(addr, 4).getFloat32(0, true) : this.#view.getFloat32(at, true);
   }
 
+  /** Loads a double-precision number. Throws SegmentationFault or BusError. */
   loadF64(addr: Vaddr): number {
     const at = this.#at(addr, 8, READ_WORD, ACCESS_READ);
     return at < 0 ? this.#splitLoad(addr, 8).getFloat64(0, true) : this.#view.getFloat64(at, true);
@@ -134,6 +145,7 @@ export abstract class MemoryAccess implements FaultingTask {
     }
   }
 
+  /** Stores a single-precision number. Throws SegmentationFault or BusError. */
   storeF32(addr: Vaddr, value: number): void {
     const at = this.#at(addr, 4, WRITE_WORD, ACCESS_WRITE);
     if (at >= 0) {
@@ -144,6 +156,7 @@ export abstract class MemoryAccess implements FaultingTask {
     }
   }
 
+  /** Stores a double-precision number. Throws SegmentationFault or BusError. */
   storeF64(addr: Vaddr, value: number): void {
     const at = this.#at(addr, 8, WRITE_WORD, ACCESS_WRITE);
     if (at >= 0) {
@@ -170,9 +183,8 @@ export abstract class MemoryAccess implements FaultingTask {
   readString(addr: Vaddr, max: number = 2 ** 20): string {
     const bytes = readUserBytesZ(this.#mmu, this, addr, max);
     if (typeof bytes === "number") {
-      if (this.#mmu.faultSignal === 0)
-        throw new RangeError(`no NUL within ${max} bytes at 0x${addr.toString(16)}`);
-      this.#throwFault();
+      if (bytes === -EFAULT) this.#throwFault();
+      throw new RangeError(`no NUL within ${max} bytes at 0x${addr.toString(16)}`);
     }
     return UTF8_DECODER.decode(bytes);
   }

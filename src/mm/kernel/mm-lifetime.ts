@@ -7,14 +7,14 @@ import { PAGE_SIZE } from "../page.ts";
 import { PageTable } from "../pagetable/page-table.ts";
 import type { TlbPool } from "../pagetable/tlb.ts";
 import { zapRange } from "../rmap/zap.ts";
-import { vmEnoughMemory } from "../syscalls/overcommit.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { vmStatAccount } from "../vma/accounting.ts";
 import { anonVmaFork } from "../vma/anon-vma.ts";
 import type { Arch } from "../vma/arch.ts";
 import { MmStruct } from "../vma/mm-struct.ts";
+import { vmEnoughMemory } from "../vma/overcommit.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_ACCOUNT, VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK } from "../vma/vm-flags.ts";
+import { VM_ACCOUNT, VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK } from "../vma/vm-flags.ts";
 import { detachVma, dupVma, freeVma, removeVma, setVmaFlags, vmaLink } from "../vma/vma-lifetime.ts";
 
 /** An empty address space, or -ENOMEM. */
@@ -31,6 +31,8 @@ export function dupMm(parent: MmStruct, tlbs: TlbPool): MmStruct | number {
   const child = mmAlloc(parent.phys, parent.arch);
   if (typeof child === "number") return child;
   copyLayout(child, parent);
+  child.exeFile = parent.exeFile;
+  child.exeFile?.get();
   for (const vma of parent.vmas) {
     if ((vma.flags & VM_DONTCOPY) !== 0) continue;
     const failed = dupVmaInto(child, vma);
@@ -48,26 +50,35 @@ export function exitMmap(mm: MmStruct, tlbs: TlbPool): void {
   mm.pageTable.destroy();
   for (let vma = mm.vmas.first; vma !== null; ) {
     const next: VmArea | null = vma.next;
-    vmStatAccount(mm, vma.flags, -(vma.end - vma.start) / PAGE_SIZE);
+    const pages = (vma.end - vma.start) / PAGE_SIZE;
+    vmStatAccount(mm, vma.flags, -pages);
+    if ((vma.flags & VM_ACCOUNT) !== 0) mm.phys.commit.uncharge(pages);
     detachVma(vma);
     removeVma(vma);
     vma = next;
   }
   tlbs.release(mm.tlb);
+  mm.exeFile?.put();
+  mm.exeFile = null;
 }
 
 function dupVmaInto(child: MmStruct, vma: VmArea): number {
   const pages = (vma.end - vma.start) / PAGE_SIZE;
-  if ((vma.flags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(child.phys, pages)) return -ENOMEM;
+  const charged = (vma.flags & VM_ACCOUNT) !== 0 ? pages : 0;
+  if (charged > 0 && !vmEnoughMemory(vma.mm, charged)) return -ENOMEM;
   const copy = dupVma(child, vma);
-  if (copy === null) return -ENOMEM;
+  if (copy === null) {
+    child.phys.commit.uncharge(charged);
+    return -ENOMEM;
+  }
   // What the child must not see it does not inherit: no anon_vma, no pages.
   const wiped = (vma.flags & VM_WIPEONFORK) !== 0;
   if (!wiped && anonVmaFork(copy, vma) !== 0) {
     freeVma(copy);
+    child.phys.commit.uncharge(charged);
     return -ENOMEM;
   }
-  setVmaFlags(copy, vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+  setVmaFlags(copy, vma.flags & ~VM_LOCKED_MASK);
   copy.ops?.open?.(copy);
   vmaLink(child, copy);
   vmStatAccount(child, copy.flags, pages);
@@ -88,6 +99,8 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.rlimitStack = parent.rlimitStack;
   child.rlimitMemlock = parent.rlimitMemlock;
   child.capIpcLock = parent.capIpcLock;
+  child.failVmaAfter = parent.failVmaAfter;
+  child.capSysAdmin = parent.capSysAdmin;
   child.capSysRawio = parent.capSysRawio;
   child.startCode = parent.startCode;
   child.endCode = parent.endCode;

@@ -12,17 +12,22 @@ import { sysMkdirat, sysRenameat2, sysUnlinkat } from "../syscalls/directory.ts"
 import { sysFtruncate, sysTruncate } from "../syscalls/file-size.ts";
 import { sysMadvise } from "../syscalls/madvise.ts";
 import { sysMincore } from "../syscalls/mincore.ts";
+import { sysMlock, sysMlock2, sysMunlock } from "../syscalls/mlock.ts";
+import { sysMlockall, sysMunlockall } from "../syscalls/mlockall.ts";
 import { sysMmap } from "../syscalls/mmap.ts";
 import { sysMprotect } from "../syscalls/mprotect.ts";
 import { sysMremap } from "../syscalls/mremap.ts";
+import { sysMseal } from "../syscalls/mseal.ts";
 import { sysMsync } from "../syscalls/msync.ts";
 import { sysMunmap } from "../syscalls/munmap.ts";
 import { sysClose, sysDup, sysMemfdCreate, sysOpenat } from "../syscalls/open.ts";
 import { sysLseek, sysPread64, sysPwrite64, sysRead, sysWrite } from "../syscalls/read-write.ts";
+import { sysRemapFilePages } from "../syscalls/remap-file-pages.ts";
+import { sysGetrlimit, sysSetrlimit } from "../syscalls/rlimit.ts";
 import { sysFstat, sysNewfstatat } from "../syscalls/stat.ts";
 import { sysFdatasync, sysFsync } from "../syscalls/sync.ts";
 import { FsContext, initialRlimits, type Rlimit, type Task } from "../syscalls/task.ts";
-import { ECHILD, EINVAL } from "../uapi/errno.ts";
+import { ECHILD, EINVAL, ESRCH } from "../uapi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from "../uapi/fcntl.ts";
 import type { Stat } from "../vfs/attributes.ts";
 import { FdTable } from "../vfs/fd-table.ts";
@@ -32,7 +37,14 @@ import { BytesIter } from "./bytes-iter.ts";
 import { check, checkValue, LinuxError } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { MemoryAccess } from "./memory-access.ts";
-import { exitProcess, forkProcess, newMm, reapChild, type WaitResult } from "./task-lifecycle.ts";
+import {
+  applyCapabilities,
+  exitProcess,
+  forkProcess,
+  newMm,
+  reapChild,
+  type WaitResult,
+} from "./task-lifecycle.ts";
 
 export interface SpawnOptions {
   /** Name in /proc/PID/comm. */
@@ -59,6 +71,9 @@ export class Process extends MemoryAccess implements Task {
   childMinFlt = 0;
   childMajFlt = 0;
   childMaxRss = 0;
+  /** How much likelier than its size says it is to be killed when memory is out: −1000 … 1000, and the least for a user. */
+  oomScoreAdj: number;
+  oomScoreAdjMin: number;
   parent: Process | null;
   readonly children: Set<Process> = new Set();
   /** Wait status once it has ended, null while it lives. */
@@ -78,6 +93,8 @@ export class Process extends MemoryAccess implements Task {
     this.comm = parent?.comm ?? "";
     this.uid = parent?.uid ?? 0;
     this.gid = parent?.gid ?? 0;
+    this.oomScoreAdj = parent?.oomScoreAdj ?? 0;
+    this.oomScoreAdjMin = parent?.oomScoreAdjMin ?? 0;
     this.mm = mm;
     this.files = files;
     this.fs = fs;
@@ -103,6 +120,7 @@ export class Process extends MemoryAccess implements Task {
     process.comm = options.comm ?? "";
     process.uid = options.uid ?? 0;
     process.gid = options.gid ?? 0;
+    applyCapabilities(process);
     return process;
   }
 
@@ -116,135 +134,276 @@ export class Process extends MemoryAccess implements Task {
 
   /** mmap(2): maps `length` bytes and answers where. */
   mmap(addr: Vaddr, length: number, prot: number, flags: number, fd = -1, offset = 0): Vaddr {
-    return check("mmap", sysMmap(this.kernel.mmu, this, addr, length, prot, flags, fd, offset));
+    return check(
+      "mmap",
+      sysMmap(
+        this.kernel.mmu,
+        this.#live("mmap"),
+        u64("mmap", addr),
+        u64("mmap", length),
+        prot,
+        flags,
+        fd,
+        u64("mmap", offset),
+      ),
+    );
   }
 
+  /** munmap(2): takes a range out of the address space; holes are fine. */
   munmap(addr: Vaddr, length: number): void {
-    check("munmap", sysMunmap(this, addr, length));
+    check("munmap", sysMunmap(this.#live("munmap"), u64("munmap", addr), u64("munmap", length)));
   }
 
+  /** mprotect(2): PROT_… for a range of mappings. ENOMEM at a hole, EACCES beyond what the file allows. */
   mprotect(addr: Vaddr, length: number, prot: number): void {
-    check("mprotect", sysMprotect(this.kernel.mmu, this, addr, length, prot));
+    check(
+      "mprotect",
+      sysMprotect(
+        this.kernel.mmu,
+        this.#live("mprotect"),
+        u64("mprotect", addr),
+        u64("mprotect", length),
+        prot,
+      ),
+    );
   }
 
   /** mremap(2): resizes or moves a mapping and answers where it is. */
   mremap(addr: Vaddr, oldSize: number, newSize: number, flags = 0, newAddr: Vaddr = 0): Vaddr {
-    return check("mremap", sysMremap(this.kernel.mmu, this, addr, oldSize, newSize, flags, newAddr));
+    return check(
+      "mremap",
+      sysMremap(
+        this.kernel.mmu,
+        this.#live("mremap"),
+        u64("mremap", addr),
+        u64("mremap", oldSize),
+        u64("mremap", newSize),
+        flags,
+        u64("mremap", newAddr),
+      ),
+    );
   }
 
   /** The raw system call: moves the break where that is possible, and answers where it is. brk(0) only asks. */
   brk(addr: Vaddr = 0): Vaddr {
-    return sysBrk(this.kernel.mmu, this, addr);
+    return sysBrk(this.kernel.mmu, this.#live("brk"), u64("brk", addr));
   }
 
+  /** msync(2): with MS_SYNC the bytes written through shared mappings are in the file when this returns. */
   msync(addr: Vaddr, length: number, flags: number): void {
-    check("msync", sysMsync(this, addr, length, flags));
+    check("msync", sysMsync(this.#live("msync"), u64("msync", addr), u64("msync", length), flags));
   }
 
+  /** madvise(2): MADV_… for a range. */
   madvise(addr: Vaddr, length: number, advice: number): void {
-    check("madvise", sysMadvise(this.kernel.mmu, this, addr, length, advice));
+    check(
+      "madvise",
+      sysMadvise(
+        this.kernel.mmu,
+        this.#live("madvise"),
+        u64("madvise", addr),
+        u64("madvise", length),
+        advice,
+      ),
+    );
   }
 
   /** mincore(2): the residency byte of each page goes to memory at `vec`. */
   mincore(addr: Vaddr, length: number, vec: Vaddr): void {
-    check("mincore", sysMincore(this.kernel.mmu, this, addr, length, vec));
+    check(
+      "mincore",
+      sysMincore(
+        this.kernel.mmu,
+        this.#live("mincore"),
+        u64("mincore", addr),
+        u64("mincore", length),
+        u64("mincore", vec),
+      ),
+    );
+  }
+
+  /** mlock(2): brings the range into memory, and keeps it there. */
+  mlock(addr: Vaddr, length: number): void {
+    check("mlock", sysMlock(this.kernel.mmu, this.#live("mlock"), u64("mlock", addr), u64("mlock", length)));
+  }
+
+  /** mlock2(2): as mlock; with MLOCK_ONFAULT pages are kept from their first use on. */
+  mlock2(addr: Vaddr, length: number, flags: number): void {
+    check(
+      "mlock2",
+      sysMlock2(this.kernel.mmu, this.#live("mlock2"), u64("mlock2", addr), u64("mlock2", length), flags),
+    );
+  }
+
+  /** munlock(2): undoes mlock. */
+  munlock(addr: Vaddr, length: number): void {
+    check("munlock", sysMunlock(this.#live("munlock"), u64("munlock", addr), u64("munlock", length)));
+  }
+
+  /** mlockall(2): MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT. */
+  mlockall(flags: number): void {
+    check("mlockall", sysMlockall(this.kernel.mmu, this.#live("mlockall"), flags));
+  }
+
+  /** munlockall(2): undoes every mlock and mlockall. */
+  munlockall(): void {
+    check("munlockall", sysMunlockall(this.#live("munlockall")));
+  }
+
+  /** mseal(2): from now on the range can't be unmapped, moved, or given other rights. */
+  mseal(addr: Vaddr, length: number, flags = 0): void {
+    check("mseal", sysMseal(this.#live("mseal"), u64("mseal", addr), u64("mseal", length), flags));
+  }
+
+  /** remap_file_pages(2): shows the file's page `pgoff` and those behind it at `addr`. */
+  remap_file_pages(addr: Vaddr, size: number, prot: number, pgoff: number, flags = 0): void {
+    check(
+      "remap_file_pages",
+      sysRemapFilePages(
+        this.kernel.mmu,
+        this.#live("remap_file_pages"),
+        u64("remap_file_pages", addr),
+        u64("remap_file_pages", size),
+        prot,
+        u64("remap_file_pages", pgoff),
+        flags,
+      ),
+    );
+  }
+
+  /** getrlimit(2): soft and hard limit, Infinity for none. */
+  getrlimit(resource: number): Rlimit {
+    return checkValue("getrlimit", sysGetrlimit(this.#live("getrlimit"), resource));
+  }
+
+  /** setrlimit(2): RLIMIT_… for this process; Infinity for no limit. */
+  setrlimit(resource: number, limit: Readonly<Rlimit>): void {
+    check("setrlimit", sysSetrlimit(this.#live("setrlimit"), resource, limit));
   }
 
   // Files
 
   /** open(2): a descriptor for `path`, relative to the working directory. */
   open(path: string, flags: number, mode = 0): number {
-    return check("open", sysOpenat(this, AT_FDCWD, path, flags, mode), path);
+    return check("open", sysOpenat(this.#live("open"), AT_FDCWD, path, flags, mode), path);
   }
 
+  /** openat(2): as open, relative to the directory behind `dirfd`. */
   openat(dirfd: number, path: string, flags: number, mode = 0): number {
-    return check("openat", sysOpenat(this, dirfd, path, flags, mode), path);
+    return check("openat", sysOpenat(this.#live("openat"), dirfd, path, flags, mode), path);
   }
 
+  /** close(2). Memory mapped from the file stays mapped. */
   close(fd: number): void {
-    check("close", sysClose(this, fd));
+    check("close", sysClose(this.#live("close"), fd));
   }
 
+  /** dup(2): a further descriptor for the same open file. */
   dup(fd: number): number {
-    return check("dup", sysDup(this, fd));
+    return check("dup", sysDup(this.#live("dup"), fd));
   }
 
   /** memfd_create(2): a descriptor for memory that looks like a file. */
   memfd_create(name: string, flags = 0): number {
-    return check("memfd_create", sysMemfdCreate(this, name, flags), name);
+    return check("memfd_create", sysMemfdCreate(this.#live("memfd_create"), name, flags), name);
   }
 
   /** read(2) into memory at an address, or into a byte array; answers how many bytes, 0 at the end. */
   read(fd: number, buffer: Vaddr | Uint8Array, count?: number): number {
-    return check("read", sysRead(this, fd, this.#iter("read", buffer, count)));
+    return check("read", sysRead(this.#live("read"), fd, this.#iter("read", buffer, count)));
   }
 
   /** write(2) from memory at an address, or from a byte array; answers how many bytes. */
   write(fd: number, buffer: Vaddr | Uint8Array, count?: number): number {
-    return check("write", sysWrite(this, fd, this.#iter("write", buffer, count)));
+    return check("write", sysWrite(this.#live("write"), fd, this.#iter("write", buffer, count)));
   }
 
+  /** pread(2): as read, from byte `offset`, without moving the position. */
   pread(fd: number, buffer: Vaddr | Uint8Array, count: number | undefined, offset: number): number {
-    return check("pread64", sysPread64(this, fd, this.#iter("pread64", buffer, count), offset));
+    return check(
+      "pread64",
+      sysPread64(this.#live("pread64"), fd, this.#iter("pread64", buffer, count), integer("pread64", offset)),
+    );
   }
 
+  /** pwrite(2): as write, to byte `offset`, without moving the position. */
   pwrite(fd: number, buffer: Vaddr | Uint8Array, count: number | undefined, offset: number): number {
-    return check("pwrite64", sysPwrite64(this, fd, this.#iter("pwrite64", buffer, count), offset));
+    return check(
+      "pwrite64",
+      sysPwrite64(
+        this.#live("pwrite64"),
+        fd,
+        this.#iter("pwrite64", buffer, count),
+        integer("pwrite64", offset),
+      ),
+    );
   }
 
+  /** lseek(2): moves the position (SEEK_…) and answers it, in bytes. */
   lseek(fd: number, offset: number, whence: number): number {
-    return check("lseek", sysLseek(this, fd, offset, whence));
+    return check("lseek", sysLseek(this.#live("lseek"), fd, integer("lseek", offset), whence));
   }
 
+  /** ftruncate(2): gives the file a length in bytes. Pages past a shorter end vanish from every mapping. */
   ftruncate(fd: number, length: number): void {
-    check("ftruncate", sysFtruncate(this, fd, length));
+    check("ftruncate", sysFtruncate(this.#live("ftruncate"), fd, integer("ftruncate", length)));
   }
 
+  /** truncate(2): ftruncate by path. */
   truncate(path: string, length: number): void {
-    check("truncate", sysTruncate(this, path, length), path);
+    check("truncate", sysTruncate(this.#live("truncate"), path, integer("truncate", length)), path);
   }
 
+  /** fsync(2): the file is in storage when this returns. Throws EIO, ENOSPC … once for an error of write-back. */
   fsync(fd: number): void {
-    check("fsync", sysFsync(this, fd));
+    check("fsync", sysFsync(this.#live("fsync"), fd));
   }
 
+  /** fdatasync(2): fsync without the times. */
   fdatasync(fd: number): void {
-    check("fdatasync", sysFdatasync(this, fd));
+    check("fdatasync", sysFdatasync(this.#live("fdatasync"), fd));
   }
 
+  /** fstat(2): size in bytes, times in nanoseconds since the epoch. */
   fstat(fd: number): Stat {
-    return checkValue("fstat", sysFstat(this, fd));
+    return checkValue("fstat", sysFstat(this.#live("fstat"), fd));
   }
 
+  /** stat(2): follows symbolic links. */
   stat(path: string): Stat {
-    return checkValue("stat", sysNewfstatat(this, AT_FDCWD, path, 0), path);
+    return checkValue("stat", sysNewfstatat(this.#live("stat"), AT_FDCWD, path, 0), path);
   }
 
+  /** lstat(2): does not follow a symbolic link at the end. */
   lstat(path: string): Stat {
-    return checkValue("lstat", sysNewfstatat(this, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW), path);
+    return checkValue("lstat", sysNewfstatat(this.#live("lstat"), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW), path);
   }
 
+  /** mkdir(2). */
   mkdir(path: string, mode = 0o777): void {
-    check("mkdir", sysMkdirat(this, AT_FDCWD, path, mode), path);
+    check("mkdir", sysMkdirat(this.#live("mkdir"), AT_FDCWD, path, mode), path);
   }
 
+  /** unlink(2): removes a name; the file lives on while it is open or mapped. */
   unlink(path: string): void {
-    check("unlink", sysUnlinkat(this, AT_FDCWD, path, 0), path);
+    check("unlink", sysUnlinkat(this.#live("unlink"), AT_FDCWD, path, 0), path);
   }
 
+  /** rmdir(2). */
   rmdir(path: string): void {
-    check("rmdir", sysUnlinkat(this, AT_FDCWD, path, AT_REMOVEDIR), path);
+    check("rmdir", sysUnlinkat(this.#live("rmdir"), AT_FDCWD, path, AT_REMOVEDIR), path);
   }
 
+  /** rename(2): replaces what `to` names. */
   rename(from: string, to: string): void {
-    check("rename", sysRenameat2(this, AT_FDCWD, from, AT_FDCWD, to, 0), from);
+    check("rename", sysRenameat2(this.#live("rename"), AT_FDCWD, from, AT_FDCWD, to, 0), from);
   }
 
   // Life
 
   /** fork(2): a child with a copy of this process's memory, shared until either writes. */
   fork(): Process {
-    return checkValue("fork", forkProcess(this));
+    return checkValue("fork", forkProcess(this.#live("fork")));
   }
 
   /** _exit(2): ends the process; its memory and descriptors are gone. */
@@ -273,6 +432,22 @@ export class Process extends MemoryAccess implements Task {
       return new BytesIter(this.kernel.phys.ram.u8, bytes);
     }
     if (count === undefined) throw new LinuxError(call, EINVAL, "a buffer by address needs a count");
-    return new UserIter(this.kernel.mmu, this, [{ base: buffer, len: count }]);
+    return new UserIter(this.kernel.mmu, this, [{ base: u64(call, buffer), len: u64(call, count) }]);
   }
+
+  /** This process, which a call is about to use. Throws ESRCH once it has ended: nothing is left to work on. */
+  #live(call: string): this {
+    if (this.exitStatus !== null) throw new LinuxError(call, ESRCH, "the process has ended");
+    return this;
+  }
+}
+
+/** An integer as the 64-bit register that Linux would see: a negative one wraps around. Anything else is EINVAL. */
+function u64(call: string, value: number): number {
+  return integer(call, value) < 0 ? value + 2 ** 64 : value;
+}
+
+function integer(call: string, value: number): number {
+  if (!Number.isInteger(value)) throw new LinuxError(call, EINVAL, `${value} is not an integer`);
+  return value;
 }

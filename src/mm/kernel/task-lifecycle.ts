@@ -7,6 +7,7 @@
 
 import { PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { doMmap } from "../syscalls/mmap.ts";
+import { applyRlimits } from "../syscalls/rlimit.ts";
 import { EAGAIN, ECHILD } from "../uapi/errno.ts";
 import {
   MAP_ANONYMOUS,
@@ -42,8 +43,8 @@ export function newMm(kernel: Kernel, rlimits: Process["rlimits"] | undefined): 
   const mm = mmAlloc(kernel.phys, kernel.arch);
   if (typeof mm === "number") return mm;
   const { options } = kernel;
-  if (options.maxMapCount !== undefined) mm.maxMapCount = options.maxMapCount;
-  if (options.mmapMinAddr !== undefined) mm.mmapMinAddr = options.mmapMinAddr;
+  mm.maxMapCount = kernel.sysctl.maxMapCount;
+  mm.mmapMinAddr = kernel.sysctl.mmapMinAddr;
   if (options.thpSize !== undefined) mm.thpSize = options.thpSize;
   if (rlimits !== undefined) applyRlimits(mm, rlimits);
   pickMmapLayout(mm, kernel.addressRandom);
@@ -56,13 +57,11 @@ export function newMm(kernel: Kernel, rlimits: Process["rlimits"] | undefined): 
   return mm;
 }
 
-/** Brings an address space's limits to the task's (setrlimit). */
-export function applyRlimits(mm: MmStruct, rlimits: Process["rlimits"]): void {
-  mm.rlimitData = rlimits[2].soft;
-  mm.rlimitDataMax = rlimits[2].hard;
-  mm.rlimitStack = rlimits[3].soft;
-  mm.rlimitMemlock = rlimits[8].soft;
-  mm.rlimitAs = rlimits[9].soft;
+/** Brings what the address space knows of its process's privileges to its user: root has them all. */
+export function applyCapabilities(process: Process): void {
+  const isRoot = process.uid === 0;
+  process.mm.capIpcLock = isRoot;
+  process.mm.capSysAdmin = isRoot;
 }
 
 /** fork(2): a child with a copy of everything. With `shareMm` (vfork, CLONE_VM) both use one address space. */
@@ -92,6 +91,7 @@ export function execMm(process: Process): number {
   if (typeof mm === "number") return mm;
   mmput(process);
   process.mm = mm;
+  applyCapabilities(process);
   return 0;
 }
 

@@ -4,6 +4,8 @@
  * - Every present PTE lies in a mapping, grants no more than that allows, and names a frame which counts that mapping
  *   and whose reverse map leads back to it.
  * - Every frame is free once, or has exactly the references that PTEs, page cache and page tables hold.
+ * - A guard marker names no frame; an anonymous page is on a list iff MADV_FREE gave it up or it is locked.
+ * - Every locked page is off the lists, and memory promised equals what mappings and files were promised.
  * - Mappings, their trees and gaps, page-cache indexes, dirty tags, LRU lists, Rss and every state counter equal a recount.
  * - A TLB holds nothing that its page table does not grant.
  *
@@ -11,14 +13,25 @@
  */
 import { MAX_PAGE_ORDER } from "../frames/buddy.ts";
 import { forEachLru } from "../frames/lru.ts";
-import { PG_ANON, PG_ANON_EXCLUSIVE, PG_BUDDY, PG_DIRTY, PG_LRU, PG_TABLE } from "../frames/page-flags.ts";
+import {
+  PG_ANON,
+  PG_ANON_EXCLUSIVE,
+  PG_BUDDY,
+  PG_DIRTY,
+  PG_LRU,
+  PG_MLOCKED,
+  PG_SWAPBACKED,
+  PG_TABLE,
+  PG_UNEVICTABLE,
+} from "../frames/page-flags.ts";
 import { ZERO_PFN } from "../frames/ram.ts";
 import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "../frames/tlb-layout.ts";
-import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
+import { PAGE_SIZE, type Pfn, pageAlign, type Vaddr } from "../page.ts";
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_EXEC,
+  PTE_GUARD,
   PTE_PRESENT,
   PTE_PROT,
   PTE_READ,
@@ -27,7 +40,9 @@ import {
   PTE_WRITE,
   PTRS_PER_TABLE,
 } from "../pagetable/pte.ts";
+import { isLazyFree } from "../rmap/lazy-free.ts";
 import { mmCounter } from "../rmap/page-mapping.ts";
+import { ShmemInode } from "../shmem/shmem-inode.ts";
 import {
   NR_ACTIVE_ANON,
   NR_ACTIVE_FILE,
@@ -38,6 +53,7 @@ import {
   NR_FREE_PAGES,
   NR_INACTIVE_ANON,
   NR_INACTIVE_FILE,
+  NR_MLOCK,
   NR_PAGETABLE,
   NR_SHMEM,
   NR_UNEVICTABLE,
@@ -48,7 +64,7 @@ import { fileOf } from "../vfs/file.ts";
 import { AnonVma } from "../vma/anon-vma.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
+import { VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { checkVmaTree } from "../vma/vma-validate.ts";
 import type { Kernel } from "./kernel.ts";
 
@@ -63,6 +79,10 @@ class Validation {
   /** What the walk counted for each frame. */
   readonly #maps: Int32Array;
   readonly #refs: Int32Array;
+  /** PTEs of locked mappings. */
+  readonly #locks: Int32Array;
+  /** Pages that mappings and files have been promised. */
+  #committed = 0;
   /** What the walk counted for each state counter. */
   readonly #stat: Float64Array;
 
@@ -70,6 +90,7 @@ class Validation {
     this.#kernel = kernel;
     this.#maps = new Int32Array(kernel.phys.ram.endPfn);
     this.#refs = new Int32Array(kernel.phys.ram.endPfn);
+    this.#locks = new Int32Array(kernel.phys.ram.endPfn);
     this.#stat = new Float64Array(VMSTAT_NAMES.length);
   }
 
@@ -85,6 +106,7 @@ class Validation {
     this.#checkLru();
     this.#checkFrames();
     this.#checkStat();
+    this.#checkCommit();
     return this.#findings;
   }
 
@@ -95,6 +117,9 @@ class Validation {
 
   #checkMm(mm: MmStruct): void {
     for (const finding of checkVmaTree(mm)) this.#found(finding);
+    for (const { start, end, flags } of mm.vmas) {
+      if ((flags & VM_ACCOUNT) !== 0) this.#committed += (end - start) / PAGE_SIZE;
+    }
     const { frames } = mm.phys;
     const rss = new Int32Array(mm.rss.length);
     let tables = 0;
@@ -103,6 +128,9 @@ class Validation {
       this.#refs[table]++;
       this.#stat[NR_PAGETABLE]++;
       if ((frames.flags[table] & PG_TABLE) === 0) this.#found(`table in frame ${table} is not marked as one`);
+      const span = PAGE_SIZE * PTRS_PER_TABLE ** (level + 1);
+      if (table !== mm.pageTable.pgd && mm.vmas.findIntersection(addr, addr + span) === null)
+        this.#found(`table ${table} of 0x${addr.toString(16)}, level ${level}, serves no mapping`);
       if (level === 0) this.#checkTable(mm, table, addr, rss);
     });
     if (tables !== mm.pageTable.tables) this.#found(`${mm.pageTable.tables} tables counted, ${tables} found`);
@@ -121,9 +149,16 @@ class Validation {
       const addr = base + index * PAGE_SIZE;
       const vma = mm.vmas.lookup(addr);
       if (vma === null) this.#found(`PTE of 0x${addr.toString(16)} lies in no mapping`);
+      else if (word === PTE_GUARD) this.#checkGuard(vma, addr, u32[pte + 1]);
       else if ((word & PTE_PRESENT) === 0) this.#found(`PTE of 0x${addr.toString(16)} is a swap entry`);
       else this.#checkPte(vma, addr, word, u32[pte + 1], rss);
     }
+  }
+
+  #checkGuard(vma: VmArea, addr: Vaddr, second: number): void {
+    const at = `guard marker at 0x${addr.toString(16)}`;
+    if (second !== 0) this.#found(`${at} names frame ${second}`);
+    if (vma.anonVma === null) this.#found(`${at}: its mapping has no anon_vma, so fork would lose it`);
   }
 
   #checkPte(vma: VmArea, addr: Vaddr, word: number, pfn: Pfn, rss: Int32Array): void {
@@ -138,12 +173,17 @@ class Validation {
     const flags = phys.frames.flags[pfn];
     this.#maps[pfn]++;
     this.#refs[pfn]++;
+    if ((vma.flags & VM_LOCKED) !== 0) this.#locks[pfn]++;
     rss[mmCounter(flags)]++;
     const page = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
     if (phys.frames.index[pfn] !== page)
       this.#found(`${at}: frame ${pfn} has index ${phys.frames.index[pfn]}, not ${page}`);
     const owner = phys.owners.get(phys.frames.mapping[pfn]);
     if ((flags & PG_ANON) !== 0) {
+      const isListed = (flags & PG_LRU) !== 0;
+      if (isLazyFree(flags) && !isListed) this.#found(`${at}: frame ${pfn} was given up, but is on no list`);
+      if (!isLazyFree(flags) && isListed && (flags & PG_UNEVICTABLE) === 0)
+        this.#found(`${at}: anonymous frame ${pfn} is on a list without being given up`);
       if (!(owner instanceof AnonVma)) this.#found(`${at}: anonymous frame ${pfn} has no anon_vma`);
       else if (!leadsTo(owner, vma, page))
         this.#found(`${at}: the anon_vma of frame ${pfn} does not lead back`);
@@ -184,17 +224,24 @@ class Validation {
       }
       pfn = mapping.pages.next(index + 1);
     }
+    const { host } = mapping;
+    if (host instanceof ShmemInode) {
+      this.#committed += host.isReserved ? pageAlign(host.size) / PAGE_SIZE : host.chargedPages;
+    }
     if (count !== mapping.pages.size)
       this.#found(`mapping ${mapping.id} counts ${mapping.pages.size} pages, has ${count}`);
   }
 
   #checkLru(): void {
     const { phys } = this.#kernel;
-    for (const list of [NR_INACTIVE_ANON, NR_ACTIVE_ANON, NR_INACTIVE_FILE, NR_ACTIVE_FILE, NR_UNEVICTABLE]) {
+    for (const list of [NR_INACTIVE_ANON, NR_ACTIVE_ANON, NR_INACTIVE_FILE, NR_ACTIVE_FILE]) {
       forEachLru(phys, list, (pfn) => {
         this.#stat[list]++;
         if ((phys.frames.flags[pfn] & PG_LRU) === 0)
           this.#found(`frame ${pfn} is on an LRU list without PG_LRU`);
+        const isFileList = list === NR_INACTIVE_FILE || list === NR_ACTIVE_FILE;
+        if (isFileList === ((phys.frames.flags[pfn] & PG_SWAPBACKED) !== 0))
+          this.#found(`frame ${pfn} is on ${VMSTAT_NAMES[list]}, which is not of its kind`);
       });
     }
   }
@@ -217,8 +264,28 @@ class Validation {
         this.#found(`frame ${pfn} has ${refCount[pfn]} references, ${this.#refs[pfn]} found`);
       if (mapCount[pfn] !== this.#maps[pfn])
         this.#found(`frame ${pfn} is mapped ${mapCount[pfn]} times, ${this.#maps[pfn]} found`);
+      this.#checkLocks(pfn);
       if (this.#maps[pfn] > 0) this.#stat[(flags[pfn] & PG_ANON) !== 0 ? NR_ANON_MAPPED : NR_FILE_MAPPED]++;
     }
+  }
+
+  /** A frame is locked in memory, off the lists, as often as PTEs of locked mappings name it. */
+  #checkLocks(pfn: Pfn): void {
+    const { flags, lruPrev } = this.#kernel.phys.frames;
+    const locks = this.#locks[pfn];
+    const wanted = locks > 0 ? PG_MLOCKED | PG_UNEVICTABLE | PG_LRU : 0;
+    const found = flags[pfn] & (PG_MLOCKED | PG_UNEVICTABLE | (locks > 0 ? PG_LRU : 0));
+    if (found !== wanted) this.#found(`frame ${pfn} is locked ${locks} times and has flags ${flags[pfn]}`);
+    if (locks === 0) return;
+    if (lruPrev[pfn] !== locks) this.#found(`frame ${pfn} counts ${lruPrev[pfn]} locks, ${locks} found`);
+    this.#stat[NR_MLOCK]++;
+    this.#stat[NR_UNEVICTABLE]++;
+  }
+
+  #checkCommit(): void {
+    const { committed, lost } = this.#kernel.phys.commit;
+    const found = this.#committed + lost;
+    if (committed !== found) this.#found(`${committed} pages are promised, ${found} found`);
   }
 
   #checkStat(): void {
@@ -229,6 +296,7 @@ class Validation {
       NR_INACTIVE_FILE,
       NR_ACTIVE_FILE,
       NR_UNEVICTABLE,
+      NR_MLOCK,
       NR_ANON_MAPPED,
       NR_FILE_MAPPED,
       NR_FILE_PAGES,

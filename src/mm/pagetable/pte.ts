@@ -6,6 +6,8 @@
  *           ┌─────────────────────┬─────┬─────┬───┬───┬───┬───┬───┬───┬───┬───┐
  *  present  │          0          │soft │spec.│ D │ A │ - │ U │ X │ W │ R │ 1 │    word 1: frame number
  *           ├─────────────────────┴─────┴─────┴───┴───┴───┴───┴───┴───┴───┼───┤
+ *  guard    │                              1                              │ 0 │    word 1: 0
+ *           ├─────────────────────────────────────────────────────────────┼───┤
  *  swapped  │                     kind and swap type                      │ 0 │    word 1: swap offset
  *           └─────────────────────────────────────────────────────────────┴───┘
  *  none       all 64 bits zero
@@ -26,6 +28,8 @@ export const PTE_DIRTY: number = 1 << 7;
 export const PTE_SPECIAL: number = 1 << 8;
 export const PTE_SOFT_DIRTY: number = 1 << 9;
 export const PTE_PROT: number = PTE_READ | PTE_WRITE | PTE_EXEC;
+/** The whole word of a guard marker (MADV_GUARD_INSTALL): no frame, and every access is a SIGSEGV. */
+export const PTE_GUARD: number = 1 << 1;
 
 export const PTRS_PER_TABLE = 512;
 /** 32-bit words of one entry. */

@@ -6,46 +6,23 @@
  * decide: the scan begins with a small part of the inactive list, and takes in more with each round that does not yield
  * enough.
  *
- * ```
- *   tail of inactive ─▶ used since?  ──yes──▶ active, or another round
- *                          │ no
- *                     in use by a fault or I/O? ──yes──▶ another round
- *                          │ no
- *                     unmap ─▶ dirty? write back ─▶ out of the cache ─▶ free
- * ```
+ * What becomes of each page that the scan meets stands in shrink-page.ts.
  *
  * It runs inside any allocation. So it takes no page that somebody holds: whoever works on a page across an allocation
  * has a reference beside those of the cache and the PTEs, and a page that is being read is in no list yet. Anonymous
- * pages and those of tmpfs stay: there is no swap.
+ * pages and those of tmpfs stay: there is no swap. Only what a program gave up itself (MADV_FREE) is on the lists of file
+ * pages with them, and goes as they do.
  */
 
-import { BugError } from "../bug.ts";
-import { deleteFromPageCache, mappingPath } from "../filemap/page-cache.ts";
-import { writeDirtyRun } from "../filemap/writeback.ts";
-import {
-  activatePage,
-  deactivatePage,
-  LRU_ACTIVE_FILE,
-  LRU_INACTIVE_FILE,
-  lruRotate,
-  lruTail,
-} from "../frames/lru.ts";
-import { PG_DIRTY, PG_LOCKED, PG_WRITEBACK } from "../frames/page-flags.ts";
+import { deactivatePage, LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, lruRotate, lruTail } from "../frames/lru.ts";
 import type { PhysicalMemory, Reclaimer } from "../frames/physical-memory.ts";
-import type { Pfn } from "../page.ts";
 import { PGSCAN_DIRECT, PGSCAN_FILE, PGSTEAL_DIRECT, PGSTEAL_FILE } from "../trace/vmstat.ts";
-import { AddressSpace } from "../vfs/address-space.ts";
-import {
-  PAGEREF_ACTIVATE,
-  PAGEREF_KEEP,
-  PAGEREF_RECLAIM_CLEAN,
-  ReferenceCollector,
-} from "./page-referenced.ts";
-import { tryToUnmap } from "./try-to-unmap.ts";
+import { ReferenceCollector } from "./page-referenced.ts";
+import { shrinkPage } from "./shrink-page.ts";
 
 /** The first round scans the list's length shifted right by this (DEF_PRIORITY). */
 const DEF_PRIORITY = 12;
-/** Pages that a round scans at least, and that are written back in one go (SWAP_CLUSTER_MAX). */
+/** Pages that a round scans at least (SWAP_CLUSTER_MAX). */
 const CLUSTER = 32;
 
 export class Vmscan implements Reclaimer {
@@ -102,47 +79,12 @@ export class Vmscan implements Reclaimer {
       if (pfn === 0) break;
       stat[PGSCAN_DIRECT]++;
       stat[PGSCAN_FILE]++;
-      if (!this.#shrinkPage(pfn)) continue;
+      if (!shrinkPage(phys, pfn, this.#references)) continue;
       stat[PGSTEAL_DIRECT]++;
       stat[PGSTEAL_FILE]++;
       freed++;
     }
     return freed;
-  }
-
-  /** Frees one page, or moves it to where it belongs. Answers whether it is free. */
-  #shrinkPage(pfn: Pfn): boolean {
-    const phys = this.#phys;
-    const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
-    const inUse = (flags[pfn] & (PG_LOCKED | PG_WRITEBACK)) !== 0 || refCount[pfn] !== 1 + mapCount[pfn];
-    if (inUse) return this.#keep(pfn);
-    const references = this.#references.check(phys, pfn);
-    if (references === PAGEREF_ACTIVATE) return this.#activate(pfn);
-    if (references === PAGEREF_KEEP) return this.#keep(pfn);
-    if (references === PAGEREF_RECLAIM_CLEAN && (flags[pfn] & PG_DIRTY) !== 0) return this.#keep(pfn);
-    if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return this.#activate(pfn);
-    const mapping = phys.owners.get(owners[pfn]);
-    if (!(mapping instanceof AddressSpace))
-      throw new BugError("shrinkPage", `frame ${pfn} belongs to no file`);
-    if ((flags[pfn] & PG_DIRTY) !== 0) {
-      writeDirtyRun(mapping, index[pfn], CLUSTER);
-      if ((flags[pfn] & PG_DIRTY) !== 0 || refCount[pfn] !== 1) return this.#keep(pfn);
-    }
-    if (phys.tracer.enabled) {
-      phys.tracer.emit({ type: "drop", path: mappingPath(mapping), index: index[pfn], pages: 1 });
-    }
-    deleteFromPageCache(mapping, pfn);
-    return true;
-  }
-
-  #keep(pfn: Pfn): false {
-    lruRotate(this.#phys, pfn);
-    return false;
-  }
-
-  #activate(pfn: Pfn): false {
-    activatePage(this.#phys, pfn);
-    return false;
   }
 }
 

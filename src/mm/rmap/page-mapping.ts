@@ -7,15 +7,18 @@
  * What the frame itself counts is only how many PTEs there are.
  *
  * Invariant: `mapCount` is the number of present, not special PTEs that name the frame; NR_ANON_MAPPED and
- * NR_FILE_MAPPED count the frames for which it is not 0. References and Rss are the caller's.
+ * NR_FILE_MAPPED count the frames for which it is not 0. References and Rss are the caller's, and so is the lock that a
+ * page of a locked mapping has (mlock.ts), except in pageAddAnonRmap.
  */
 import { BugError } from "../bug.ts";
+import { mlockPage } from "../frames/mlock.ts";
 import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from "../trace/vmstat.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
+import { VM_LOCKED } from "../vma/vm-flags.ts";
 
 /**
  * A frame that no PTE maps yet becomes an anonymous page of `vma`, mapped at `addr`.
@@ -37,6 +40,7 @@ export function pageAddAnonRmap(
   frames.mapping[pfn] = exclusive ? anonVma.id : anonVma.root.id;
   frames.index[pfn] = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
   if (frames.mapCount[pfn]++ === 0) phys.stat[NR_ANON_MAPPED]++;
+  if ((vma.flags & VM_LOCKED) !== 0) mlockPage(phys, pfn);
 }
 
 /** One more process maps an anonymous page: it is nobody's alone any more (fork). */

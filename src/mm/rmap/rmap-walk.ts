@@ -10,7 +10,7 @@ import { AddressSpace } from "../vfs/address-space.ts";
 import { AnonVma } from "../vma/anon-vma.ts";
 import type { IntervalTree } from "../vma/interval-tree.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { zapFilePages, zapRange } from "./zap.ts";
+import { zapFilePages, zapPages } from "./zap.ts";
 
 /** What is to be done with each PTE. An object that is kept and reused, so that a walk allocates nothing. */
 export interface PteVisitor {
@@ -51,7 +51,7 @@ export function unmapMappingRange(mapping: AddressSpace, first: PgOff, last: PgO
     const vma = node.owner;
     const start = vma.start + Math.max(first - vma.pgoff, 0) * PAGE_SIZE;
     const end = Math.min(vma.end, vma.start + (last + 1 - vma.pgoff) * PAGE_SIZE);
-    if (evenCows) zapRange(vma.mm, vma, start, end);
+    if (evenCows) zapPages(vma.mm, vma, start, end);
     else zapFilePages(vma.mm, vma, start, end);
   }
 }

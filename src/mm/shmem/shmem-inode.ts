@@ -4,8 +4,12 @@
  * A file's pages are charged to its file system one by one as they appear; a file system with a size refuses the one
  * that is too many. Invariant, whenever no call is in progress: `chargedPages` of an inode equals its mapping's
  * `pages.size`, and the superblock's `usedPages` is the sum over its inodes.
+ *
+ * A file is also a promise of memory (Committed_AS). Shared anonymous memory promises its whole size when it is made;
+ * any other file, page by page, what it has.
  */
-import { PAGE_SIZE } from "../page.ts";
+import type { CommitAsker } from "../frames/commit.ts";
+import { PAGE_SIZE, pageAlign } from "../page.ts";
 import { S_IFDIR, S_IFMT, S_ISGID } from "../uapi/fcntl.ts";
 import { F_SEAL_SEAL, TMPFS_MAGIC } from "../uapi/fs.ts";
 import type { FileOperations } from "../vfs/file.ts";
@@ -19,6 +23,8 @@ export class ShmemInode extends Inode {
   declare readonly sb: ShmemSuperBlock;
   /** Pages of the file that the file system's size has been charged for. */
   chargedPages = 0;
+  /** Promised as a whole, by its size; else by its pages (no VM_NORESERVE). */
+  isReserved = false;
   /** A directory's names, in the order in which they were made. */
   readonly entries: Map<string, ShmemInode> = new Map();
   /** A symbolic link's target. */
@@ -77,9 +83,28 @@ export class ShmemSuperBlock implements SuperBlock {
     return inode;
   }
 
-  /** Takes one page of the size for `inode`; false when none is left. */
-  chargePage(inode: ShmemInode): boolean {
-    if (this.usedPages >= this.maxPages) return false;
+  /** Promises a whole file's size on behalf of `asker`; false: refused (shmem_acct_size). */
+  reserve(inode: ShmemInode, asker: CommitAsker | null): boolean {
+    if (!this.context.phys.commit.charge(pageAlign(inode.size) / PAGE_SIZE, asker)) return false;
+    inode.isReserved = true;
+    return true;
+  }
+
+  /** The end of a file that was reserved (shmem_unacct_size). */
+  unreserve(inode: ShmemInode): void {
+    if (!inode.isReserved) return;
+    this.context.phys.commit.uncharge(pageAlign(inode.size) / PAGE_SIZE);
+    inode.isReserved = false;
+  }
+
+  /** Takes one page of the size for `inode`, on behalf of `asker`; false when none is left (shmem_inode_acct_blocks). */
+  chargePage(inode: ShmemInode, asker: CommitAsker | null): boolean {
+    const { commit } = this.context.phys;
+    if (!inode.isReserved && !commit.charge(1, asker)) return false;
+    if (this.usedPages >= this.maxPages) {
+      if (!inode.isReserved) commit.uncharge(1);
+      return false;
+    }
     this.usedPages++;
     inode.chargedPages++;
     inode.blocks = inode.chargedPages * BLOCKS_PER_PAGE;
@@ -90,6 +115,7 @@ export class ShmemSuperBlock implements SuperBlock {
   recalc(inode: ShmemInode): void {
     const pages = inode.mapping?.pages.size ?? 0;
     this.usedPages += pages - inode.chargedPages;
+    if (!inode.isReserved) this.context.phys.commit.uncharge(inode.chargedPages - pages);
     inode.chargedPages = pages;
     inode.blocks = pages * BLOCKS_PER_PAGE;
   }

@@ -7,6 +7,7 @@
  */
 import { BugError } from "../bug.ts";
 import { addToPageCache } from "../filemap/page-cache.ts";
+import type { CommitAsker } from "../frames/commit.ts";
 import { PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { ENOMEM, ENOSPC } from "../uapi/errno.ts";
@@ -49,9 +50,13 @@ export function initShmemMapping(inode: ShmemInode): void {
 
 /**
  * The page at `index`, made where it is a hole (shmem_get_folio, SGP_CACHE): a frame with a reference for the caller,
- * or -ENOSPC, -ENOMEM.
+ * or -ENOSPC, -ENOMEM. `asker` is whose address space wants it, where that is known.
  */
-export function shmemGetPage(inode: ShmemInode, index: PgOff): Pfn | number {
+export function shmemGetPage(
+  inode: ShmemInode,
+  index: PgOff,
+  asker: CommitAsker | null = null,
+): Pfn | number {
   const mapping = cacheOf(inode);
   const { phys } = mapping;
   const cached = mapping.pages.load(index);
@@ -59,7 +64,7 @@ export function shmemGetPage(inode: ShmemInode, index: PgOff): Pfn | number {
     phys.getPage(cached);
     return cached;
   }
-  if (!inode.sb.chargePage(inode)) return -ENOSPC;
+  if (!inode.sb.chargePage(inode, asker)) return -ENOSPC;
   const pfn = phys.allocZeroedPage();
   if (pfn === 0) {
     inode.sb.recalc(inode);
@@ -76,7 +81,7 @@ export function shmemGetPage(inode: ShmemInode, index: PgOff): Pfn | number {
 function shmemFault(vmf: VmFault): number {
   const inode = shmemOf(fileOf(vmf.vma).inode);
   if (vmf.pgoff * PAGE_SIZE >= inode.size) return VM_FAULT_SIGBUS;
-  const pfn = shmemGetPage(inode, vmf.pgoff);
+  const pfn = shmemGetPage(inode, vmf.pgoff, vmf.vma.mm);
   if (pfn < 0) return pfn === -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
   vmf.page = pfn;
   return VM_FAULT_LOCKED;

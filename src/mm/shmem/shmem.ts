@@ -90,6 +90,8 @@ function shmemWritePage(inode: ShmemInode, from: IovIter, pos: number, wanted: n
   const pfn = shmemGetPage(inode, (pos - offset) / PAGE_SIZE);
   if (pfn < 0) return pfn;
   const { phys } = cacheOf(inode);
+  // As in genericFileWrite: the file reaches up to where the write begins before its source is faulted in.
+  if (pos > inode.size) inode.size = pos;
   const copied = from.copyFromIter(pfn * PAGE_SIZE + offset, wanted);
   if (copied > 0) {
     setPageDirty(phys, pfn);
@@ -203,6 +205,7 @@ function shmemEvict(inode: Inode): void {
   if (inode.mapping === null) return;
   truncateInodePages(inode.mapping, 0);
   shmem.sb.recalc(shmem);
+  shmem.sb.unreserve(shmem);
   inode.mapping.destroy();
   inode.mapping = null;
 }

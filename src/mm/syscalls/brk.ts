@@ -11,7 +11,6 @@ import { brkExpand } from "../vma/brk-area.ts";
 import { getUnmappedArea, vmStartGap } from "../vma/unmapped-area.ts";
 import { VM_LOCKED } from "../vma/vm-flags.ts";
 import { doMunmap } from "./munmap.ts";
-import { vmEnoughMemory } from "./overcommit.ts";
 import type { Task } from "./task.ts";
 
 /** Sets the break to `brk` where that is possible; answers the break that now holds. */
@@ -50,7 +49,6 @@ function moveBreak(mmu: Mmu, task: Task, brk: Vaddr): number {
   if (!mlockFutureOk(mm, mm.defFlags, grown)) return old;
   const above = mm.vmas.find(oldEnd);
   if (above !== null && newEnd + PAGE_SIZE > vmStartGap(above)) return old;
-  if (!vmEnoughMemory(mm.phys, grown / PAGE_SIZE)) return old;
   if (brkExpand(mm, oldEnd, grown, 0) !== 0) return old;
   mm.brk = brk;
   if ((mm.defFlags & VM_LOCKED) !== 0) mmPopulate(mmu, task, oldEnd, newEnd);

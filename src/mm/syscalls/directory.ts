@@ -148,7 +148,7 @@ export function sysReadlinkat(task: Task, dirfd: number, path: string): string |
   const dentry = path === "" ? start : pathLookup(walkContext(task), start, path, 0);
   if (typeof dentry === "number") return dentry;
   if (!isLnk(dentry.inode)) return path === "" ? -ENOENT : -EINVAL;
-  return dentry.inode.ops.readlink?.(dentry.inode) ?? -EINVAL;
+  return dentry.inode.ops.readlink?.(dentry.inode, task) ?? -EINVAL;
 }
 
 /** One entry of a directory, and the position behind it (d_off). */

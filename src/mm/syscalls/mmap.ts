@@ -6,6 +6,7 @@
  */
 import type { Mmu } from "../fault/mmu.ts";
 import { mmPopulate } from "../fault/populate.ts";
+import { OVERCOMMIT_NEVER } from "../frames/commit.ts";
 import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { newSharedAnonymousFile } from "../shmem/shared-anonymous.ts";
 import type { MappingType } from "../trace/events.ts";
@@ -24,6 +25,7 @@ import {
 import {
   MAP_ANONYMOUS,
   MAP_DENYWRITE,
+  MAP_DROPPABLE,
   MAP_EXECUTABLE,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
@@ -37,6 +39,7 @@ import {
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_STACK,
+  MAP_SYNC,
   MAP_TYPE,
   MAP_UNINITIALIZED,
   PROT_EXEC,
@@ -46,13 +49,18 @@ import {
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
 import { mayExpandVm, mlockFutureOk, vmStatAccount } from "../vma/accounting.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
+import { isAccountable, vmEnoughMemory } from "../vma/overcommit.ts";
 import { vmaSetPageProt } from "../vma/page-prot.ts";
 import { getUnmappedArea, roundHintToMin } from "../vma/unmapped-area.ts";
 import {
   VM_ACCOUNT,
+  VM_DONTDUMP,
+  VM_DONTEXPAND,
+  VM_DROPPABLE,
   VM_EXEC,
   VM_GROWSDOWN,
   VM_LOCKED,
+  VM_LOCKED_MASK,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
@@ -61,15 +69,17 @@ import {
   VM_NORESERVE,
   VM_READ,
   VM_SHARED,
+  VM_WIPEONFORK,
   VM_WRITE,
 } from "../vma/vm-flags.ts";
-import { allocVma, freeVma, vmaLink } from "../vma/vma-lifetime.ts";
+import { allocVma, freeVma, setVmaFlags, vmaLink } from "../vma/vma-lifetime.ts";
 import { vmaMergeNewRange } from "../vma/vma-merge.ts";
 import { fdGet } from "./fd.ts";
 import { splitAtEnds, unmapWhole } from "./munmap.ts";
-import { isAccountable, vmEnoughMemory } from "./overcommit.ts";
 import type { Task } from "./task.ts";
 
+/** Placement flags that x86-64 has besides (MAP_32BIT, MAP_ABOVE4G). */
+const X86_MAP_MASK: number = 0x40 | 0x80;
 /** The flags a MAP_SHARED_VALIDATE mapping may have (LEGACY_MAP_MASK), the two huge-page sizes included. */
 const LEGACY_MAP_MASK: number =
   MAP_SHARED |
@@ -112,7 +122,7 @@ export function sysMmap(
   if (!isPageAligned(offset)) return -EINVAL;
   if ((flags & MAP_ANONYMOUS) !== 0) {
     // There is no pool of huge pages to take from.
-    if ((flags & MAP_HUGETLB) !== 0) return -ENOMEM;
+    if ((flags & MAP_HUGETLB) !== 0) return (flags & MAP_TYPE) === MAP_DROPPABLE ? -EINVAL : -ENOMEM;
     return doMmap(mmu, task, null, addr, len, prot, flags, offset);
   }
   const file = fdGet(task, fd);
@@ -140,6 +150,10 @@ export function doMmap(
   if (length >= 2 ** 64) return -ENOMEM;
   if (mm.mapCount > mm.maxMapCount) return -ENOMEM;
   let pgoff = offset / PAGE_SIZE;
+  // A fixed address among the last 4095 bytes looks like an error number to Linux, and comes back as one.
+  if ((flags & MAP_FIXED) !== 0 && wanted > 2 ** 64 - PAGE_SIZE && length <= mm.arch.taskSize) {
+    return wanted - 2 ** 64;
+  }
   // A directory or a pipe has no page cache to ask for an alignment; it is refused below, after the search for a place.
   const mappable = file === null || file.inode.mapping === null ? null : file;
   const addr = getUnmappedArea(mm, wanted, length, pgoff, flags, mappable);
@@ -152,7 +166,7 @@ export function doMmap(
   if ((flags & MAP_LOCKED) !== 0 && mm.rlimitMemlock === 0 && !mm.capIpcLock) return -EPERM;
   if (!mlockFutureOk(mm, vmFlags, length)) return -EAGAIN;
   if (file !== null) {
-    const result = fileVmFlags(file, prot, flags, vmFlags, pgoff, length);
+    const result = fileVmFlags(file, prot, flags, vmFlags, pgoff, length, legacyMapMask(mm));
     if (result < 0) return result;
     vmFlags = result;
   } else {
@@ -162,6 +176,12 @@ export function doMmap(
         pgoff = 0;
         vmFlags |= VM_SHARED | VM_MAYSHARE;
         break;
+      case MAP_DROPPABLE:
+        // What may vanish at any time is not worth locking, reserving, inheriting or dumping.
+        if ((flags & MAP_LOCKED) !== 0 || (vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
+        vmFlags |= VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP;
+        pgoff = addr / PAGE_SIZE;
+        break;
       case MAP_PRIVATE:
         pgoff = addr / PAGE_SIZE;
         break;
@@ -169,7 +189,7 @@ export function doMmap(
         return -EINVAL;
     }
   }
-  if ((flags & MAP_NORESERVE) !== 0) vmFlags |= VM_NORESERVE;
+  if ((flags & MAP_NORESERVE) !== 0 && mm.phys.commit.mode !== OVERCOMMIT_NEVER) vmFlags |= VM_NORESERVE;
   const failed = mmapRegion(task, file, addr, length, vmFlags, pgoff);
   if (failed !== 0) return failed;
   if (mm.phys.tracer.enabled) traceMmap(task, file, addr, length, prot, flags, pgoff);
@@ -197,24 +217,27 @@ function mapToVmFlags(mm: MmStruct, flags: number): number {
   );
 }
 
+function legacyMapMask(mm: MmStruct): number {
+  return mm.arch.name === "x86-64" ? LEGACY_MAP_MASK | X86_MAP_MASK : LEGACY_MAP_MASK;
+}
+
 /** Checks a file mapping against the descriptor; the mapping's flags, or a negative errno. */
 function fileVmFlags(
   file: File,
   prot: number,
-  callerFlags: number,
+  flags: number,
   asked: number,
   pgoff: number,
   length: number,
+  validatedFlags: number,
 ): number {
-  let flags = callerFlags;
   let vmFlags = asked;
-  if (length > MAX_FILE_BYTES || pgoff > (MAX_FILE_BYTES - length) / PAGE_SIZE) return -EOVERFLOW;
+  if (length > MAX_FILE_BYTES || pgoff >= (MAX_FILE_BYTES - length) / PAGE_SIZE) return -EOVERFLOW;
   switch (flags & MAP_TYPE) {
     case MAP_SHARED:
     case MAP_SHARED_VALIDATE:
       // Plain MAP_SHARED has always ignored flags it does not know.
-      if ((flags & MAP_TYPE) === MAP_SHARED) flags &= LEGACY_MAP_MASK;
-      if ((flags & ~LEGACY_MAP_MASK & ~MAP_SHARED_VALIDATE) !== 0) return -EOPNOTSUPP;
+      if ((flags & MAP_TYPE) === MAP_SHARED_VALIDATE && (flags & ~validatedFlags) !== 0) return -EOPNOTSUPP;
       if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
       vmFlags |= VM_SHARED | VM_MAYSHARE;
       if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
@@ -227,6 +250,8 @@ function fileVmFlags(
   if ((file.mode & FMODE_READ) === 0) return -EACCES;
   if (file.ops.mmap === undefined) return -ENODEV;
   if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
+  // Storage that could be mapped itself would have to be memory; tmpfs does not look.
+  if ((flags & MAP_SYNC) !== 0 && file.inode.mapping?.canWriteback === true) return -EOPNOTSUPP;
   return vmFlags;
 }
 
@@ -247,18 +272,29 @@ function mmapRegion(
   if (failed !== 0) return failed;
   const replaced = mappedPages(mm, addr, end);
   if (!mayExpandVm(mm, vmFlags, pages - replaced)) return -ENOMEM;
+  let charged = 0;
   if (isAccountable(vmFlags)) {
-    if (!vmEnoughMemory(mm.phys, pages - replaced)) return -ENOMEM;
+    // What is replaced hands its promise on; the unmapping takes it back, so it has to be made again.
+    const inherited = replaced === 0 ? 0 : accountedPages(mm, addr, end);
+    if (!vmEnoughMemory(mm, pages - inherited)) return -ENOMEM;
+    mm.phys.commit.add(inherited);
+    charged = pages;
     vmFlags |= VM_ACCOUNT;
   }
   unmapWhole(mm, addr, end);
   const range = { start: addr, end, flags: vmFlags, pgoff, file, ops: null };
   if (vmaMergeNewRange(mm, range) === null) {
     const result = newMapping(task, range);
-    if (result !== 0) return result;
+    if (result !== 0) {
+      mm.phys.commit.uncharge(charged);
+      return result;
+    }
   }
   vmStatAccount(mm, vmFlags, pages);
-  if ((vmFlags & VM_LOCKED) !== 0) mm.lockedVm += pages;
+  if ((vmFlags & VM_LOCKED) !== 0) {
+    if ((vmFlags & (VM_DROPPABLE | VM_DONTEXPAND)) === 0) mm.lockedVm += pages;
+    else dropLock(mm, addr);
+  }
   return 0;
 }
 
@@ -271,13 +307,13 @@ function newMapping(
   let backing: File | null = null;
   if (range.file === null && (range.flags & VM_SHARED) !== 0) {
     const length = range.end - range.start;
-    if ((range.flags & VM_NORESERVE) === 0 && !vmEnoughMemory(mm.phys, length / PAGE_SIZE)) return -ENOMEM;
-    const made = newSharedAnonymousFile(task.fs.mounts, length);
+    const made = newSharedAnonymousFile(task.fs.mounts, length, range.flags, mm);
     if (typeof made === "number") return made;
     backing = made;
   }
   const file = backing ?? range.file;
-  const vma = allocVma(mm, { ...range, file });
+  // The spread is worth avoiding: private anonymous memory is what programs map most.
+  const vma = allocVma(mm, backing === null ? range : { ...range, file: backing });
   // The mapping holds a reference of its own.
   backing?.put();
   if (vma === null) return -ENOMEM;
@@ -291,6 +327,21 @@ function newMapping(
   vmaSetPageProt(vma);
   vmaLink(mm, vma);
   return 0;
+}
+
+/** Some kinds of memory are never locked, whatever mlockall(MCL_FUTURE) said. */
+function dropLock(mm: MmStruct, addr: Vaddr): void {
+  const vma = mm.vmas.lookup(addr);
+  if (vma !== null) setVmaFlags(vma, vma.flags & ~VM_LOCKED_MASK);
+}
+
+/** Pages of start … end whose mappings are promises. Precondition: no mapping reaches beyond an end. */
+function accountedPages(mm: MmStruct, start: Vaddr, end: Vaddr): number {
+  let pages = 0;
+  for (let vma = mm.vmas.find(start); vma !== null && vma.start < end; vma = vma.next) {
+    if ((vma.flags & VM_ACCOUNT) !== 0) pages += (vma.end - vma.start) / PAGE_SIZE;
+  }
+  return pages;
 }
 
 function mappedPages(mm: MmStruct, start: Vaddr, end: Vaddr): number {

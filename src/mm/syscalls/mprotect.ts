@@ -11,6 +11,7 @@ import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { EACCES, EINVAL, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_WRITE } from "../uapi/mman.ts";
 import { mayExpandVm, vmStatAccount } from "../vma/accounting.ts";
+import { vmEnoughMemory } from "../vma/overcommit.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import {
   VM_ACCESS_FLAGS,
@@ -25,7 +26,6 @@ import {
 import { setVmaFlags } from "../vma/vma-lifetime.ts";
 import { vmaModify } from "../vma/vma-modify.ts";
 import { protToVmFlags } from "./mmap.ts";
-import { vmEnoughMemory } from "./overcommit.ts";
 import type { Task } from "./task.ts";
 
 /** PROT_SEM: accepted and without effect on both architectures. */
@@ -42,7 +42,7 @@ export function sysMprotect(mmu: Mmu, task: Task, addr: Vaddr, len: number, prot
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
   if (!isPageAligned(addr)) return -EINVAL;
   if (len === 0) return 0;
-  let end = addr + pageAlign(len);
+  const end = addr + pageAlign(len);
   if (pageAlign(len) >= 2 ** 64 || end >= 2 ** 64) return -ENOMEM;
   if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) !== 0) return -EINVAL;
   let start: number = addr;
@@ -53,11 +53,8 @@ export function sysMprotect(mmu: Mmu, task: Task, addr: Vaddr, len: number, prot
     if ((vma.flags & VM_GROWSDOWN) === 0) return -EINVAL;
   } else {
     if (vma.start > start) return -ENOMEM;
-    if ((grows & PROT_GROWSUP) !== 0) {
-      end = vma.end;
-      // Stacks grow down on both architectures: nothing grows up.
-      return -EINVAL;
-    }
+    // Stacks grow down on both architectures: nothing grows up.
+    if ((grows & PROT_GROWSUP) !== 0) return -EINVAL;
   }
   for (let at = start; at < end; ) {
     vma = mm.vmas.lookup(at);
@@ -80,20 +77,26 @@ function mprotectFixup(mmu: Mmu, task: Task, vma: VmArea, start: Vaddr, end: Vad
   if (flags === old) return 0;
   const pages = (end - start) / PAGE_SIZE;
   let wanted = flags;
+  let charged = 0;
   if ((wanted & VM_WRITE) !== 0) {
     // Only what becomes data by this call is checked against the limit of data.
     if (!mayExpandVm(mm, wanted, pages) && mayExpandVm(mm, old, pages)) return -ENOMEM;
     if ((old & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
-      if (!vmEnoughMemory(mm.phys, pages)) return -ENOMEM;
+      if (!vmEnoughMemory(mm, pages)) return -ENOMEM;
+      charged = pages;
       wanted |= VM_ACCOUNT;
     }
   } else if ((old & VM_ACCOUNT) !== 0 && vma.isAnonymous && vma.anonVma === null) {
     wanted &= ~VM_ACCOUNT;
   }
   const area = vmaModify(mm, vma, start, end, wanted);
-  if (typeof area === "number") return area;
+  if (typeof area === "number") {
+    mm.phys.commit.uncharge(charged);
+    return area;
+  }
   setVmaFlags(area, wanted);
   changeProtection(area, start, end);
+  if ((old & VM_ACCOUNT) !== 0 && (wanted & VM_ACCOUNT) === 0) mm.phys.commit.uncharge(pages);
   if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) === VM_LOCKED && (wanted & VM_WRITE) !== 0) {
     mmPopulate(mmu, task, start, end);
   }

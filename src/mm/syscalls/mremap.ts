@@ -14,11 +14,13 @@ import type { Mmu } from "../fault/mmu.ts";
 import { movePageTables } from "../fault/move-page-tables.ts";
 import { mmPopulate } from "../fault/populate.ts";
 import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
+import { munlockRange } from "../rmap/mlock-range.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../uapi/mman.ts";
 import { mayExpandVm, mlockFutureOk, vmStatAccount } from "../vma/accounting.ts";
 import { unlinkAnonVmas } from "../vma/anon-vma.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
+import { vmEnoughMemory } from "../vma/overcommit.ts";
 import { getUnmappedArea } from "../vma/unmapped-area.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import {
@@ -34,7 +36,6 @@ import { copyVma } from "../vma/vma-copy.ts";
 import { setVmaFlags } from "../vma/vma-lifetime.ts";
 import { vmaMergeExtend } from "../vma/vma-merge.ts";
 import { doMunmap } from "./munmap.ts";
-import { vmEnoughMemory } from "./overcommit.ts";
 import type { Task } from "./task.ts";
 
 /** One remapping on its way (struct vma_remap_struct). */
@@ -204,7 +205,8 @@ function remapMove(mmu: Mmu, task: Task, remap: Remap): number {
     return vma === null || failed !== 0 ? failed : remapTo(mmu, task, remap, vma);
   }
   for (let seen = false; ; seen = true) {
-    const vma = mm.vmas.findIntersection(at, end);
+    // With DONTUNMAP the last mapping is still there when its part has moved.
+    const vma = at < end ? mm.vmas.findIntersection(at, end) : null;
     if (vma === null) return result;
     const from = Math.max(vma.start, start);
     if (!seen && start < from) return -EFAULT;
@@ -240,9 +242,14 @@ function expandInPlace(mmu: Mmu, task: Task, remap: Remap, vma: VmArea): number 
   const { mm, addr, oldLen, newLen } = remap;
   const delta = newLen - oldLen;
   const { flags } = vma;
-  if ((flags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(mm.phys, delta / PAGE_SIZE)) return -ENOMEM;
-  if (vmaMergeExtend(vma, delta) === null) return -ENOMEM;
+  const charged = (flags & VM_ACCOUNT) !== 0 ? delta / PAGE_SIZE : 0;
+  if (charged > 0 && !vmEnoughMemory(mm, charged)) return -ENOMEM;
+  if (vmaMergeExtend(vma, delta) === null) {
+    mm.phys.commit.uncharge(charged);
+    return -ENOMEM;
+  }
   vmStatAccount(mm, flags, delta / PAGE_SIZE);
+  if ((flags & VM_LOCKED) !== 0) mm.lockedVm += delta / PAGE_SIZE;
   populateIfLocked(mmu, task, flags, addr + oldLen, delta);
   return addr;
 }
@@ -264,33 +271,45 @@ function moveVma(mmu: Mmu, task: Task, remap: Remap, vma: VmArea): number {
   const vmFlags = vma.flags;
   const dontUnmap = (flags & MREMAP_DONTUNMAP) !== 0;
   if (mm.mapCount >= mm.maxMapCount - 3) return -ENOMEM;
-  const charged = dontUnmap ? newLen : newLen - oldLen;
-  if ((vmFlags & VM_ACCOUNT) !== 0 && !vmEnoughMemory(mm.phys, charged / PAGE_SIZE)) return -ENOMEM;
+  const isAccounted = (vmFlags & VM_ACCOUNT) !== 0;
+  const charged = isAccounted ? (dontUnmap ? newLen : newLen - oldLen) / PAGE_SIZE : 0;
+  if (isAccounted && !vmEnoughMemory(mm, charged)) return -ENOMEM;
   const copied = copyVma(vma, newAddr, newLen, vma.pgoff + (addr - vma.start) / PAGE_SIZE);
-  if (copied === null) return -ENOMEM;
+  if (copied === null) {
+    mm.phys.commit.uncharge(charged);
+    return -ENOMEM;
+  }
   vmStatAccount(mm, vmFlags, newLen / PAGE_SIZE);
   if ((vmFlags & VM_LOCKED) !== 0) mm.lockedVm += newLen / PAGE_SIZE;
   const moved = movePageTables(mm, addr, newAddr, oldLen);
   if (moved < oldLen) {
     // Back with what has moved; then the new mapping, empty again, goes as if it had never been.
     movePageTables(mm, newAddr, addr, moved);
+    // The unmapping takes back the whole length, where only the charge is to go.
+    if (isAccounted) mm.phys.commit.add(newLen / PAGE_SIZE - charged);
     doMunmap(mm, newAddr, newAddr + newLen);
     return -ENOMEM;
   }
   if (dontUnmap) {
     dontUnmapComplete(remap, copied.source, copied.area);
   } else if (oldLen > 0) {
-    const failed = doMunmap(mm, addr, addr + oldLen);
-    if (failed !== 0) return failed;
+    // The promise moves along, and must survive the unmapping.
+    if (isAccounted) mm.phys.commit.add(oldLen / PAGE_SIZE);
+    // A cut that can't be made leaves the old mapping there, empty. The move itself is done, and is what is answered.
+    doMunmap(mm, addr, addr + oldLen);
   }
   populateIfLocked(mmu, task, vmFlags, newAddr + oldLen, newLen - oldLen);
   return newAddr;
 }
 
-/** The old mapping stays, empty and no longer locked (dontunmap_complete). */
+/**
+ * The old mapping stays, empty where the pages went, and all of it is no longer locked (dontunmap_complete). Linux goes
+ * on counting it as locked, as VmLck shows.
+ */
 function dontUnmapComplete(remap: Remap, source: VmArea, area: VmArea): void {
   if ((source.flags & VM_LOCKED) !== 0) {
-    remap.mm.lockedVm -= remap.oldLen / PAGE_SIZE;
+    remap.mm.lockedVmLost += (source.end - source.start) / PAGE_SIZE;
+    munlockRange(remap.mm, source.start, source.end);
     setVmaFlags(source, source.flags & ~(VM_LOCKED | VM_LOCKONFAULT));
   }
   // With all its pages gone it need no longer be found from any.
@@ -300,7 +319,5 @@ function dontUnmapComplete(remap: Remap, source: VmArea, area: VmArea): void {
 }
 
 function populateIfLocked(mmu: Mmu, task: Task, flags: number, start: Vaddr, len: number): void {
-  if ((flags & VM_LOCKED) === 0) return;
-  task.mm.lockedVm += len / PAGE_SIZE;
-  mmPopulate(mmu, task, start, start + len);
+  if ((flags & VM_LOCKED) !== 0 && len > 0) mmPopulate(mmu, task, start, start + len);
 }

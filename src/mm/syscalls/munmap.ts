@@ -10,7 +10,7 @@ import { EINVAL, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { vmStatAccount } from "../vma/accounting.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_LOCKED, VM_SEALED } from "../vma/vm-flags.ts";
+import { VM_ACCOUNT, VM_LOCKED, VM_SEALED } from "../vma/vm-flags.ts";
 import { detachVma, removeVma } from "../vma/vma-lifetime.ts";
 import { splitVmaUnchecked } from "../vma/vma-split.ts";
 import type { Task } from "./task.ts";
@@ -44,14 +44,16 @@ export function doMunmap(mm: MmStruct, start: Vaddr, end: Vaddr): number {
 export function splitAtEnds(mm: MmStruct, start: Vaddr, end: Vaddr): number {
   const first = mm.vmas.findIntersection(start, end);
   if (first === null) return 0;
-  for (let vma: VmArea | null = first; vma !== null && vma.start < end; vma = vma.next) {
-    if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
-  }
   if (start > first.start) {
     // Cutting a hole makes one mapping more, before the unmapping makes any fewer.
     if (end < first.end && mm.mapCount >= mm.maxMapCount) return -ENOMEM;
+    if ((first.flags & VM_SEALED) !== 0) return -EPERM;
     const failed = splitVmaUnchecked(first, start, /* newBelow */ true);
     if (failed !== 0) return failed;
+  }
+  // A sealed mapping further up is met only now, with the first one split already: so maps shows it, as in Linux.
+  for (let vma: VmArea | null = first; vma !== null && vma.start < end; vma = vma.next) {
+    if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
   }
   const last = mm.vmas.lookup(end - 1);
   if (last !== null && last.end > end) return splitVmaUnchecked(last, end, /* newBelow */ false);
@@ -66,12 +68,14 @@ export function unmapWhole(mm: MmStruct, start: Vaddr, end: Vaddr): void {
   let vma: VmArea | null = first;
   for (; vma !== null && vma.start < end; vma = vma.next) zapRange(mm, vma, vma.start, vma.end);
   const after = vma;
-  mm.pageTable.freeRange(start, end, before?.end ?? 0, after?.start ?? mm.arch.taskSize);
+  // Above the last mapping nothing needs a table: not even the rest of the one that the end of user space falls into.
+  mm.pageTable.freeRange(start, end, before?.end ?? 0, after?.start ?? Number.POSITIVE_INFINITY);
   for (let gone: VmArea | null = first; gone !== null && gone !== after; ) {
     const next: VmArea | null = gone.next;
     const pages = (gone.end - gone.start) / PAGE_SIZE;
     vmStatAccount(mm, gone.flags, -pages);
     if ((gone.flags & VM_LOCKED) !== 0) mm.lockedVm -= pages;
+    if ((gone.flags & VM_ACCOUNT) !== 0) mm.phys.commit.uncharge(pages);
     detachVma(gone);
     removeVma(gone);
     gone = next;

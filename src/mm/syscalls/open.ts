@@ -129,5 +129,5 @@ export function sysIoctl(task: Task, fd: number, cmd: number, arg: number): numb
     task.files.setCloexec(fd, cmd === FIOCLEX);
     return 0;
   }
-  return file.ops.ioctl?.(file, cmd, arg) ?? -ENOTTY;
+  return file.ops.ioctl?.(file, cmd, arg, task) ?? -ENOTTY;
 }

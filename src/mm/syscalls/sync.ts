@@ -33,5 +33,8 @@ export function sysSync(task: Task): number {
 /** syncfs(2). */
 export function sysSyncfs(task: Task, fd: number): number {
   const file = fdGet(task, fd);
-  return file === undefined ? -EBADF : file.inode.sb.sync();
+  if (file === undefined) return -EBADF;
+  const { sb } = file.inode;
+  const untold = sb.takeUntoldError?.() ?? 0;
+  return sb.sync() || untold;
 }

@@ -37,6 +37,12 @@ const NAMES = [
   "pgsteal_file",
   "allocstall_normal",
   "oom_kill",
+  "unevictable_pgs_culled",
+  "unevictable_pgs_rescued",
+  "unevictable_pgs_mlocked",
+  "unevictable_pgs_munlocked",
+  "pglazyfree",
+  "pglazyfreed",
 ] as const;
 
 export type VmStatName = (typeof NAMES)[number];
@@ -74,6 +80,12 @@ export const PGSTEAL_DIRECT = 28;
 export const PGSTEAL_FILE = 29;
 export const ALLOCSTALL = 30;
 export const OOM_KILL = 31;
+export const UNEVICTABLE_PGCULLED = 32;
+export const UNEVICTABLE_PGRESCUED = 33;
+export const UNEVICTABLE_PGMLOCKED = 34;
+export const UNEVICTABLE_PGMUNLOCKED = 35;
+export const PGLAZYFREE = 36;
+export const PGLAZYFREED = 37;
 
 export type VmStat = Float64Array;
 

@@ -44,6 +44,11 @@ export class AddressSpace implements PageOwner {
   /** The last write-back error, and who has seen it. */
   wbErr: Errseq = 0;
 
+  /** Large mappings of the file are aligned to huge pages where the kernel has them (thp_get_unmapped_area). */
+  get hugeAligned(): boolean {
+    return this.host.sb.hugeAligned === true;
+  }
+
   constructor(phys: PhysicalMemory, host: Inode, ops: AddressSpaceOperations) {
     this.phys = phys;
     this.host = host;

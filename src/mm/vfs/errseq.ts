@@ -35,6 +35,11 @@ export function errseqCheck(current: Errseq, since: Errseq): number {
   return current === since ? 0 : -(current % SEEN);
 }
 
+/** The negative errno of an error that nobody has been told of yet, else 0. */
+export function errseqUntold(current: Errseq): number {
+  return isSeen(current) ? 0 : -(current % SEEN);
+}
+
 function isSeen(current: Errseq): boolean {
   return Math.floor(current / SEEN) % 2 === 1;
 }

@@ -10,7 +10,7 @@ import type { MappedFile } from "../vma/vm-operations.ts";
 import type { AddressSpace } from "./address-space.ts";
 import type { Dentry } from "./dentry.ts";
 import { type Errseq, errseqSample } from "./errseq.ts";
-import { type DirEntry, type Inode, igrab, iput } from "./inode.ts";
+import { type Actor, type DirEntry, type Inode, igrab, iput, KERNEL_ACTOR } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import { dPath } from "./path.ts";
 
@@ -36,7 +36,8 @@ export interface FileOperations {
   fsync?(file: File, start: number, end: number, datasync: boolean): number;
   fallocate?(file: File, mode: number, offset: number, len: number): number;
   readdir?(file: File): readonly DirEntry[] | number;
-  ioctl?(file: File, cmd: number, arg: number): number;
+  /** `caller` is whose memory `arg` may point into. */
+  ioctl?(file: File, cmd: number, arg: number, caller: Actor): number;
   /** POLLIN | POLLOUT … that would not block now. */
   poll?(file: File): number;
   /** A descriptor was closed (flush), and the last reference is gone (release). */
@@ -58,6 +59,8 @@ export class File implements MappedFile {
   refs = 1;
   /** The write-back error state that this description has already reported. */
   wbErr: Errseq;
+  /** Who opened it (f_cred): what it may show does not depend on who reads. */
+  opener: Actor = KERNEL_ACTOR;
   /** Private state of the kind of file. */
   data: unknown = undefined;
   /** Readahead state (file_ra_state): start, size, async part in pages; position of the last read in bytes, −1 at open. */

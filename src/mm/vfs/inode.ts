@@ -34,9 +34,10 @@ export interface InodeOperations {
     replaced: Inode | null,
     flags: number,
   ): number;
-  readlink?(inode: Inode): string | number;
+  /** `actor` is who asks: /proc/self leads each to itself. */
+  readlink?(inode: Inode, actor: Actor): string | number;
   /** For links that lead to an object rather than a path (/proc/PID/fd/N): where the walk goes on (nd_jump_link). */
-  jump?(inode: Inode): Dentry | number;
+  jump?(inode: Inode, actor: Actor): Dentry | number;
   /** All entries but "." and "..", in a stable order. */
   readdir?(dir: Inode): readonly DirEntry[] | number;
   /** Changes mode, owner, size or times; a size change also truncates the page cache. */
@@ -54,6 +55,15 @@ export interface Credentials {
   readonly uid: number;
   readonly gid: number;
 }
+
+/** Who acts, and in which process. */
+export interface Actor extends Credentials {
+  /** Absent: the kernel itself. */
+  readonly pid?: number;
+}
+
+/** The kernel, acting for nobody. */
+export const KERNEL_ACTOR: Actor = { uid: 0, gid: 0 };
 
 export interface DirEntry {
   readonly name: string;

@@ -6,6 +6,8 @@
  * transferred, or EFAULT where nothing was.
  */
 export interface IovIter {
+  /** Whether the bytes would lie outside user space, whatever is mapped (access_ok fails): the call answers EFAULT. */
+  readonly isOutside?: boolean;
   /** Bytes left. */
   readonly count: number;
   /** Copies up to n bytes from RAM at byte address `ram` to the destination and advances; answers how many. */

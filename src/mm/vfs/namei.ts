@@ -12,7 +12,7 @@
 import { EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from "../uapi/errno.ts";
 import { NAME_MAX, PATH_MAX } from "../uapi/fcntl.ts";
 import { type Dentry, dAdd, dDelete, dMove, isSubdir } from "./dentry.ts";
-import { type Credentials, isDir, isLnk } from "./inode.ts";
+import { type Actor, type Credentials, isDir, isLnk } from "./inode.ts";
 import { inodePermission, MAY_EXEC } from "./permission.ts";
 
 /** Follow a symbolic link in the last place too; the result must be a directory. */
@@ -23,7 +23,7 @@ export const LOOKUP_DIRECTORY = 2;
 const MAXSYMLINKS = 40;
 
 /** Who walks, and where its root and its working directory are. */
-export interface WalkContext extends Credentials {
+export interface WalkContext extends Actor {
   readonly root: Dentry;
   readonly cwd: Dentry;
   readonly umask: number;
@@ -122,12 +122,12 @@ export class PathWalk {
     if (this.#links++ >= MAXSYMLINKS) return -ELOOP;
     const { inode } = dentry;
     if (inode.ops.jump !== undefined) {
-      const target = inode.ops.jump(inode);
+      const target = inode.ops.jump(inode, this.#ctx);
       if (typeof target === "number") return target;
       this.at = target;
       return 0;
     }
-    const target = inode.ops.readlink?.(inode) ?? -EINVAL;
+    const target = inode.ops.readlink?.(inode, this.#ctx) ?? -EINVAL;
     if (typeof target === "number") return target;
     if (target === "") return -ENOENT;
     this.#enter(target);

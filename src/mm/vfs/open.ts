@@ -42,7 +42,7 @@ import { S_IALLUGO } from "../uapi/fs.ts";
 import { vfsTruncate } from "./attributes.ts";
 import { Dentry, dAdd } from "./dentry.ts";
 import { File, FMODE_PATH, FMODE_READ, FMODE_WRITE } from "./file.ts";
-import { type Inode, isDir, isLnk, isReg } from "./inode.ts";
+import { type Actor, type Inode, isDir, isLnk, isReg } from "./inode.ts";
 import {
   crossMounts,
   LOOKUP_DIRECTORY,
@@ -122,7 +122,7 @@ function openTmpfile(
   inode.linkable = (flags & O_EXCL) === 0;
   const dentry = new Dentry(`#${inode.ino}`, dir, inode);
   dentry.unhashed = true;
-  return openInode(dentry, inode, flags);
+  return openInode(ctx, dentry, inode, flags);
 }
 
 function openWalk(ctx: WalkContext, start: Dentry, path: string, flags: number, mode: number): File | number {
@@ -162,7 +162,7 @@ function createAndOpen(ctx: WalkContext, walk: PathWalk, flags: number, mode: nu
   const made = dir.inode.ops.create?.(dir.inode, walk.last, mode & ~ctx.umask, ctx) ?? -EPERM;
   if (typeof made === "number") return made;
   // The creator gets what it asked for, whatever the new file's mode says; and there is nothing to truncate.
-  return openInode(dAdd(dir, walk.last, made), made, flags);
+  return openInode(ctx, dAdd(dir, walk.last, made), made, flags);
 }
 
 /** do_open and may_open: what exists is opened, if this caller may. */
@@ -180,7 +180,7 @@ function openFound(ctx: WalkContext, dentry: Dentry, flags: number, trailingSlas
   const denied = inodePermission(ctx, inode, mask);
   if (denied !== 0) return denied;
   if ((flags & O_NOATIME) !== 0 && !isOwner(ctx, inode)) return -EPERM;
-  const file = openInode(dentry, inode, flags);
+  const file = openInode(ctx, dentry, inode, flags);
   if (typeof file === "number" || !truncates) return file;
   const failed = vfsTruncate(inode, 0, Number.POSITIVE_INFINITY, /* touchesTimes */ true);
   if (failed === 0) return file;
@@ -189,11 +189,12 @@ function openFound(ctx: WalkContext, dentry: Dentry, flags: number, trailingSlas
 }
 
 /** An open file for an inode that the caller may open so: do_dentry_open. */
-export function openInode(dentry: Dentry, inode: Inode, flags: number): File | number {
+export function openInode(opener: Actor, dentry: Dentry, inode: Inode, flags: number): File | number {
   if ((inode.mode & S_IFMT) === S_IFSOCK) return -ENXIO;
   // Access mode 3 opens for neither reading nor writing (OPEN_FMODE).
   const mode = ((flags & O_ACCMODE) + 1) & (FMODE_READ | FMODE_WRITE);
   const file = new File(dentry, inode, mode, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), RA_PAGES);
+  file.opener = opener;
   const failed = inode.ops.open?.(inode, file) ?? 0;
   if (failed === 0) return file;
   file.put();

@@ -150,6 +150,14 @@ const pipeOps: FileOperations = {
   },
 };
 
+/** A further open of an end, through its link in /proc/PID/fd. */
+function openEnd(_inode: Inode, file: File): number {
+  const pipe = pipeIn(file);
+  if ((file.mode & FMODE_READ) !== 0) pipe.readers++;
+  if ((file.mode & FMODE_WRITE) !== 0) pipe.writers++;
+  return 0;
+}
+
 class PipeSuperBlock implements SuperBlock {
   readonly fsName = "pipefs";
   readonly magic: number = PIPEFS_MAGIC;
@@ -176,7 +184,7 @@ export function newPipe(mounts: MountNamespace, flags: number): readonly [File, 
   // Packet mode keeps the boundaries of writes: not built.
   if ((flags & O_DIRECT) !== 0) return -EINVAL;
   const sb = mounts.kernMount(pipeFs) as PipeSuperBlock;
-  const inode = new Inode(sb, sb.nextIno++, S_IFIFO | 0o600, {}, pipeOps);
+  const inode = new Inode(sb, sb.nextIno++, S_IFIFO | 0o600, { open: openEnd }, pipeOps);
   inode.atimeNs = sb.now();
   inode.mtimeNs = inode.atimeNs;
   inode.ctimeNs = inode.atimeNs;

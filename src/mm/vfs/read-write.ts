@@ -2,7 +2,7 @@
  * read and write as every kind of file shares them (fs/read_write.c): modes, positions, limits; the transfer itself is
  * the file's own operation.
  */
-import { EBADF, EFBIG, EINVAL, EISDIR, ENXIO, ESPIPE } from "../uapi/errno.ts";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, ESPIPE } from "../uapi/errno.ts";
 import {
   MAX_LFS_FILESIZE,
   MAX_RW_COUNT,
@@ -53,6 +53,7 @@ export function vfsPwrite(file: File, from: IovIter, pos: number, limit: number)
 
 function readAt(file: File, to: IovIter, pos: number): number {
   if ((file.mode & FMODE_READ) === 0) return -EBADF;
+  if (to.isOutside === true) return -EFAULT;
   if (isDir(file.inode)) return -EISDIR;
   if (file.ops.read === undefined) return -EINVAL;
   return file.ops.read(file, to.count > MAX_RW_COUNT ? new LimitedIter(to, MAX_RW_COUNT) : to, pos);
@@ -61,6 +62,7 @@ function readAt(file: File, to: IovIter, pos: number): number {
 function writeAt(file: File, from: IovIter, pos: number, limit: number): number {
   if ((file.mode & FMODE_WRITE) === 0) return -EBADF;
   if (file.ops.write === undefined) return -EINVAL;
+  if (from.isOutside === true) return -EFAULT;
   let room = MAX_RW_COUNT;
   if (isReg(file.inode) && from.count > 0) {
     // generic_write_checks: what fits below the limit is written, a write that starts at it fails.

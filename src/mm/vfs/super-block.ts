@@ -25,6 +25,8 @@ export interface FileSystem {
 }
 
 export interface SuperBlock {
+  /** Its files ask for huge-page alignment of large mappings, as those of ext4 do. */
+  readonly hugeAligned?: boolean;
   readonly fsName: string;
   readonly dev: number;
   readonly root: Inode;
@@ -32,6 +34,11 @@ export interface SuperBlock {
   readonly magic: number;
   /** Writes every dirty inode to storage; 0 or the first negative errno. */
   sync(): number;
+  /**
+   * A write-back error of a file that was closed before anybody was told of it, as a negative errno, once; 0 for none.
+   * Absent: write-back can't fail.
+   */
+  takeUntoldError?(): number;
   /** Time stamps a mapping's or a write's change. */
   readonly now: () => number;
   /** Nothing may be changed (EROFS). */

@@ -2,11 +2,14 @@
  * mapFile: a real file as memory, for everyday TypeScript. Only the pages that are touched are read; only the pages that
  * were written go back; and no more RAM is used than was given, whatever the file's size.
  */
-import { basename, dirname, resolve } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import {
+  ENOENT,
   Kernel,
   MADV_POPULATE_WRITE,
   MAP_FIXED,
+  MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
   MS_SYNC,
@@ -18,6 +21,8 @@ import {
   PROT_WRITE,
   type Process,
 } from "../../mm/index.ts";
+import { checkValue } from "../../mm/kernel/errors.ts";
+import { hostCall } from "./host-error.ts";
 import { nodeFs } from "./node-fs.ts";
 
 export interface MapFileOptions {
@@ -35,6 +40,8 @@ const CHUNK_BYTES = 65536;
 /**
  * Maps the file at `path` (of the host). Throws a LinuxError: ENOENT, EACCES, EISDIR, … as open(2) and mmap(2) do.
  *
+ * The file is this mapping's while it is open: changes by others may go unseen, and a page is written back whole.
+ *
  * ```ts
  * using file = mapFile("data.bin", { writable: true });
  * file.write(10, new Uint8Array([1, 2, 3]));
@@ -42,18 +49,38 @@ const CHUNK_BYTES = 65536;
  * ```
  */
 export function mapFile(path: string, options: MapFileOptions = {}): FileMapping {
-  const full = resolve(path);
+  const full = followLinks(path);
   const kernel = new Kernel({
     root: nodeFs(dirname(full)),
     ram: options.ram ?? 64 * 2 ** 20,
     now: hostClock,
   });
-  const process = kernel.spawn({ comm: "mapFile" });
-  const writable = options.writable ?? false;
-  const create = options.length === undefined ? 0 : O_CREAT;
-  const fd = process.open(`/${basename(full)}`, writable ? O_RDWR | create : O_RDONLY, 0o644);
-  if (options.length !== undefined) process.ftruncate(fd, options.length);
-  return FileMapping.open(process, fd, writable);
+  try {
+    const process = kernel.spawn({ comm: "mapFile" });
+    const writable = options.writable ?? false;
+    const create = options.length === undefined ? 0 : O_CREAT;
+    const fd = process.open(`/${basename(full)}`, writable ? O_RDWR | create : O_RDONLY, 0o644);
+    if (options.length !== undefined) process.ftruncate(fd, options.length);
+    return FileMapping.open(process, fd, writable);
+  } catch (error) {
+    letGo(kernel);
+    throw error;
+  }
+}
+
+/** Where the path leads on the host. The kernel is given that folder only, out of which no link would lead. */
+function followLinks(path: string): string {
+  const full = resolve(path);
+  const file = hostCall(() => realpathSync.native(full));
+  if (file !== -ENOENT) return checkValue("open", file, path);
+  // To be made, perhaps, in a folder that is there.
+  const folder = hostCall(() => realpathSync.native(dirname(full)));
+  return join(checkValue("open", folder, path), basename(full));
+}
+
+/** Closes what the kernel's file systems hold open on the host. */
+function letGo(kernel: Kernel): void {
+  for (const sb of kernel.mounts.superBlocks()) sb.umount?.();
 }
 
 /** Nanoseconds since the epoch. */
@@ -64,7 +91,19 @@ function hostClock(): number {
 /** What several mappings of one file share: who must get a copy before a page changes. */
 interface SharedState {
   readonly kernel: Kernel;
+  /** Mappings and snapshots that are not closed: the last one to go ends the kernel. */
+  open: number;
   readonly snapshots: Set<FileMapping>;
+}
+
+/**
+ * A fork sees the shared pages; mapped privately at the same place they become its own on writing. Without a promise of
+ * memory for all of them: the file may be larger than RAM, and few of its pages are ever copied.
+ */
+function mapPrivately(process: Process, address: number, length: number): void {
+  const fd = [...process.files.entries()][0]?.[0] ?? -1;
+  process.munmap(address, length);
+  process.mmap(address, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0);
 }
 
 /** A mapped file, or a snapshot of one. */
@@ -92,6 +131,7 @@ export class FileMapping implements Disposable, Iterable<Uint8Array> {
     this.writable = writable;
     this.#shared = shared;
     this.#isSnapshot = isSnapshot;
+    shared.open++;
   }
 
   /** For mapFile: maps the whole of an open file. */
@@ -100,7 +140,7 @@ export class FileMapping implements Disposable, Iterable<Uint8Array> {
     const prot = PROT_READ | (writable ? PROT_WRITE : 0);
     // A file of length 0 has nothing to map.
     const address = length === 0 ? 0 : process.mmap(0, length, prot, MAP_SHARED, fd, 0);
-    const shared = { kernel: process.kernel, snapshots: new Set<FileMapping>() };
+    const shared = { kernel: process.kernel, open: 0, snapshots: new Set<FileMapping>() };
     return new FileMapping(process, address, length, writable, shared, /* isSnapshot */ false);
   }
 
@@ -133,11 +173,11 @@ export class FileMapping implements Disposable, Iterable<Uint8Array> {
   snapshot(): FileMapping {
     this.#check(0, 0);
     const process = this.#process.fork();
-    if (!this.#isSnapshot && this.length > 0) {
-      // The fork sees the shared pages; mapped privately at the same place they become its own on writing.
-      const fd = [...process.files.entries()][0]?.[0] ?? -1;
-      process.munmap(this.#address, this.length);
-      process.mmap(this.#address, this.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0);
+    try {
+      if (!this.#isSnapshot && this.length > 0) mapPrivately(process, this.#address, this.length);
+    } catch (error) {
+      process.exit();
+      throw error;
     }
     const snapshot = new FileMapping(
       process,
@@ -153,6 +193,7 @@ export class FileMapping implements Disposable, Iterable<Uint8Array> {
 
   /** Copies of the contents in order, `size` bytes each but for the last. */
   *chunks(size: number = CHUNK_BYTES): IterableIterator<Uint8Array> {
+    if (!(size >= 1)) throw new RangeError(`a chunk has at least one byte, not ${size}`);
     for (let offset = 0; offset < this.length; offset += size) {
       yield this.read(offset, Math.min(size, this.length - offset));
     }
@@ -162,13 +203,17 @@ export class FileMapping implements Disposable, Iterable<Uint8Array> {
     return this.chunks();
   }
 
-  /** Writes back what is dirty and ends the mapping. Closing twice is fine. */
+  /** Writes back what is dirty and ends the mapping, also when writing fails. Closing twice is fine. */
   close(): void {
     if (!this.#open) return;
-    this.flush();
-    this.#open = false;
-    this.#shared.snapshots.delete(this);
-    this.#process.exit();
+    try {
+      this.flush();
+    } finally {
+      this.#open = false;
+      this.#shared.snapshots.delete(this);
+      this.#process.exit();
+      if (--this.#shared.open === 0) letGo(this.#shared.kernel);
+    }
   }
 
   [Symbol.dispose](): void {

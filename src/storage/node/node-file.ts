@@ -11,9 +11,12 @@ import { genericFileMmap } from "../../mm/filemap/filemap-fault.ts";
 import { genericFileWrite } from "../../mm/filemap/generic-write.ts";
 import { truncateInodePages, truncateSetsize } from "../../mm/filemap/truncate.ts";
 import { filemapWriteAndWaitRange, fileWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
+import { O_APPEND } from "../../mm/uapi/fcntl.ts";
+import { errseqUntold } from "../../mm/vfs/errseq.ts";
 import { type File, type FileOperations, FMODE_WRITE } from "../../mm/vfs/file.ts";
 import type { AttributeChange, Inode, InodeOperations } from "../../mm/vfs/inode.ts";
 import { isLnk, isReg } from "../../mm/vfs/inode.ts";
+import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { hostDo } from "./host-error.ts";
 import { nodeInode } from "./host-tree.ts";
 import type { NodeInode } from "./node-inode.ts";
@@ -35,10 +38,32 @@ function acquireFd(inode: NodeInode, wantsWrite: boolean): number {
   if (inode.fd >= 0 && (inode.fdWritable || !wantsWrite)) return 0;
   const fd = inode.sb.tree.open(inode, wantsWrite ? fs.constants.O_RDWR : fs.constants.O_RDONLY);
   if (fd < 0) return fd;
+  holdFd(inode, fd, wantsWrite);
+  return 0;
+}
+
+/** Inodes that may have changes which the host has not: those with a descriptor for writing. */
+const writableInodes = new Set<NodeInode>();
+
+/** Makes `fd` the inode's host descriptor, in place of the one that it has. */
+export function holdFd(inode: NodeInode, fd: number, isWritable: boolean): void {
   closeFd(inode);
   inode.fd = fd;
-  inode.fdWritable = wantsWrite;
-  return 0;
+  inode.fdWritable = isWritable;
+  if (!isWritable) return;
+  if (writableInodes.size === 0) process.once("exit", writeBackAtExit);
+  writableInodes.add(inode);
+}
+
+/** A program of the host's that ends without closing its mappings loses nothing, as it would not on Linux. */
+function writeBackAtExit(): void {
+  for (const inode of writableInodes) {
+    try {
+      writeBack(inode);
+    } catch {
+      // The others still can be written; there is nobody left to tell.
+    }
+  }
 }
 
 /** Closes the host descriptor, if there is one. */
@@ -46,14 +71,19 @@ export function closeFd(inode: NodeInode): void {
   if (inode.fd >= 0) fs.closeSync(inode.fd);
   inode.fd = -1;
   inode.fdWritable = false;
+  if (writableInodes.delete(inode) && writableInodes.size === 0) process.off("exit", writeBackAtExit);
 }
 
 function releaseRegular(file: File): void {
   if (file.data !== OPENED) return;
   const inode = nodeInode(file.inode);
   if (--inode.openFiles > 0) return;
-  // What has no name any more ends here, and need not be written. An error is in the mapping's wbErr.
-  if (inode.nlink > 0) writeBack(inode);
+  // What has no name any more ends here, and need not be written.
+  if (inode.nlink > 0) {
+    writeBack(inode);
+    // The next who opens the file hears of an error, and if there is none, the next sync of everything.
+    inode.sb.noteUntoldError(errseqUntold(inode.mapping?.wbErr ?? 0));
+  }
   closeFd(inode);
 }
 
@@ -62,8 +92,16 @@ export function writeBack(inode: NodeInode): number {
   if (inode.fd < 0) return 0;
   const failed =
     inode.mapping === null ? 0 : filemapWriteAndWaitRange(inode.mapping, 0, Number.POSITIVE_INFINITY);
+  if (inode.fdWritable && inode.size !== inode.hostSize) extendHost(inode);
   flushTimes(inode);
   return failed;
+}
+
+/** A file can have grown without a page to write: by a write beyond its end whose source was bad. */
+function extendHost(inode: NodeInode): void {
+  hostDo(() => {
+    if (fs.fstatSync(inode.fd).size < inode.size) fs.ftruncateSync(inode.fd, inode.size);
+  });
 }
 
 /** Write-back moved the host's mtime: puts the guest's there, which is when the bytes really changed. */
@@ -183,6 +221,12 @@ function evict(at: Inode): void {
   inode.mapping = null;
 }
 
+/** As generic_file_write; what is appended goes behind what others have appended on the host (nfs_file_write). */
+function writeRegular(file: File, from: IovIter, pos: number): number {
+  if ((file.flags & O_APPEND) !== 0) getattr(file.inode);
+  return genericFileWrite(file, from, pos);
+}
+
 /** What every inode can do. */
 export const nodeInodeOps: InodeOperations = { getattr, setattr, evict };
 
@@ -190,7 +234,7 @@ export const regularInodeOps: InodeOperations = { ...nodeInodeOps, open: openReg
 
 export const regularFileOps: FileOperations = {
   read: genericFileRead,
-  write: genericFileWrite,
+  write: writeRegular,
   mmap: genericFileMmap,
   fsync: fsyncRegular,
   release: releaseRegular,

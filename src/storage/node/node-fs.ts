@@ -10,7 +10,7 @@ import type { FileSystem, MountContext, StatFs, SuperBlock } from "../../mm/vfs/
 import { hostDo } from "./host-error.ts";
 import { HostTree } from "./host-tree.ts";
 import { directoryFileOps, directoryInodeOps, specialInodeOps, symlinkInodeOps } from "./node-directory.ts";
-import { closeFd, isOpenRegular, regularFileOps, regularInodeOps, writeBack } from "./node-file.ts";
+import { closeFd, holdFd, isOpenRegular, regularFileOps, regularInodeOps, writeBack } from "./node-file.ts";
 import { hostKey, NodeInode } from "./node-inode.ts";
 import { nodePageOps } from "./node-pages.ts";
 
@@ -41,6 +41,7 @@ export class NodeSuperBlock implements SuperBlock {
   readonly magic: number = NODEFS_MAGIC;
   readonly revalidates = true;
   readonly evictsUnused = true;
+  readonly hugeAligned = true;
   readonly readOnly: boolean;
   readonly dev: number;
   readonly now: () => number;
@@ -55,6 +56,8 @@ export class NodeSuperBlock implements SuperBlock {
   /** Inode numbers for files that lie on another device of the host than the root does. */
   readonly #foreignInos: Map<string, number> = new Map();
   #justCreated: NodeInode | null = null;
+  /** The first error that takeUntoldError has to tell: a negative errno, 0 for none. */
+  #untoldError = 0;
 
   constructor(directory: string, context: MountContext, options: NodeFsOptions) {
     this.readOnly = options.readOnly ?? false;
@@ -128,9 +131,7 @@ export class NodeSuperBlock implements SuperBlock {
   /** Leaves a new file's descriptor to the open that follows; if none does, it is closed by the next one. */
   keepForOpen(inode: NodeInode, fd: number): void {
     if (this.#justCreated?.openFiles === 0) closeFd(this.#justCreated);
-    closeFd(inode);
-    inode.fd = fd;
-    inode.fdWritable = true;
+    holdFd(inode, fd, /* isWritable */ true);
     this.#justCreated = inode;
   }
 
@@ -156,6 +157,17 @@ export class NodeSuperBlock implements SuperBlock {
       if (result === 0) result = failed;
     }
     return result;
+  }
+
+  /** Keeps a write-back error (negative errno, 0 for none) for takeUntoldError: its file has just been closed. */
+  noteUntoldError(error: number): void {
+    if (this.#untoldError === 0) this.#untoldError = error;
+  }
+
+  takeUntoldError(): number {
+    const error = this.#untoldError;
+    this.#untoldError = 0;
+    return error;
   }
 
   statfs(): StatFs {

@@ -1,0 +1,49 @@
+/**
+ * Frames of another process's memory for the kernel to work on (pin_user_pages_remote in mm/gup.c): made resident as by
+ * an access of that process, with its mappings' rights, and held so that reclaim leaves them alone.
+ */
+import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
+import { PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+import { VM_READ, VM_WRITE } from "../vma/vm-flags.ts";
+import { VM_FAULT_ERROR } from "../vma/vm-operations.ts";
+import type { FaultingTask } from "./faulting-task.ts";
+import type { Mmu } from "./mmu.ts";
+
+/**
+ * The frames of up to `count` pages from `addr` (page-aligned) on, with a reference each, which the caller drops. Fewer,
+ * perhaps none, when the next page can't be had. Faults are counted for `task`, who asks.
+ */
+export function pinUserPages(
+  mmu: Mmu,
+  task: FaultingTask,
+  mm: MmStruct,
+  addr: Vaddr,
+  count: number,
+  write: boolean,
+): Pfn[] {
+  const pinned: Pfn[] = [];
+  for (let page = 0; page < count; page++) {
+    const pfn = pinPage(mmu, task, mm, addr + page * PAGE_SIZE, write);
+    if (pfn === 0) break;
+    pinned.push(pfn);
+  }
+  return pinned;
+}
+
+function pinPage(mmu: Mmu, task: FaultingTask, mm: MmStruct, addr: Vaddr, write: boolean): Pfn {
+  // A stack does not grow by being looked at.
+  const vma = addr < mm.arch.taskSize ? mm.vmas.lookup(addr) : null;
+  if (vma === null || (vma.flags & (write ? VM_WRITE : VM_READ)) === 0) return 0;
+  const { u32 } = mmu.phys.ram;
+  const needed = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
+  for (;;) {
+    if ((mmu.faultIn(task, vma, addr, write) & VM_FAULT_ERROR) !== 0) return 0;
+    const pte = mm.pageTable.walk(addr);
+    if (pte !== 0 && (u32[pte] & needed) === needed) {
+      const pfn = u32[pte + 1];
+      mmu.phys.getPage(pfn);
+      return pfn;
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/** The settings of a booted kernel that /proc/sys shows, and that a change of reaches every process at once. */
+import type { Sysctl } from "../proc/proc-task.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+
+/** vm.max_map_count and vm.mmap_min_addr of a kernel that was not told otherwise. */
+const DEFAULT_MAX_MAP_COUNT = 65530;
+const DEFAULT_MMAP_MIN_ADDR = 65536;
+
+interface InitialSettings {
+  readonly maxMapCount?: number;
+  readonly mmapMinAddr?: number;
+  readonly randomize?: boolean;
+}
+
+export class KernelSysctl implements Sysctl {
+  readonly randomizesAddresses: boolean;
+  /** Whose address spaces keep copies, so that the paths that ask need not look here. */
+  readonly #processes: ReadonlyMap<number, { readonly mm: MmStruct }>;
+  #maxMapCount: number;
+  #mmapMinAddr: number;
+
+  constructor(initial: InitialSettings, processes: ReadonlyMap<number, { readonly mm: MmStruct }>) {
+    this.#processes = processes;
+    this.#maxMapCount = initial.maxMapCount ?? DEFAULT_MAX_MAP_COUNT;
+    this.#mmapMinAddr = initial.mmapMinAddr ?? DEFAULT_MMAP_MIN_ADDR;
+    this.randomizesAddresses = initial.randomize === true;
+  }
+
+  get maxMapCount(): number {
+    return this.#maxMapCount;
+  }
+
+  set maxMapCount(count: number) {
+    this.#maxMapCount = count;
+    for (const { mm } of this.#processes.values()) mm.maxMapCount = count;
+  }
+
+  get mmapMinAddr(): number {
+    return this.#mmapMinAddr;
+  }
+
+  set mmapMinAddr(addr: number) {
+    this.#mmapMinAddr = addr;
+    for (const { mm } of this.#processes.values()) mm.mmapMinAddr = addr;
+  }
+}

@@ -1,0 +1,86 @@
+/** /proc/meminfo: where all the memory is (meminfo_proc_show, fs/proc/meminfo.c). */
+import { PAGE_SIZE } from "../page.ts";
+import type { ProcHost } from "./proc-task.ts";
+import { kbLine, pagesKb } from "./text.ts";
+import { counter } from "./vmstat.ts";
+
+const VMALLOC_TOTAL_KB = 34359738367;
+const HUGE_PAGE_BYTES = 2 * 2 ** 20;
+
+export function procMeminfo(host: ProcHost): string {
+  const { phys } = host;
+  const of = (name: string): number => counter(host, name);
+  const pages = (label: string, count: number): string => kbLine(label, count * PAGE_SIZE);
+  const inactiveAnon = of("nr_inactive_anon");
+  const activeAnon = of("nr_active_anon");
+  const inactiveFile = of("nr_inactive_file");
+  const activeFile = of("nr_active_file");
+  const free = phys.buddy.freeFrames;
+  const swapCached = of("nr_swapcached");
+  return [
+    pages("MemTotal", phys.totalFrames),
+    pages("MemFree", free),
+    // No frames are held back: what is free or only caches a file can all be had.
+    pages("MemAvailable", free + inactiveFile + activeFile),
+    pages("Buffers", 0),
+    pages("Cached", of("nr_file_pages") - swapCached),
+    pages("SwapCached", swapCached),
+    pages("Active", activeAnon + activeFile),
+    pages("Inactive", inactiveAnon + inactiveFile),
+    pages("Active(anon)", activeAnon),
+    pages("Inactive(anon)", inactiveAnon),
+    pages("Active(file)", activeFile),
+    pages("Inactive(file)", inactiveFile),
+    pages("Unevictable", of("nr_unevictable")),
+    pages("Mlocked", of("nr_mlock")),
+    pages("SwapTotal", 0),
+    pages("SwapFree", 0),
+    pages("Zswap", 0),
+    pages("Zswapped", 0),
+    pages("Dirty", of("nr_dirty")),
+    pages("Writeback", of("nr_writeback")),
+    pages("AnonPages", of("nr_anon_pages")),
+    pages("Mapped", of("nr_mapped")),
+    pages("Shmem", of("nr_shmem")),
+    pages("KReclaimable", 0),
+    pages("Slab", 0),
+    pages("SReclaimable", 0),
+    pages("SUnreclaim", 0),
+    pages("KernelStack", 0),
+    pages("PageTables", of("nr_page_table_pages")),
+    pages("SecPageTables", 0),
+    pages("NFS_Unstable", 0),
+    pages("Bounce", 0),
+    pages("WritebackTmp", 0),
+    pages("CommitLimit", phys.commit.limit),
+    pages("Committed_AS", phys.commit.committed),
+    `VmallocTotal:   ${VMALLOC_TOTAL_KB} kB\n`,
+    pages("VmallocUsed", 0),
+    pages("VmallocChunk", 0),
+    pages("Percpu", 0),
+    pages("AnonHugePages", 0),
+    pages("ShmemHugePages", 0),
+    pages("ShmemPmdMapped", 0),
+    pages("FileHugePages", 0),
+    pages("FilePmdMapped", 0),
+    pages("Balloon", 0),
+    // Of the pool of huge pages these are counts, not sizes.
+    ...["HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp"].map(
+      (label) => `${`${label}:`.padEnd(16)}${"0".padStart(8)}\n`,
+    ),
+    kbLine("Hugepagesize", HUGE_PAGE_BYTES),
+    pages("Hugetlb", 0),
+    ...(host.arch.name === "x86-64"
+      ? [
+          `DirectMap4k:    ${pagesKb(phys.totalFrames)} kB\n`,
+          `DirectMap2M:    ${pagesKb(0)} kB\n`,
+          `DirectMap1G:    ${pagesKb(0)} kB\n`,
+        ]
+      : []),
+  ].join("");
+}
+
+/** /proc/swaps without a swap area. */
+export function procSwaps(): string {
+  return "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+}

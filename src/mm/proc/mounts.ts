@@ -1,0 +1,20 @@
+/** /proc/PID/mounts and /proc/filesystems: what is mounted where, and what can be (fs/proc_namespace.c). */
+import type { MountNamespace } from "../vfs/mount.ts";
+import { escapeChars } from "./text.ts";
+
+/** Device, directory, type and options, a line each. */
+export function procMounts(mounts: MountNamespace): string {
+  let text = "";
+  for (const { sb, path } of mounts.mounts()) {
+    const mode = sb.readOnly === true ? "ro" : "rw";
+    text += `${sb.fsName} ${escapeChars(path, " \t\n\\#")} ${sb.fsName} ${mode},relatime 0 0\n`;
+  }
+  return text;
+}
+
+/** The kinds of file systems, none of which needs a block device. */
+export function procFilesystems(mounts: MountNamespace): string {
+  const kinds = new Set(["proc", "tmpfs", "devtmpfs", "pipefs"]);
+  for (const { sb } of mounts.mounts()) kinds.add(sb.fsName);
+  return [...kinds].map((kind) => `nodev\t${kind}\n`).join("");
+}

@@ -1,0 +1,55 @@
+/**
+ * /proc as a file system: directories of processes, and files about the whole (fs/proc/root.c).
+ *
+ * Everything under it is text made from the state when it is read. The file system holds nothing of its own but inodes
+ * for what somebody has looked at.
+ */
+import { ENOENT } from "../uapi/errno.ts";
+import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
+import type { FileSystem } from "../vfs/super-block.ts";
+import { procMeminfo, procSwaps } from "./meminfo.ts";
+import { procFilesystems } from "./mounts.ts";
+import type { ProcHost } from "./proc-task.ts";
+import {
+  directoryNode,
+  fixedDirectory,
+  linkNode,
+  type ProcDirectory,
+  type ProcName,
+  ProcSuperBlock,
+} from "./proc-tree.ts";
+import { processDirectory } from "./process-directory.ts";
+import { sysctlDirectory } from "./sysctl.ts";
+import { textNode } from "./text-file.ts";
+import { procVmstat, procZoneinfo } from "./vmstat.ts";
+
+/** Ready to be mounted at /proc: `kernel.mount("/proc", procFs(kernel))`. */
+export function procFs(host: ProcHost): FileSystem {
+  return { name: "proc", mount: (context) => new ProcSuperBlock(context, rootDirectory(host)) };
+}
+
+function rootDirectory(host: ProcHost): ProcDirectory {
+  const { processes } = host;
+  const fixed = fixedDirectory({
+    filesystems: textNode(() => procFilesystems(host.mounts)),
+    meminfo: textNode(() => procMeminfo(host)),
+    mounts: linkNode(() => "self/mounts"),
+    // Whoever asks is led to its own directory.
+    self: linkNode((_inode, { pid }) => (pid === undefined || !processes.has(pid) ? -ENOENT : String(pid))),
+    swaps: textNode(procSwaps),
+    sys: directoryNode(sysctlDirectory(host)),
+    version: textNode(() => `${UTS_SYSNAME} version ${UTS_RELEASE} (faultline) ${UTS_VERSION}\n`),
+    vmstat: textNode(() => procVmstat(host)),
+    zoneinfo: textNode(() => procZoneinfo(host)),
+  });
+  const findProcess = (name: string): ProcName | undefined => {
+    // Only the way the number is written in a listing: "01" is no process.
+    const task = /^[1-9][0-9]*$/.test(name) ? processes.get(Number(name)) : undefined;
+    if (task === undefined) return undefined;
+    return { key: task, node: () => directoryNode(processDirectory(host, task), 0o555, task) };
+  };
+  return {
+    find: (name) => fixed.find(name) ?? findProcess(name),
+    names: () => [...fixed.names(), ...[...processes.keys()].sort((a, b) => a - b).map(String)],
+  };
+}

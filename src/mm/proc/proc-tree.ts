@@ -1,0 +1,179 @@
+/**
+ * The tree under /proc: inodes that are made when somebody looks, for things that come and go (fs/proc/inode.c, base.c).
+ *
+ * A directory is asked for a name each time that a path leads through it, and answers what stands there now: a node,
+ * with a key that says which thing it is. As long as the key is the same, so is the inode; when the thing is gone or
+ * another has its name, the old name is dropped, as if it had been removed.
+ */
+import { BugError } from "../bug.ts";
+import { EINVAL, ENOENT, EPERM } from "../uapi/errno.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../uapi/fcntl.ts";
+import { PROC_SUPER_MAGIC } from "../uapi/fs.ts";
+import { dDelete } from "../vfs/dentry.ts";
+import type { FileOperations } from "../vfs/file.ts";
+import { type Credentials, type DirEntry, dirEntryType, Inode, type InodeOperations } from "../vfs/inode.ts";
+import type { MountContext, SuperBlock } from "../vfs/super-block.ts";
+
+/** What stands under a name: how its inode behaves. */
+export interface ProcNode {
+  /** S_IF… and permission bits. */
+  readonly mode: number;
+  /** Whose it is; absent: root's. Asked again at each use, for a process may change its user. */
+  readonly owner?: Credentials;
+  readonly size?: number;
+  readonly ops?: InodeOperations;
+  readonly fops?: FileOperations;
+  /** For a directory. */
+  readonly directory?: ProcDirectory;
+}
+
+/** A node, and what it stands for. */
+export interface ProcName {
+  readonly key: unknown;
+  readonly node: () => ProcNode;
+}
+
+export interface ProcDirectory {
+  /** What `name` stands for now; undefined: nothing. */
+  find(name: string): ProcName | undefined;
+  /** All names, in order. */
+  names(): readonly string[];
+}
+
+/** A directory whose names never change. */
+export function fixedDirectory(nodes: Readonly<Record<string, ProcNode>>): ProcDirectory {
+  const byName = new Map(Object.entries(nodes));
+  const names = [...byName.keys()];
+  return {
+    find: (name) => {
+      const node = byName.get(name);
+      return node === undefined ? undefined : { key: node, node: () => node };
+    },
+    names: () => names,
+  };
+}
+
+/** A directory node. */
+export function directoryNode(directory: ProcDirectory, permissions = 0o555, owner?: Credentials): ProcNode {
+  return { mode: S_IFDIR | permissions, directory, ...(owner === undefined ? {} : { owner }) };
+}
+
+/** A symbolic link with a text that its reader may decide. */
+export function linkNode(readlink: NonNullable<InodeOperations["readlink"]>): ProcNode {
+  return { mode: S_IFLNK | 0o777, ops: { readlink } };
+}
+
+class ProcInode extends Inode {
+  readonly node: ProcNode;
+  /** Of a directory: the inodes of names that were asked for, with what they stood for. */
+  readonly made: Map<string, { readonly key: unknown; readonly inode: ProcInode }> = new Map();
+
+  constructor(sb: ProcSuperBlock, ino: number, node: ProcNode) {
+    const isDirectory = node.directory !== undefined;
+    super(sb, ino, node.mode, isDirectory ? DIRECTORY_OPS : { ...FILE_OPS, ...node.ops }, node.fops ?? {});
+    this.node = node;
+    this.nlink = isDirectory ? 2 : 1;
+    this.size = node.size ?? 0;
+    this.atimeNs = sb.now();
+    this.mtimeNs = this.atimeNs;
+    this.ctimeNs = this.atimeNs;
+    refresh(this);
+  }
+}
+
+export class ProcSuperBlock implements SuperBlock {
+  readonly fsName = "proc";
+  readonly magic: number = PROC_SUPER_MAGIC;
+  readonly dev: number;
+  readonly now: () => number;
+  readonly root: Inode;
+  readonly revalidates = true;
+  #nextIno = 1;
+
+  constructor(context: MountContext, root: ProcDirectory) {
+    this.dev = context.dev;
+    this.now = context.now;
+    this.root = new ProcInode(this, this.newIno(), directoryNode(root));
+  }
+
+  newIno(): number {
+    return this.#nextIno++;
+  }
+
+  sync(): number {
+    return 0;
+  }
+}
+
+const FILE_OPS: InodeOperations = {
+  getattr: refresh,
+  // Shells truncate what they write to; there is nothing to cut off.
+  setattr: (_inode, change) => (change.mode !== undefined ? -EPERM : 0),
+};
+
+const DIRECTORY_OPS: InodeOperations = {
+  ...FILE_OPS,
+  lookup: (dir, name) => lookup(procInode(dir), name) ?? -ENOENT,
+  readdir: (dir) => list(procInode(dir)),
+  create: () => -ENOENT,
+  mkdir: () => -ENOENT,
+  symlink: () => -ENOENT,
+  mknod: () => -ENOENT,
+  link: () => -EPERM,
+  unlink: () => -EPERM,
+  rmdir: () => -EPERM,
+  rename: () => -EPERM,
+};
+
+function procInode(inode: Inode): ProcInode {
+  if (!(inode instanceof ProcInode)) throw new BugError("procInode", `inode ${inode.ino} is not of /proc`);
+  return inode;
+}
+
+function lookup(dir: ProcInode, name: string): ProcInode | undefined {
+  const directory = directoryOf(dir);
+  const found = directory.find(name);
+  const known = dir.made.get(name);
+  if (found !== undefined && known !== undefined && known.key === found.key) {
+    refresh(known.inode);
+    return known.inode;
+  }
+  for (const [other, { key, inode }] of dir.made) {
+    if (directory.find(other)?.key !== key) forget(dir, other, inode);
+  }
+  if (found === undefined) return undefined;
+  const { sb } = dir;
+  if (!(sb instanceof ProcSuperBlock)) throw new BugError("lookup", "a directory of /proc is elsewhere");
+  const inode = new ProcInode(sb, sb.newIno(), found.node());
+  dir.made.set(name, { key: found.key, inode });
+  return inode;
+}
+
+/** What the name stood for is gone (proc_flush_pid): the memory of it goes too, unless somebody holds it open. */
+function forget(dir: ProcInode, name: string, inode: ProcInode): void {
+  dir.made.delete(name);
+  for (const alias of [...inode.aliases]) dDelete(alias);
+}
+
+function list(dir: ProcInode): DirEntry[] {
+  const entries: DirEntry[] = [];
+  for (const name of directoryOf(dir).names()) {
+    const inode = lookup(dir, name);
+    if (inode !== undefined) entries.push({ name, ino: inode.ino, type: dirEntryType(inode.mode & S_IFMT) });
+  }
+  return entries;
+}
+
+function directoryOf(dir: ProcInode): ProcDirectory {
+  const { directory } = dir.node;
+  if (directory === undefined) throw new BugError("directoryOf", `inode ${dir.ino} is no directory`);
+  return directory;
+}
+
+/** Brings the owner up to date (pid_revalidate). */
+function refresh(inode: Inode): number {
+  if (!(inode instanceof ProcInode)) return -EINVAL;
+  inode.uid = inode.node.owner?.uid ?? 0;
+  inode.gid = inode.node.owner?.gid ?? 0;
+  return 0;
+}

@@ -1,0 +1,78 @@
+/** /proc/PID/stat: a process in 52 numbers (do_task_stat, fs/proc/array.c). */
+import { PAGE_SIZE } from "../page.ts";
+import { RLIMIT_RSS } from "../uapi/mman.ts";
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from "../vma/mm-struct.ts";
+import { mmOf, type ProcTask } from "./proc-task.ts";
+import { stateOf } from "./status.ts";
+
+const SIGCHLD = 17;
+const PF_RANDOMIZE = 0x400000;
+const PF_FORKNOEXEC = 0x40;
+const DEFAULT_PRIORITY = 20;
+/** ~0ul: no limit. */
+const UNLIMITED = "18446744073709551615";
+
+/**
+ * @param mayInspect whether the reader may see addresses; else they are 0 (1 for the code's, as ever)
+ * @param randomized the kernel randomises address spaces
+ */
+export function procStat(
+  task: ProcTask,
+  readerPid: number | undefined,
+  mayInspect: boolean,
+  randomized: boolean,
+): string {
+  const mm = mmOf(task);
+  const shown = mayInspect ? mm : null;
+  const resident = mm === null ? 0 : mm.rss[MM_FILEPAGES] + mm.rss[MM_ANONPAGES] + mm.rss[MM_SHMEMPAGES];
+  const rssLimit = task.rlimits[RLIMIT_RSS].soft;
+  const code = mm === null ? [0, 0] : mayInspect ? [mm.startCode, mm.endCode] : [1, 1];
+  const flags =
+    (randomized ? PF_RANDOMIZE : 0) | (task.parent !== null && mm?.endCode === 0 ? PF_FORKNOEXEC : 0);
+  const fields = [
+    task.pid,
+    `(${task.comm})`,
+    stateOf(task, readerPid)[0],
+    task.parent?.pid ?? 0,
+    // Process group and session: of no process that is visible here.
+    0,
+    0,
+    // Terminal and its foreground group: none.
+    0,
+    -1,
+    flags,
+    task.minFlt,
+    task.childMinFlt,
+    task.majFlt,
+    task.childMajFlt,
+    // utime, stime, cutime, cstime: this room has no clock that runs.
+    0,
+    0,
+    0,
+    0,
+    DEFAULT_PRIORITY,
+    /* nice */ 0,
+    /* threads */ 1,
+    /* itrealvalue */ 0,
+    /* starttime */ 0,
+    mm === null ? 0 : mm.totalVm * PAGE_SIZE,
+    resident,
+    Number.isFinite(rssLimit) ? rssLimit : UNLIMITED,
+    ...code,
+    shown?.startStack ?? 0,
+    // kstkesp, kstkeip; pending, blocked, ignored and caught signals; wchan, nswap, cnswap.
+    ...[0, 0, 0, 0, 0, 0, 0, 0, 0],
+    SIGCHLD,
+    // processor, rt_priority, policy, delayacct_blkio_ticks, guest_time, cguest_time
+    ...[0, 0, 0, 0, 0, 0],
+    shown?.startData ?? 0,
+    shown?.endData ?? 0,
+    shown?.startBrk ?? 0,
+    shown?.argStart ?? 0,
+    shown?.argEnd ?? 0,
+    shown?.envStart ?? 0,
+    shown?.envEnd ?? 0,
+    mayInspect ? (task.exitStatus ?? 0) : 0,
+  ];
+  return `${fields.join(" ")}\n`;
+}

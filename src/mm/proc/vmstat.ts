@@ -1,0 +1,64 @@
+/** /proc/vmstat, and the same counters by zone and node: /proc/zoneinfo (mm/vmstat.c). */
+import { VMSTAT_NAMES } from "../trace/vmstat.ts";
+import type { ProcHost } from "./proc-task.ts";
+import { EVENT_ITEMS, NODE_ITEMS, NUMA_ITEMS, X86_ITEMS, ZONE_ITEMS } from "./vmstat-items.ts";
+
+const POSITION: ReadonlyMap<string, number> = new Map(VMSTAT_NAMES.map((name, index) => [name, index]));
+
+/** One "name value" a line. */
+export function procVmstat(host: ProcHost): string {
+  const items = [...ZONE_ITEMS, ...NUMA_ITEMS, ...NODE_ITEMS, ...EVENT_ITEMS];
+  if (host.arch.name === "x86-64") items.push(...X86_ITEMS);
+  // Linux keeps the last name for a counter that it dropped, and says so.
+  items.push("nr_unstable");
+  return items.map((name) => `${name} ${counter(host, name)}\n`).join("");
+}
+
+/** The one zone, with its node's counters before its own. */
+export function procZoneinfo(host: ProcHost): string {
+  const { totalFrames, buddy } = host.phys;
+  const fields: readonly (readonly [string, number])[] = [
+    ["boost", 0],
+    ["min", 0],
+    ["low", 0],
+    ["high", 0],
+    ["promo", 0],
+    ["spanned", totalFrames],
+    ["present", totalFrames],
+    ["managed", totalFrames],
+    ["cma", 0],
+  ];
+  const pageset: readonly string[] = [
+    "count:    0",
+    "high:     0",
+    "batch:    1",
+    "high_min: 0",
+    "high_max: 0",
+  ];
+  const item = (name: string): string => `\n      ${name.padEnd(12)} ${counter(host, name)}`;
+  return [
+    "Node 0, zone   Normal",
+    "\n  per-node stats",
+    ...NODE_ITEMS.map(item),
+    `\n  pages free     ${buddy.freeFrames}`,
+    ...fields.map(([name, count]) => `\n        ${name.padEnd(8)} ${count}`),
+    "\n        protection: (0, 0)",
+    ...ZONE_ITEMS.map(item),
+    ...NUMA_ITEMS.map(item),
+    "\n  pagesets",
+    "\n    cpu: 0",
+    ...pageset.map((line) => `\n              ${line}`),
+    "\n  vm stats threshold: 0",
+    "\n  node_unreclaimable:  0",
+    `\n  start_pfn:           ${host.phys.ram.firstPfn}`,
+    "\n",
+  ].join("");
+}
+
+/** The counter of that name; the zone's are the node's, there being one zone. */
+export function counter(host: ProcHost, name: string): number {
+  const index = POSITION.get(name) ?? POSITION.get(name.replace("nr_zone_", "nr_"));
+  if (index !== undefined) return host.phys.stat[index];
+  if (name === "nr_zone_write_pending") return counter(host, "nr_dirty") + counter(host, "nr_writeback");
+  return 0;
+}

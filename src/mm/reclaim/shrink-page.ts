@@ -1,0 +1,103 @@
+/**
+ * What reclaim does with one page (shrink_folio_list in mm/vmscan.c).
+ *
+ * ```
+ *                     in use by a fault or I/O? ──yes──▶ another round
+ *                          │ no
+ *                     used since? ──yes──▶ active, or another round
+ *                          │ no
+ *                     unmap ─▶ dirty? write back ─▶ out of the cache ─▶ free
+ *                          └─▶ given up by MADV_FREE, and not written since ─▶ free
+ * ```
+ */
+import { BugError } from "../bug.ts";
+import { deleteFromPageCache, mappingPath } from "../filemap/page-cache.ts";
+import { writeDirtyRun } from "../filemap/writeback.ts";
+import { activatePage, lruRotate } from "../frames/lru.ts";
+import { PG_DIRTY, PG_LOCKED, PG_REFERENCED, PG_SWAPBACKED, PG_WRITEBACK } from "../frames/page-flags.ts";
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { Pfn } from "../page.ts";
+import { isLazyFree, keepLazyFree } from "../rmap/lazy-free.ts";
+import { PGLAZYFREED } from "../trace/vmstat.ts";
+import { AddressSpace } from "../vfs/address-space.ts";
+import {
+  PAGEREF_ACTIVATE,
+  PAGEREF_KEEP,
+  PAGEREF_RECLAIM_CLEAN,
+  type ReferenceCollector,
+} from "./page-referenced.ts";
+import { tryToUnmap } from "./try-to-unmap.ts";
+
+/** Dirty pages that are written back in one go (SWAP_CLUSTER_MAX). */
+const CLUSTER = 32;
+
+/** Frees one page of the inactive file list, or moves it to where it belongs. Answers whether it is free. */
+export function shrinkPage(phys: PhysicalMemory, pfn: Pfn, collector: ReferenceCollector): boolean {
+  const { flags } = phys.frames;
+  if (isInUse(phys, pfn)) return keep(phys, pfn);
+  const references = collector.check(phys, pfn);
+  if (references === PAGEREF_ACTIVATE) return activate(phys, pfn);
+  if (references === PAGEREF_KEEP) return keep(phys, pfn);
+  if (references === PAGEREF_RECLAIM_CLEAN && (flags[pfn] & PG_DIRTY) !== 0) return keep(phys, pfn);
+  return takePage(phys, pfn, /* mayWrite */ true);
+}
+
+/**
+ * MADV_PAGEOUT of a page that is on a list: takes it, whether it was used or not. A dirty one is only unmapped: writing
+ * is left to write-back. Answers whether it is free.
+ */
+export function pageOut(phys: PhysicalMemory, pfn: Pfn): boolean {
+  if (isInUse(phys, pfn)) return keep(phys, pfn);
+  phys.frames.flags[pfn] &= ~PG_REFERENCED;
+  return takePage(phys, pfn, /* mayWrite */ false);
+}
+
+/** Whether somebody works on it: it has a reference beside those of its PTEs and its cache. */
+function isInUse(phys: PhysicalMemory, pfn: Pfn): boolean {
+  const { flags, refCount, mapCount } = phys.frames;
+  const cache = isLazyFree(flags[pfn]) ? 0 : 1;
+  return (flags[pfn] & (PG_LOCKED | PG_WRITEBACK)) !== 0 || refCount[pfn] !== cache + mapCount[pfn];
+}
+
+function takePage(phys: PhysicalMemory, pfn: Pfn, mayWrite: boolean): boolean {
+  const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
+  if (isLazyFree(flags[pfn])) return dropLazyFree(phys, pfn);
+  if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return activate(phys, pfn);
+  // A page of tmpfs could only go to swap.
+  if ((flags[pfn] & PG_SWAPBACKED) !== 0) return activate(phys, pfn);
+  const mapping = phys.owners.get(owners[pfn]);
+  if (!(mapping instanceof AddressSpace)) throw new BugError("shrinkPage", `frame ${pfn} belongs to no file`);
+  if ((flags[pfn] & PG_DIRTY) !== 0) {
+    if (!mayWrite) return activate(phys, pfn);
+    writeDirtyRun(mapping, index[pfn], CLUSTER);
+    if ((flags[pfn] & PG_DIRTY) !== 0 || refCount[pfn] !== 1) return keep(phys, pfn);
+  }
+  if (phys.tracer.enabled) {
+    phys.tracer.emit({ type: "drop", path: mappingPath(mapping), index: index[pfn], pages: 1 });
+  }
+  deleteFromPageCache(mapping, pfn);
+  return true;
+}
+
+/** A page that was given up goes, unless a PTE says that it was written since. */
+function dropLazyFree(phys: PhysicalMemory, pfn: Pfn): boolean {
+  const { flags } = phys.frames;
+  // Held, since no cache keeps it when its last PTE goes.
+  phys.getPage(pfn);
+  const isUnmapped = tryToUnmap(phys, pfn);
+  if (isUnmapped) phys.stat[PGLAZYFREED]++;
+  else if ((flags[pfn] & PG_DIRTY) !== 0) keepLazyFree(phys, pfn);
+  else activate(phys, pfn);
+  phys.putPage(pfn);
+  return isUnmapped;
+}
+
+function keep(phys: PhysicalMemory, pfn: Pfn): false {
+  lruRotate(phys, pfn);
+  return false;
+}
+
+function activate(phys: PhysicalMemory, pfn: Pfn): false {
+  activatePage(phys, pfn);
+  return false;
+}

@@ -1,0 +1,80 @@
+/**
+ * MADV_FREE: pages whose content the program can do without (madvise_free_pte_range in mm/madvise.c, folio_mark_lazyfree
+ * in mm/swap.c).
+ *
+ * Nothing is taken away at once. The PTE keeps its frame, but becomes clean, and the page loses PG_SWAPBACKED: it is now
+ * worth as little as a clean page of a file, and moves to the lists where reclaim looks for those. A store sets the dirty
+ * bit of the PTE, as any store does, and thereby takes the page back: reclaim finds the bit and leaves the page alone.
+ */
+import { lruAdd, lruDel } from "../frames/lru.ts";
+import {
+  PG_ACTIVE,
+  PG_ANON,
+  PG_DIRTY,
+  PG_REFERENCED,
+  PG_SWAPBACKED,
+  PG_SWAPCACHE,
+  PG_UNEVICTABLE,
+} from "../frames/page-flags.ts";
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
+import { PMD_SIZE } from "../pagetable/page-table.ts";
+import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WORDS } from "../pagetable/pte.ts";
+import { PGLAZYFREE } from "../trace/vmstat.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+
+/** Gives up the pages of start … end, which lies in the anonymous mapping `vma`, and flushes the TLB. */
+export function lazyFreeRange(vma: VmArea, start: Vaddr, end: Vaddr): void {
+  const { mm } = vma;
+  const { phys, pageTable } = mm;
+  const { u32 } = phys.ram;
+  for (let addr: number = start; addr < end; ) {
+    let pte = pageTable.walk(addr);
+    if (pte === 0) {
+      addr = pageTable.holeEnd;
+      continue;
+    }
+    const tableEnd = Math.min(addr - (addr & (PMD_SIZE - 1)) + PMD_SIZE, end);
+    for (; addr < tableEnd; addr += PAGE_SIZE, pte += PTE_WORDS) {
+      if ((u32[pte] & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT) continue;
+      const pfn = u32[pte + 1];
+      if (!cleanPage(phys, pfn)) continue;
+      u32[pte] &= ~(PTE_DIRTY | PTE_ACCESSED);
+      markLazyFree(phys, pfn);
+    }
+  }
+  mm.tlb.flushRange(start, end);
+}
+
+/** Makes the page itself clean. False where it is dirty for another process, too: then it is not this one's to give up. */
+function cleanPage(phys: PhysicalMemory, pfn: Pfn): boolean {
+  const { flags, mapCount } = phys.frames;
+  if ((flags[pfn] & (PG_DIRTY | PG_SWAPCACHE)) === 0) return true;
+  if (mapCount[pfn] !== 1 || (flags[pfn] & PG_SWAPCACHE) !== 0) return false;
+  flags[pfn] &= ~PG_DIRTY;
+  return true;
+}
+
+/** A page that is given up already, or may not leave memory, stays where it is. */
+function markLazyFree(phys: PhysicalMemory, pfn: Pfn): void {
+  const { flags } = phys.frames;
+  const now = flags[pfn];
+  if ((now & (PG_ANON | PG_SWAPBACKED)) !== (PG_ANON | PG_SWAPBACKED)) return;
+  if ((now & (PG_SWAPCACHE | PG_UNEVICTABLE)) !== 0) return;
+  lruDel(phys, pfn);
+  flags[pfn] &= ~(PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED);
+  lruAdd(phys, pfn);
+  phys.stat[PGLAZYFREE]++;
+}
+
+/** Whether `flags` (PG_…) are those of a page that was given up. */
+export function isLazyFree(flags: number): boolean {
+  return (flags & (PG_ANON | PG_SWAPBACKED)) === PG_ANON;
+}
+
+/** A page that was given up turned out to be in use: it is worth keeping again, and on no list (folio_set_swapbacked). */
+export function keepLazyFree(phys: PhysicalMemory, pfn: Pfn): void {
+  lruDel(phys, pfn);
+  const { flags } = phys.frames;
+  flags[pfn] = (flags[pfn] & ~(PG_ACTIVE | PG_REFERENCED)) | PG_SWAPBACKED;
+}

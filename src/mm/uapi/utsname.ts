@@ -1,0 +1,6 @@
+/** What uname(2) and /proc/sys/kernel say of the kernel: the Linux that Faultline stands for. */
+export const UTS_SYSNAME = "Linux";
+export const UTS_NODENAME = "faultline";
+export const UTS_RELEASE = "6.18.0";
+export const UTS_VERSION = "#1 SMP PREEMPT_DYNAMIC Faultline";
+export const UTS_DOMAINNAME = "(none)";

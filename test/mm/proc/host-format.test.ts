@@ -1,0 +1,63 @@
+/** The host's own files and Faultline's have the same names in the same order and columns; only the figures differ. */
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import { describe, expect, it } from "vitest";
+import { Kernel, procFs, X86_64 } from "../../../src/mm/index.ts";
+import { readAll } from "./steps.ts";
+
+const isJudge = os.platform() === "linux" && os.arch() === "x64" && os.release().startsWith("6.18.");
+
+describe.skipIf(!isJudge)(
+  `formats${isJudge ? "" : " (skipped: the host does not run Linux 6.18 on x86-64)"}`,
+  () => {
+    const kernel = new Kernel({ arch: X86_64 });
+    kernel.mount("/proc", procFs(kernel));
+    const process = kernel.spawn({ comm: "main" });
+
+    const both = (path: string): [guest: string[], host: string[]] => [
+      readAll(process, path).split("\n"),
+      readFileSync(path, "utf8").split("\n"),
+    ];
+    /** A line without its figures; what they are right-aligned in stays. */
+    const shape = (line: string): string =>
+      line.replace(/ *\b\d+( kB)?$/, (figure) => `<${Math.max(figure.length, 12)}>`);
+    const label = (line: string): string => line.split(/[:\s]/)[0];
+
+    it("meminfo", () => {
+      const [guest, host] = both("/proc/meminfo");
+      expect(guest.map(shape)).toEqual(host.map(shape));
+    });
+
+    it("vmstat", () => {
+      const [guest, host] = both("/proc/vmstat");
+      expect(guest.map(label)).toEqual(host.map(label));
+    });
+
+    it("status, but for what each of the processors adds", () => {
+      const [guest, host] = both("/proc/self/status");
+      expect(guest.map(label)).toEqual(host.map(label).filter((name) => name !== "x86_Thread_features"));
+      const separators = (lines: string[]): string[] => lines.map((line) => line.replace(/[^:\t]+/g, "w"));
+      expect(separators(guest).slice(16, 36)).toEqual(separators(host).slice(16, 36));
+    });
+
+    it("stat, statm, limits, swaps, smaps_rollup, zoneinfo", () => {
+      const words = (path: string): number[] => both(path).map((lines) => lines[0].split(" ").length);
+      for (const path of ["/proc/self/statm", "/proc/self/stat"]) expect(words(path)[0]).toBe(words(path)[1]);
+      const [limits, hostLimits] = both("/proc/self/limits");
+      expect(limits.map((line) => line.slice(0, 26))).toEqual(hostLimits.map((line) => line.slice(0, 26)));
+      expect(limits.map((line) => line.slice(68))).toEqual(hostLimits.map((line) => line.slice(68)));
+      const [swaps, hostSwaps] = both("/proc/swaps");
+      expect(swaps[0]).toBe(hostSwaps[0]);
+      const [rollup, hostRollup] = both("/proc/self/smaps_rollup");
+      expect(rollup.slice(1).map(shape)).toEqual(hostRollup.slice(1).map(shape));
+      const [zone, hostZone] = both("/proc/zoneinfo");
+      const first = hostZone.slice(0, hostZone.findIndex((line) => line.includes("cpu: 0")) + 6);
+      const tidy = (line: string): string =>
+        line
+          .replace(/[\d(), ]+$/, "")
+          .replace("DMA", "Normal")
+          .replace(/e +N/, "e N");
+      expect(zone.slice(0, first.length).map(tidy)).toEqual(first.map(tidy));
+    });
+  },
+);
