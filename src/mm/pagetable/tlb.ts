@@ -2,7 +2,8 @@
  * The translation look-aside buffers: who owns a slot, how an entry is filled, and how it is flushed.
  *
  * An address space gets one of a few slots in RAM when it becomes current, as it would get an ASID: switching between
- * processes flushes nothing, and the address space that was idle longest loses its slot to a newcomer.
+ * processes flushes nothing, and the one that became current longest ago loses its slot to a newcomer. The machine says
+ * so at every turn; the library's processes become current at a miss without a slot.
  *
  * Coherence rule: whoever lowers a PTE (unmaps, write-protects, cleans, moves it) flushes its page before it returns.
  * Raising a PTE needs no flush, since a tag that is missing only costs a walk.
@@ -88,7 +89,7 @@ export class TlbContext {
 /** Hands the slots out. */
 export class TlbPool {
   readonly #ram: Ram;
-  /** Owners of the slots, the longest idle first. */
+  /** Owners of the slots, by when they last became current. */
   readonly #owners: TlbContext[] = [];
 
   constructor(ram: Ram) {

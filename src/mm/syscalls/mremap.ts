@@ -198,12 +198,6 @@ function remapMove(mmu: Mmu, task: Task, remap: Remap): number {
   let target: number = newAddr;
   let lastEnd: number = start;
   let at: number = start;
-  // An old length of 0 still names one mapping: the one to be seen twice.
-  if (start === end) {
-    const vma = mm.vmas.lookup(start);
-    const failed = checkVma(remap, vma);
-    return vma === null || failed !== 0 ? failed : remapTo(mmu, task, remap, vma);
-  }
   for (let seen = false; ; seen = true) {
     // With DONTUNMAP the last mapping is still there when its part has moved.
     const vma = at < end ? mm.vmas.findIntersection(at, end) : null;

@@ -103,6 +103,20 @@ describe("fork", () => {
     expect(kernel.phys.owners.size).toBeLessThan(10);
   });
 
+  it("a page that is reused after a fork is looked for in its own mapping only (folio_move_anon_rmap)", () => {
+    const task = spawn();
+    mapAt(task, BASE, 1);
+    task.storeU8(BASE, 1);
+    const child = task.fork();
+    task.exit();
+    const { frames, ram } = task.kernel.phys;
+    const pfn = ram.u32[child.mm.pageTable.walk(BASE) + 1];
+    const own = child.mm.vmas.first?.anonVma?.id;
+    expect(frames.mapping[pfn]).not.toBe(own);
+    child.storeU8(BASE, 2);
+    expect(frames.mapping[pfn]).toBe(own);
+  });
+
   it("shared memory is shared by all of a family, before and after the first touch", () => {
     const task = spawn();
     const addr = task.mmap(0, 2 * P, RW, SHARED_ANON);
