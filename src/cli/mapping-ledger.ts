@@ -70,6 +70,9 @@ const MAX_GONE = 1000;
 
 const PROT_RW = 3;
 
+/** Names that the call which made the mapping does not know: the kernel gives them afterwards. */
+const LEARNT: ReadonlySet<string> = new Set(["[stack]", "[vdso]"]);
+
 export class MappingLedger {
   /** Accesses that no mapping served. */
   readonly unmapped: FaultCounts = newFaultCounts();
@@ -162,8 +165,8 @@ export class MappingLedger {
     const at = this.#firstEndingAfter(address);
     const piece = this.#live[at];
     if (piece !== undefined && piece.start <= address) {
-      // A mapping learns here that it serves as the stack. (What is called the heap may be a neighbour merged with it.)
-      if (mapping === "[stack]" && piece.record.name === "") piece.record.name = mapping;
+      // A mapping learns here what it serves as. (What is called the heap may be a neighbour merged with it.)
+      if (LEARNT.has(mapping) && piece.record.name === "") piece.record.name = mapping;
       return piece.record;
     }
     if (event.cause === "segv") return undefined;

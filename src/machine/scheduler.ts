@@ -32,6 +32,7 @@ import {
 } from "./cpu/hart.ts";
 import { exitGroup, stopGroup } from "./life/exit.ts";
 import { deliverSignals, type SignalEffects } from "./signals/deliver-signal.ts";
+import { ITIMER_REAL, rearmRealTimer, runIntervalTimers } from "./signals/interval-timer.ts";
 import { forceSignal } from "./signals/send-signal.ts";
 import { faultInfo } from "./signals/siginfo.ts";
 import type { FrameOwner } from "./signals/signal-frame.ts";
@@ -68,7 +69,6 @@ export class Scheduler {
   readonly #system: System;
   readonly #quantum: number;
   readonly #effects: SignalEffects;
-  #call: Call | undefined;
   /** The thread whose registers the hart holds. */
   #loaded: Thread | undefined;
 
@@ -79,6 +79,7 @@ export class Scheduler {
       terminate: (group, signal) => exitGroup(system, group, signal),
       stop: (group, signal) => stopGroup(system, group, signal),
       onDeliver: (thread, info) => {
+        rearmRealTimer(system, thread.group, info.signal);
         const { tracer } = system.kernel;
         if (!tracer.enabled) return;
         const { signal, code, address } = info;
@@ -91,6 +92,7 @@ export class Scheduler {
   turn(): Turn {
     const { threads } = this.#system;
     if (threads.length === 0) return DONE;
+    for (const { group } of threads) runIntervalTimers(this.#system, group);
     for (let i = 0; i < threads.length; i++) {
       const thread = threads[0];
       // To the end of the queue, whether it can run or not: a fixed order for all.
@@ -103,7 +105,11 @@ export class Scheduler {
     }
     let untilNs = Number.POSITIVE_INFINITY;
     for (const { wait, group } of threads) {
-      if (wait !== undefined && group.stopSignal === 0) untilNs = Math.min(untilNs, wait.deadlineNs);
+      // Nothing that comes with time lets a stopped process go on.
+      if (group.stopSignal !== 0) continue;
+      if (wait !== undefined) untilNs = Math.min(untilNs, wait.deadlineNs);
+      const alarm = group.timers[ITIMER_REAL];
+      if (alarm.isRunning) untilNs = Math.min(untilNs, alarm.expiresNs);
     }
     return untilNs === Number.POSITIVE_INFINITY ? STUCK : { kind: "idle", untilNs };
   }
@@ -213,9 +219,7 @@ export class Scheduler {
     const system = this.#system;
     const { hart } = system;
     const { tracer } = system.kernel;
-    this.#call ??= new Call(system, thread);
-    const call = this.#call;
-    call.thread = thread;
+    const call = new Call(system, thread);
     const nr = hart.getXU(A7);
     const entry = SYSCALLS[nr];
     const isFirstTry = thread.callState === undefined && thread.waitingIn === undefined;

@@ -6,6 +6,7 @@
  */
 import type { Process } from "../mm/kernel/process.ts";
 import { TASK_STATE_BYTES } from "./cpu/hart.ts";
+import { type IntervalTimer, newIntervalTimers } from "./signals/interval-timer.ts";
 import { PendingSignals, type SignalHandlers, ThreadSignals } from "./signals/signal-state.ts";
 import type { SigSet } from "./signals/sigset.ts";
 
@@ -67,6 +68,8 @@ export class ThreadGroup {
   handlers: SignalHandlers;
   /** Signals sent to the process as a whole. */
   readonly pending: PendingSignals = new PendingSignals();
+  /** By ITIMER_… */
+  readonly timers: readonly IntervalTimer[] = newIntervalTimers();
   /** What the parent is sent when the process ends; 0 for nothing. */
   readonly exitSignal: number;
   /** Path of the program (/proc/self/exe). */
@@ -88,6 +91,8 @@ export class ThreadGroup {
   hasExited = false;
   /** Whether it has registered for expedited membarriers. */
   hasMembarrier = false;
+  /** −20 … 19: kept and told back. */
+  nice = 0;
   /** Personality flags (ADDR_NO_RANDOMIZE and so on): kept and told back. */
   personality = 0;
 

@@ -42,6 +42,26 @@ export function isValidTimespec(time: Timespec): boolean {
 }
 
 /** struct timeval, 16 bytes: 0 tv_sec, 8 tv_usec. */
+export const TIMEVAL_BYTES = 16;
+
+export interface Timeval {
+  readonly seconds: number;
+  readonly microseconds: number;
+}
+
+export function getTimeval(from: StructView, at: number): Timeval {
+  return { seconds: from.s64(at), microseconds: from.s64(at + 8) };
+}
+
+/** Whether a timer takes it (timeval_valid): not negative, less than a second of microseconds. */
+export function isValidTimeval(time: Timeval): boolean {
+  return time.seconds >= 0 && time.microseconds >= 0 && time.microseconds < 1e6;
+}
+
+export function nsOfTimeval(time: Timeval): number {
+  return time.seconds * NS_PER_SECOND + time.microseconds * 1000;
+}
+
 export function putTimeval(to: StructView, at: number, ns: number): void {
   const { seconds, nanoseconds } = timespecOf(ns);
   to.put64(at, seconds).put64(at + 8, Math.floor(nanoseconds / 1000));

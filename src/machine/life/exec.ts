@@ -15,7 +15,8 @@ import { AT_FDCWD, O_RDONLY } from "../../mm/uapi/fcntl.ts";
 import { RLIMIT_STACK } from "../../mm/uapi/mman.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { isReg } from "../../mm/vfs/inode.ts";
-import { openPath } from "../../mm/vfs/open.ts";
+import { LOOKUP_FOLLOW, pathLookup } from "../../mm/vfs/namei.ts";
+import { openInode } from "../../mm/vfs/open.ts";
 import { dPath } from "../../mm/vfs/path.ts";
 import { inodePermission, MAY_EXEC } from "../../mm/vfs/permission.ts";
 import { vfsPread } from "../../mm/vfs/read-write.ts";
@@ -40,7 +41,7 @@ export interface ExecRequest {
   readonly env: readonly ProgramString[];
 }
 
-/** A program that can be started: found, readable, and of the right kind. Holds a reference to the file. */
+/** A program that can be started: found, executable, and of the right kind. Holds a reference to the file. */
 export interface PreparedExec {
   readonly request: ExecRequest;
   readonly file: File;
@@ -53,15 +54,19 @@ export function prepareExec(process: Process, request: ExecRequest): PreparedExe
   const start = startAt(process, AT_FDCWD, path);
   if (typeof start === "number") return start;
   const context = walkContext(process);
-  const file = openPath(context, start, path, O_RDONLY, 0);
+  const dentry = pathLookup(context, start, path, LOOKUP_FOLLOW);
+  if (typeof dentry === "number") return dentry;
+  // Kind and permission come before opening (may_open with MAY_EXEC), which may be impossible or have effects. Leave to
+  // read is not needed: the kernel reads the program, not the caller.
+  if (!isReg(dentry.inode)) return -EACCES;
+  const denied = inodePermission(context, dentry.inode, MAY_EXEC);
+  if (denied !== 0) return denied;
+  const file = openInode(context, dentry, dentry.inode, O_RDONLY);
   if (typeof file === "number") return file;
   const refuse = <T>(why: T): T => {
     file.put();
     return why;
   };
-  if (!isReg(file.inode)) return refuse(-EACCES);
-  const denied = inodePermission(context, file.inode, MAY_EXEC);
-  if (denied !== 0) return refuse(denied);
   const tooLarge = checkArgumentSize(path, argv, env, process.rlimits[RLIMIT_STACK].soft);
   if (tooLarge !== 0) return refuse(tooLarge);
   if (file.ops.mmap === undefined) return refuse(-ENOEXEC);

@@ -69,6 +69,7 @@ export function cloneProcess(system: System, parent: Thread, request: CloneReque
   child.processGroup = from.processGroup;
   child.session = from.session;
   child.personality = from.personality;
+  child.nice = from.nice;
   child.hasMembarrier = from.hasMembarrier;
   const thread = child.leader;
   thread.signals.copyFrom(parent.signals);

@@ -13,6 +13,7 @@ export const SIGKILL = 9;
 export const SIGUSR1 = 10;
 export const SIGSEGV = 11;
 export const SIGPIPE = 13;
+export const SIGALRM = 14;
 export const SIGTERM = 15;
 export const SIGCHLD = 17;
 export const SIGCONT = 18;
@@ -23,6 +24,8 @@ export const SIGTTOU = 22;
 export const SIGURG = 23;
 export const SIGXCPU = 24;
 export const SIGXFSZ = 25;
+export const SIGVTALRM = 26;
+export const SIGPROF = 27;
 export const SIGWINCH = 28;
 export const SIGSYS = 31;
 /** The first real-time signal of the kernel: from here on signals queue. */

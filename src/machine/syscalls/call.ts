@@ -1,6 +1,10 @@
 /**
  * One system call being served: its arguments, and the caller's memory.
  *
+ * Its caller never changes: what a waiting call leaves behind (a Wait's functions) runs while others make calls, and
+ * must go on to mean the one that waits. The arguments are no such thing: they are the hart's registers, and belong to
+ * somebody else by then.
+ *
  * On riscv64 the number is in a7, the arguments in a0 … a5, the answer in a0: a count or address, or a negative
  * errno. Each argument is read as what it is in C: an int is the low half of its register, sign-extended; an address
  * or size is 64 bits, see abi/bytes.ts.
@@ -25,7 +29,7 @@ export const REGISTERS_SET: number = Number.MIN_SAFE_INTEGER + 1;
 export class Call {
   readonly system: System;
   /** The caller. */
-  thread: Thread;
+  readonly thread: Thread;
 
   constructor(system: System, thread: Thread) {
     this.system = system;
@@ -67,7 +71,7 @@ export class Call {
     return new StructView(bytes);
   }
 
-  /** The path at argument i, which may be "" (getname with LOOKUP_EMPTY); or negative errno. */
+  /** The path at argument i, which may be "" (getname with LOOKUP_EMPTY); or negative errno: EILSEQ where it is not UTF-8. */
   path(i: number): string | number {
     return readUserString(this.system.mmu, this.process, this.u64(i), PATH_MAX);
   }

@@ -7,9 +7,11 @@ import {
   sysFchownat,
   sysUtimensat,
 } from "../../mm/syscalls/attributes.ts";
+import { sysFadvise64, sysReadahead } from "../../mm/syscalls/fadvise.ts";
 import { sysFallocate, sysFtruncate, sysTruncate } from "../../mm/syscalls/file-size.ts";
 import {
   sysClose,
+  sysCloseRange,
   sysDup,
   sysDup3,
   sysFcntl,
@@ -18,7 +20,7 @@ import {
   sysPipe2,
 } from "../../mm/syscalls/open.ts";
 import { sysFstat, sysFstatfs, sysNewfstatat, sysStatfs } from "../../mm/syscalls/stat.ts";
-import { sysFdatasync, sysFsync, sysSync, sysSyncfs } from "../../mm/syscalls/sync.ts";
+import { sysFdatasync, sysFsync, sysSync, sysSyncFileRange, sysSyncfs } from "../../mm/syscalls/sync.ts";
 import { EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../mm/uapi/fs.ts";
@@ -73,10 +75,24 @@ export const fileCalls: SyscallGroup = [
   [81, "sync", 0, (call) => sysSync(call.process)],
   [82, "fsync", 1, (call) => sysFsync(call.process, call.s32(0))],
   [83, "fdatasync", 1, (call) => sysFdatasync(call.process, call.s32(0))],
+  [
+    84,
+    "sync_file_range",
+    4,
+    (call) => sysSyncFileRange(call.process, call.s32(0), call.s64(1), call.s64(2), call.u32(3)),
+  ],
   [88, "utimensat", 4, utimensat],
+  [213, "readahead", 3, (call) => sysReadahead(call.process, call.s32(0), call.s64(1), call.s64(2))],
+  [
+    223,
+    "fadvise64",
+    4,
+    (call) => sysFadvise64(call.process, call.s32(0), call.s64(1), call.s64(2), call.s32(3)),
+  ],
   [267, "syncfs", 1, (call) => sysSyncfs(call.process, call.s32(0))],
   [279, "memfd_create", 2, memfdCreate],
   [291, "statx", 5, statx],
+  [436, "close_range", 3, (call) => sysCloseRange(call.process, call.u32(0), call.u32(1), call.u32(2))],
   [439, "faccessat2", 4, (call) => faccessat(call, call.s32(3))],
 ];
 

@@ -11,7 +11,6 @@ import type { Call, SyscallGroup } from "./call.ts";
 import { ERESTARTNOHAND } from "./restart.ts";
 
 const POLLNVAL = 0x20;
-/** No process can have more descriptors (sysctl fs.nr_open). */
 
 export const pollCalls: SyscallGroup = [[73, "ppoll", 5, ppoll]];
 

@@ -9,6 +9,7 @@ import {
   STACK_T_BYTES,
   TIMESPEC_BYTES,
 } from "../abi/structs.ts";
+import { rearmRealTimer } from "../signals/interval-timer.ts";
 import { flushPending, forceSignal, isIgnoredAction, sendSignal } from "../signals/send-signal.ts";
 import { kernelInfo, SIGINFO_BYTES, SigInfo, userInfo } from "../signals/siginfo.ts";
 import { getAltStack, putAltStack, restoreSignalFrame } from "../signals/signal-frame.ts";
@@ -207,6 +208,7 @@ function rtSigtimedwait(call: Call): number {
     const signal = queue.set.clone().keepOnly(set).first;
     if (signal === 0) continue;
     const info = queue.take(signal);
+    rearmRealTimer(system, thread.group, signal);
     const failed = call.putIfWanted(call.u64(1), () => info.bytes);
     return failed < 0 ? failed : signal;
   }

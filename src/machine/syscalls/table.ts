@@ -8,8 +8,10 @@ import { directoryCalls } from "./directories.ts";
 import { fileCalls } from "./files.ts";
 import { futexCalls } from "./futex.ts";
 import { identityCalls } from "./identity.ts";
+import { intervalTimerCalls } from "./interval-timers.ts";
 import { memoryCalls } from "./memory.ts";
 import { pollCalls } from "./poll.ts";
+import { priorityCalls } from "./priority.ts";
 import { processCalls } from "./process.ts";
 import { signalCalls } from "./signals.ts";
 import { systemInfoCalls } from "./system-info.ts";
@@ -22,8 +24,10 @@ const GROUPS: readonly SyscallGroup[] = [
   fileCalls,
   futexCalls,
   identityCalls,
+  intervalTimerCalls,
   memoryCalls,
   pollCalls,
+  priorityCalls,
   processCalls,
   signalCalls,
   systemInfoCalls,

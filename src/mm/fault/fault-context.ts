@@ -10,7 +10,7 @@ import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_PROT, PTE_USER, PTE_WRITE } f
 import { FAULT_CAUSES, type FaultCause } from "../trace/events.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
-import { FAULT_FLAG_WRITE, type VmFault } from "../vma/vm-operations.ts";
+import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, type VmFault } from "../vma/vm-operations.ts";
 
 /** Position of each cause in FAULT_CAUSES: the handlers note the number, readers show the name. */
 export const CAUSE: Readonly<Record<FaultCause, number>> = Object.fromEntries(
@@ -51,6 +51,10 @@ export class FaultContext implements VmFault {
 
   get isWrite(): boolean {
     return (this.flags & FAULT_FLAG_WRITE) !== 0;
+  }
+
+  get isUnshare(): boolean {
+    return (this.flags & FAULT_FLAG_UNSHARE) !== 0;
   }
 }
 

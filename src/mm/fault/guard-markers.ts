@@ -13,12 +13,14 @@ import { zapPages } from "../rmap/zap.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { anonVmaPrepare } from "../vma/anon-vma.ts";
 import type { VmArea } from "../vma/vm-area.ts";
+import { VM_MAYBE_GUARD } from "../vma/vm-flags.ts";
 
 /**
  * Makes every page of start … end, which lies in `vma`, a guard; pages that are there are lost. 0, or -ENOMEM with a part
  * done.
  */
 export function installGuards(vma: VmArea, start: Vaddr, end: Vaddr): number {
+  vma.flags |= VM_MAYBE_GUARD;
   // Only of a mapping with an anon_vma does fork copy the page table.
   if (anonVmaPrepare(vma) !== 0) return -ENOMEM;
   for (;;) {

@@ -38,7 +38,7 @@ function handlePteFault(vmf: FaultContext): number {
   const word = u32[vmf.pte];
   if (word === 0) return vmf.vma.isAnonymous ? doAnonymousPage(vmf) : doFault(vmf);
   if ((word & PTE_PRESENT) === 0) return doSwapPage(vmf);
-  if (vmf.isWrite && (word & PTE_WRITE) === 0) return doWpPage(vmf);
+  if ((vmf.isWrite || vmf.isUnshare) && (word & PTE_WRITE) === 0) return doWpPage(vmf);
   vmf.cause = CAUSE.spurious;
   u32[vmf.pte] = word | PTE_ACCESSED;
   return 0;

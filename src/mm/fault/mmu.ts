@@ -18,6 +18,7 @@ import type { VmArea } from "../vma/vm-area.ts";
 import { VM_ACCESS_FLAGS, VM_GROWSDOWN } from "../vma/vm-flags.ts";
 import {
   FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_UNSHARE,
   FAULT_FLAG_USER,
   FAULT_FLAG_WRITE,
   VM_FAULT_ERROR,
@@ -109,6 +110,14 @@ export class Mmu {
     const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0);
     const result = handleMmFault(vmf);
     if ((result & VM_FAULT_ERROR) === 0) this.#account(task, vmf, result, access, "kernel");
+    return result;
+  }
+
+  /** Makes a present anonymous page the process's own without writing to it. Answers VM_FAULT_… flags. */
+  unshare(task: FaultingTask, vma: VmArea, addr: Vaddr): number {
+    const vmf = this.#begin(vma, addr, FAULT_FLAG_UNSHARE);
+    const result = handleMmFault(vmf);
+    if ((result & VM_FAULT_ERROR) === 0) this.#account(task, vmf, result, ACCESS_READ, "kernel");
     return result;
   }
 

@@ -2,6 +2,7 @@
  * Frames of another process's memory for the kernel to work on (pin_user_pages_remote in mm/gup.c): made resident as by
  * an access of that process, with its mappings' rights, and held so that reclaim leaves them alone.
  */
+import { PG_ANON, PG_ANON_EXCLUSIVE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -35,6 +36,7 @@ function pinPage(mmu: Mmu, task: FaultingTask, mm: MmStruct, addr: Vaddr, write:
   // A stack does not grow by being looked at.
   const vma = addr < mm.arch.taskSize ? mm.vmas.lookup(addr) : null;
   if (vma === null || (vma.flags & (write ? VM_WRITE : VM_READ)) === 0) return 0;
+  const { frames } = mmu.phys;
   const { u32 } = mmu.phys.ram;
   const needed = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
   for (;;) {
@@ -42,8 +44,16 @@ function pinPage(mmu: Mmu, task: FaultingTask, mm: MmStruct, addr: Vaddr, write:
     const pte = mm.pageTable.walk(addr);
     if (pte !== 0 && (u32[pte] & needed) === needed) {
       const pfn = u32[pte + 1];
-      mmu.phys.getPage(pfn);
-      return pfn;
+      if (write || !isSharedAnon(frames.flags[pfn])) {
+        mmu.phys.getPage(pfn);
+        return pfn;
+      }
+      // What is held must stay what the process sees, even once somebody writes (gup_must_unshare).
+      if ((mmu.unshare(task, vma, addr) & VM_FAULT_ERROR) !== 0) return 0;
     }
   }
+}
+
+function isSharedAnon(flags: number): boolean {
+  return (flags & (PG_ANON | PG_ANON_EXCLUSIVE)) === PG_ANON;
 }

@@ -5,6 +5,7 @@
  *   (page_mkwrite), the page becomes dirty, the PTE writable.
  * - An anonymous page that nobody else maps or holds is this process's alone: made writable in place. That is the
  *   common end of a fork whose other side has exited or copied already.
+ * - Who wants to hold the page, not to write it, gets the same, but no right to write (FAULT_FLAG_UNSHARE).
  * - Anything else (the zero page, a page-cache page, an anonymous page somebody else uses too) is copied.
  */
 import { setPageDirty } from "../filemap/dirty.ts";
@@ -16,7 +17,7 @@ import { anonVmaPrepare } from "../vma/anon-vma.ts";
 import { decMmCounter, incMmCounter, MM_ANONPAGES } from "../vma/mm-struct.ts";
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { VM_FAULT_OOM } from "../vma/vm-operations.ts";
-import { CAUSE, type FaultContext, writablePte } from "./fault-context.ts";
+import { CAUSE, type FaultContext, readablePte, writablePte } from "./fault-context.ts";
 
 export function doWpPage(vmf: FaultContext): number {
   const { phys, vma } = vmf;
@@ -29,7 +30,7 @@ export function doWpPage(vmf: FaultContext): number {
   }
   if (wpCanReuseAnonPage(vmf, pfn)) {
     vmf.cause = CAUSE["wp-reuse"];
-    makeWritable(vmf);
+    if (!vmf.isUnshare) makeWritable(vmf);
     return 0;
   }
   vmf.cause = CAUSE["wp-copy"];
@@ -92,7 +93,7 @@ function wpPageCopy(vmf: FaultContext, old: number): number {
   pageAddAnonRmap(phys, copy, vma, vmf.address, /* exclusive */ true);
   incMmCounter(mm, MM_ANONPAGES);
   u32[vmf.pte + 1] = copy;
-  u32[vmf.pte] = writablePte(vma);
+  u32[vmf.pte] = vmf.isUnshare ? readablePte(vma) : writablePte(vma);
   mm.tlb.flushPage(vmf.address);
   return 0;
 }

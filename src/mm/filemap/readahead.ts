@@ -38,6 +38,10 @@ export function pageCacheSyncRa(file: File, index: PgOff, reqCount: number): voi
     forcePageCacheRa(file, index, 1);
     return;
   }
+  if (file.readsRandomly) {
+    forcePageCacheRa(file, index, reqCount);
+    return;
+  }
   const max = maxPages(file, reqCount);
   const prevIndex = Math.floor(file.raPrev / PAGE_SIZE);
   const isNext = file.raPrev >= 0 && (index === prevIndex || index === prevIndex + 1);

@@ -10,7 +10,7 @@
  */
 import { PG_ANON } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
-import { PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
+import { PTE_GUARD, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
 import { EFAULT, EINVAL } from "../uapi/errno.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -20,7 +20,11 @@ import { walkPtes } from "./walk-ptes.ts";
 const PM_PRESENT_HIGH: number = 2 ** 31;
 const PM_SWAP_HIGH: number = 2 ** 30;
 const PM_FILE_HIGH: number = 2 ** 29;
+const PM_GUARD_REGION_HIGH: number = 2 ** 26;
 const PM_MMAP_EXCLUSIVE_HIGH: number = 2 ** 24;
+
+/** A guard marker as a swap entry: PTE_MARKER_GUARD behind the type of markers, 31 (SWP_PTE_MARKER). */
+const GUARD_ENTRY: number = (4 << 5) | 31;
 
 const ENTRY_BYTES = 8;
 /** Pages whose entries are made in one go (PAGEMAP_WALK_SIZE is 2 MiB). */
@@ -46,23 +50,26 @@ export function readPagemap(mm: MmStruct, to: IovIter, pos: number, showPfn: boo
 }
 
 /** The entries of the pages of start … end. */
-function pagemapEntries(mm: MmStruct, start: Vaddr, end: Vaddr, showPfn: boolean): Uint8Array {
+export function pagemapEntries(mm: MmStruct, start: Vaddr, end: Vaddr, showPfn: boolean): Uint8Array {
   const { frames, ram } = mm.phys;
   const bytes = new Uint8Array(((end - start) / PAGE_SIZE) * ENTRY_BYTES);
   const view = new DataView(bytes.buffer);
   walkPtes(mm, start, end, (addr, pte) => {
     const word = ram.u32[pte];
-    const pfn = ram.u32[pte + 1];
     const at = ((addr - start) / PAGE_SIZE) * ENTRY_BYTES;
+    let frame = ram.u32[pte + 1];
     let high = PM_SWAP_HIGH;
-    if ((word & PTE_PRESENT) !== 0) {
+    if (word === PTE_GUARD) {
+      high += PM_GUARD_REGION_HIGH;
+      frame = GUARD_ENTRY;
+    } else if ((word & PTE_PRESENT) !== 0) {
       high = PM_PRESENT_HIGH;
       if ((word & PTE_SPECIAL) === 0) {
-        if ((frames.flags[pfn] & PG_ANON) === 0) high += PM_FILE_HIGH;
-        if (frames.mapCount[pfn] === 1) high += PM_MMAP_EXCLUSIVE_HIGH;
+        if ((frames.flags[frame] & PG_ANON) === 0) high += PM_FILE_HIGH;
+        if (frames.mapCount[frame] === 1) high += PM_MMAP_EXCLUSIVE_HIGH;
       }
     }
-    view.setUint32(at, showPfn ? pfn : 0, /* littleEndian */ true);
+    view.setUint32(at, showPfn ? frame : 0, /* littleEndian */ true);
     view.setUint32(at + 4, high, /* littleEndian */ true);
   });
   return bytes;

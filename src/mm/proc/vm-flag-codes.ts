@@ -12,6 +12,7 @@ const CODES: readonly (readonly [mask: number, code: string])[] = [
   [VM.VM_MAYEXEC, "me"],
   [VM.VM_MAYSHARE, "ms"],
   [VM.VM_GROWSDOWN, "gd"],
+  [VM.VM_MAYBE_GUARD, "gu"],
   [VM.VM_LOCKED, "lo"],
   [VM.VM_SEQ_READ, "sr"],
   [VM.VM_RAND_READ, "rr"],

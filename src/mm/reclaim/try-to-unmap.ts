@@ -9,7 +9,7 @@ import { mmCounter, pageRemoveRmap } from "../rmap/page-mapping.ts";
 import { type PteVisitor, rmapWalk } from "../rmap/rmap-walk.ts";
 import { decMmCounter } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_LOCKED } from "../vma/vm-flags.ts";
+import { VM_DROPPABLE, VM_LOCKED } from "../vma/vm-flags.ts";
 
 class Unmapper implements PteVisitor {
   visit(vma: VmArea, addr: Vaddr, pte: number): boolean {
@@ -19,7 +19,7 @@ class Unmapper implements PteVisitor {
     const { u32 } = phys.ram;
     const word = u32[pte];
     const pfn = u32[pte + 1];
-    if (isLazyFree(phys.frames.flags[pfn])) {
+    if (isLazyFree(phys.frames.flags[pfn]) && (vma.flags & VM_DROPPABLE) === 0) {
       if ((word & PTE_DIRTY) !== 0) setPageDirty(phys, pfn);
       if ((phys.frames.flags[pfn] & PG_DIRTY) !== 0) return false;
     }

@@ -67,7 +67,7 @@ function markLazyFree(phys: PhysicalMemory, pfn: Pfn): void {
   phys.stat[PGLAZYFREE]++;
 }
 
-/** Whether `flags` (PG_…) are those of a page that was given up. */
+/** Whether `flags` (PG_…) are those of a page that was given up, by MADV_FREE or, with its mapping, by MAP_DROPPABLE. */
 export function isLazyFree(flags: number): boolean {
   return (flags & (PG_ANON | PG_SWAPBACKED)) === PG_ANON;
 }

@@ -11,6 +11,7 @@
  * page of a locked mapping has (mlock.ts), except in pageAddAnonRmap.
  */
 import { BugError } from "../bug.ts";
+import { lruAdd } from "../frames/lru.ts";
 import { mlockPage } from "../frames/mlock.ts";
 import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
@@ -18,7 +19,7 @@ import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from "../trace/vmstat.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_LOCKED } from "../vma/vm-flags.ts";
+import { VM_DROPPABLE, VM_LOCKED } from "../vma/vm-flags.ts";
 
 /**
  * A frame that no PTE maps yet becomes an anonymous page of `vma`, mapped at `addr`.
@@ -41,6 +42,10 @@ export function pageAddAnonRmap(
   frames.index[pfn] = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
   if (frames.mapCount[pfn]++ === 0) phys.stat[NR_ANON_MAPPED]++;
   if ((vma.flags & VM_LOCKED) !== 0) mlockPage(phys, pfn);
+  if ((vma.flags & VM_DROPPABLE) === 0) return;
+  // Given up from the start: it is with the pages of files that reclaim looks for it.
+  frames.flags[pfn] &= ~PG_SWAPBACKED;
+  lruAdd(phys, pfn);
 }
 
 /** One more process maps an anonymous page: it is nobody's alone any more (fork). */

@@ -2,6 +2,8 @@
 import { memfdAddSeals, memfdGetSeals, newMemfd } from "../shmem/memfd.ts";
 import { EBADF, EINVAL, EMFILE, ENOTTY } from "../uapi/errno.ts";
 import {
+  CLOSE_RANGE_CLOEXEC,
+  CLOSE_RANGE_UNSHARE,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_GETFD,
@@ -36,6 +38,17 @@ export function sysOpenat(task: Task, dirfd: number, path: string, flags: number
 /** close(2). */
 export function sysClose(task: Task, fd: number): number {
   return task.files.close(fd);
+}
+
+/** close_range(2): closes descriptors first … last, or marks them close-on-exec. No process shares its table, so UNSHARE is done. */
+export function sysCloseRange(task: Task, first: number, last: number, flags: number): number {
+  if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) !== 0 || first > last) return -EINVAL;
+  for (const [fd] of [...task.files.entries()]) {
+    if (fd < first || fd > last) continue;
+    if ((flags & CLOSE_RANGE_CLOEXEC) !== 0) task.files.setCloexec(fd, true);
+    else task.files.close(fd);
+  }
+  return 0;
 }
 
 /** dup(2). */

@@ -81,6 +81,7 @@ export const RLIMIT_CORE = 4;
 export const RLIMIT_RSS = 5;
 export const RLIMIT_NPROC = 6;
 export const RLIMIT_NOFILE = 7;
+export const RLIMIT_NICE = 13;
 export const RLIMIT_MEMLOCK = 8;
 export const RLIMIT_AS = 9;
 export const RLIMIT_FSIZE = 1;

@@ -71,6 +71,8 @@ export class File implements MappedFile {
   raMmapMiss = 0;
   /** Largest readahead window of this description (pages): POSIX_FADV and file system set it. */
   raPages: number;
+  /** POSIX_FADV_RANDOM: a read that is not cached gets what it asked for, and no more (FMODE_RANDOM). */
+  readsRandomly = false;
 
   constructor(dentry: Dentry, inode: Inode, mode: number, flags: number, raPages: number) {
     this.dentry = dentry;

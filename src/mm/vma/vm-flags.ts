@@ -16,6 +16,8 @@ export const VM_MAYSHARE = 0x00000080;
 export const VM_GROWSDOWN = 0x00000100;
 export const VM_SEALED = 0x00000200;
 export const VM_DROPPABLE = 0x00000400;
+/** Guard markers may stand in the page table (6.18.x): set by the first of them, and never taken back. */
+export const VM_MAYBE_GUARD = 0x00000800;
 export const VM_LOCKED = 0x00002000;
 export const VM_SEQ_READ = 0x00008000;
 export const VM_RAND_READ = 0x00010000;
@@ -33,5 +35,7 @@ export const VM_SOFTDIRTY = 0x08000000;
 export const VM_LOCKED_MASK: number = VM_LOCKED | VM_LOCKONFAULT;
 /** The bits that choose a row of the protection map. */
 export const VM_ACCESS_FLAGS: number = VM_READ | VM_WRITE | VM_EXEC;
+/** What a mapping has as soon as one that was merged into it had it (VM_STICKY). */
+export const VM_STICKY: number = VM_SOFTDIRTY | VM_MAYBE_GUARD;
 /** Flags in which two mergeable mappings may differ (VM_IGNORE_MERGE). */
-export const VM_IGNORE_MERGE: number = VM_SOFTDIRTY;
+export const VM_IGNORE_MERGE: number = VM_STICKY;

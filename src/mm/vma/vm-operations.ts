@@ -24,6 +24,8 @@ export const VM_FAULT_ERROR: number = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_
 /** How a fault came about (enum fault_flag). */
 export const FAULT_FLAG_WRITE = 0x01;
 export const FAULT_FLAG_USER = 0x40;
+/** Nobody writes, but the page must be the process's own: copied if others have it, too (FAULT_FLAG_UNSHARE). */
+export const FAULT_FLAG_UNSHARE = 0x400;
 export const FAULT_FLAG_INSTRUCTION = 0x100;
 
 /** What a mapping needs of an open file. */

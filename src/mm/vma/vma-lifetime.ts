@@ -19,7 +19,7 @@ import { IntervalNode } from "./interval-tree.ts";
 import type { MmStruct } from "./mm-struct.ts";
 import { vmaSetPageProt } from "./page-prot.ts";
 import { VmArea } from "./vm-area.ts";
-import { VM_MAYWRITE, VM_SHARED } from "./vm-flags.ts";
+import { VM_MAYBE_GUARD, VM_MAYWRITE, VM_SHARED } from "./vm-flags.ts";
 import type { MappedFile, VmOperations } from "./vm-operations.ts";
 
 /** What a mapping is to be: start … end of an address space, and what it shows there. */
@@ -98,7 +98,7 @@ export function absorbVma(vma: VmArea, gone: VmArea): void {
 
 /** Gives the mapping other VM_… bits, and its pages-to-be the protection that follows from them. */
 export function setVmaFlags(vma: VmArea, flags: number): void {
-  vma.flags = flags;
+  vma.flags = flags | (vma.flags & VM_MAYBE_GUARD);
   vmaSetPageProt(vma);
 }
 

@@ -19,7 +19,7 @@ import { PAGE_SIZE, type PgOff, type Vaddr } from "../page.ts";
 import { type AnonVma, anonVmaClone } from "./anon-vma.ts";
 import type { MmStruct } from "./mm-struct.ts";
 import type { VmArea } from "./vm-area.ts";
-import { VM_DONTEXPAND, VM_IGNORE_MERGE } from "./vm-flags.ts";
+import { VM_DONTEXPAND, VM_IGNORE_MERGE, VM_STICKY } from "./vm-flags.ts";
 import type { MappedFile } from "./vm-operations.ts";
 import { absorbVma, moveVmaBoundary, setVmaRange, type VmaRange } from "./vma-lifetime.ts";
 
@@ -108,6 +108,7 @@ export function vmaMergeExisting(
   if (left !== null) {
     const error = dupAnonVma(left, right !== null && right.anonVma !== null ? right : vma);
     if (error !== 0) return error;
+    left.flags |= (vma.flags | (right?.flags ?? 0)) & VM_STICKY;
     if (vmaGoes) absorbVma(left, vma);
     else moveVmaBoundary(left, vma, end);
     if (right !== null) absorbVma(left, right);
@@ -116,6 +117,7 @@ export function vmaMergeExisting(
   if (right === null) return null;
   const error = dupAnonVma(right, vma);
   if (error !== 0) return error;
+  right.flags |= vma.flags & VM_STICKY;
   if (vmaGoes) absorbVma(right, vma);
   else moveVmaBoundary(vma, right, start);
   return right;
@@ -140,6 +142,7 @@ function mergeNew(range: MergeRange, prev: VmArea | null, next: VmArea | null): 
   // Pages are about to move here from `source`: they must be found from the target, too.
   if (error === 0 && range.source !== null) error = dupAnonVma(target, range.source);
   if (error !== 0) return error;
+  target.flags |= (range.flags | (goes?.flags ?? 0)) & VM_STICKY;
   if (left !== null) setVmaRange(left, left.start, range.end, left.pgoff);
   else setVmaRange(target, range.start, target.end, range.pgoff);
   if (goes !== null) absorbVma(target, goes);

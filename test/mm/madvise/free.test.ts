@@ -6,6 +6,9 @@ import {
   MADV_FREE,
   MADV_PAGEOUT,
   MADV_POPULATE_WRITE,
+  MAP_ANONYMOUS,
+  MAP_DROPPABLE,
+  MAP_FIXED,
   MAP_NORESERVE,
 } from "../../../src/mm/index.ts";
 import { NR_INACTIVE_FILE, PGLAZYFREE, PGLAZYFREED } from "../../../src/mm/trace/vmstat.ts";
@@ -137,6 +140,22 @@ describe("when memory is short", () => {
       press(r);
       expect(r.task.loadU64(BASE + P - 4)).toBe(0x1122334455667788n);
     }
+  });
+});
+
+describe("MAP_DROPPABLE", () => {
+  it("may be dropped whenever memory is short, written or not, and by PAGEOUT", () => {
+    const r = rig(TINY);
+    r.task.mmap(BASE, 4 * P, RW, MAP_DROPPABLE | MAP_ANONYMOUS | MAP_FIXED);
+    writeAll(r.task, BASE, 4, 5);
+    expect(r.advise(BASE, 2, MADV_PAGEOUT)).toBe("ok");
+    expect(bytes(r.task, BASE, 4)).toEqual([0, 0, 5, 5]);
+    press(r);
+    // The first two show the zero page, through which they were read.
+    expect([present(r.task, BASE, 4), bytes(r.task, BASE, 4)]).toEqual(["1100", [0, 0, 0, 0]]);
+    writeAll(r.task, BASE, 4, 5);
+    r.advise(BASE, 1, MADV_FREE);
+    r.do((task) => task.munmap(BASE, 4 * P));
   });
 });
 

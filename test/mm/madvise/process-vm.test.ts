@@ -24,10 +24,11 @@ import {
   type Process,
   validate,
 } from "../../../src/mm/index.ts";
+import { PTE_WRITE } from "../../../src/mm/pagetable/pte.ts";
 import { sysProcessMadvise } from "../../../src/mm/syscalls/process-madvise.ts";
 import { sysProcessVmReadv, sysProcessVmWritev } from "../../../src/mm/syscalls/process-vm.ts";
 import { MM_ANONPAGES } from "../../../src/mm/vma/mm-struct.ts";
-import { ANON, BASE, boot, mapAt, P, RW, writeAll } from "../core/rig.ts";
+import { ANON, BASE, boot, faults, mapAt, P, RW, writeAll } from "../core/rig.ts";
 import { bytes } from "./rig.ts";
 
 const THERE = BASE + 512 * P;
@@ -191,6 +192,22 @@ describe("process_vm_readv and _writev", () => {
     expect([bytes(child, THERE, 2), bytes(other, THERE, 2)]).toEqual([
       [1, 1],
       [1, 0],
+    ]);
+  });
+
+  it("reading from a page that fork shares gives the other a copy of its own, which is not writable yet", () => {
+    const { task, other } = two();
+    const child = other.fork();
+    expect(read(task, other, [[BASE, P]], [[THERE, P]])).toBe(P);
+    expect(task.minFlt).toBeGreaterThan(0);
+    expect(faults(child, () => child.storeU8(THERE, 3))).toBe(1);
+    expect(faults(other, () => other.storeU8(THERE, 4))).toBe(1);
+    expect([bytes(task, BASE, 1), bytes(child, THERE, 1), bytes(other, THERE, 1)]).toEqual([[2], [3], [4]]);
+    const { phys, pageTable } = other.mm;
+    expect(read(task, other, [[BASE, P]], [[THERE + P, P]])).toBe(P);
+    const frame = phys.ram.u32[pageTable.walk(THERE + P) + 1];
+    expect([phys.frames.mapCount[frame], phys.ram.u32[pageTable.walk(THERE + P)] & PTE_WRITE]).toEqual([
+      1, 0,
     ]);
   });
 

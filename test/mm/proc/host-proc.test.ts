@@ -83,6 +83,23 @@ const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
     "show",
     `pagemap ${A} 14`,
   ],
+  "guard pages": [
+    `map ${A} ${8 * PAGE} ${RW} ${PRIVATE} -1`,
+    `write ${A} 8`,
+    `advise ${A + 2 * PAGE} ${3 * PAGE} 102`,
+    "show",
+    `pagemap ${A} 8`,
+    // The flag goes over to what it is merged with, and stays when the guards go.
+    `map ${A + 8 * PAGE} ${4 * PAGE} ${RW} ${PRIVATE} -1`,
+    `advise ${A + 2 * PAGE} ${3 * PAGE} 103`,
+    "show",
+    `unmap ${A} ${8 * PAGE}`,
+    `map ${A + 12 * PAGE} ${4 * PAGE} ${RW} ${PRIVATE} -1`,
+    `protect ${A + 10 * PAGE} ${PAGE} 1`,
+    "show",
+    `protect ${A + 10 * PAGE} ${PAGE} 3`,
+    "show",
+  ],
   "locked memory": [
     `map ${A} ${8 * PAGE} ${RW} ${PRIVATE} -1`,
     `lock ${A} ${4 * PAGE}`,

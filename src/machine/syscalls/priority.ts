@@ -1,0 +1,70 @@
+/**
+ * Nice values (kernel/sys.c): kept, told back and passed on to children. Turns are the same for all: with one hart and
+ * virtual time, none would be the wiser for it.
+ */
+import { EACCES, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { RLIMIT_NICE } from "../../mm/uapi/mman.ts";
+import type { ThreadGroup } from "../thread.ts";
+import type { Call, SyscallGroup } from "./call.ts";
+
+const PRIO_PROCESS = 0;
+const PRIO_PGRP = 1;
+const PRIO_USER = 2;
+const MIN_NICE = -20;
+const MAX_NICE = 19;
+/** A nice value as the calls and RLIMIT_NICE count, so that none is negative: 40 … 1. */
+const positive = (nice: number): number => MAX_NICE + 1 - nice;
+
+export const priorityCalls: SyscallGroup = [
+  [140, "setpriority", 3, setpriority],
+  [141, "getpriority", 2, getpriority],
+];
+
+/** The highest priority of those that the call names. */
+function getpriority(call: Call): number {
+  const groups = named(call);
+  if (typeof groups === "number") return groups;
+  return Math.max(...groups.map(({ nice }) => positive(nice)));
+}
+
+function setpriority(call: Call): number {
+  const groups = named(call);
+  if (typeof groups === "number") return groups;
+  const nice = Math.min(MAX_NICE, Math.max(MIN_NICE, call.s32(2)));
+  let result = 0;
+  for (const group of groups) {
+    const failed = mayRenice(call, group, nice);
+    if (failed === 0) group.nice = nice;
+    else result = failed;
+  }
+  return result;
+}
+
+function mayRenice(call: Call, { process, nice: old }: ThreadGroup, nice: number): number {
+  const { uid } = call.process;
+  if (uid === 0) return 0;
+  if (uid !== process.uid) return -EPERM;
+  return nice >= old || positive(nice) <= process.rlimits[RLIMIT_NICE].soft ? 0 : -EACCES;
+}
+
+/** The processes that argument 0 (a kind of number) and 1 (the number; 0: the caller's) name: at least one, or negative errno. */
+function named(call: Call): ThreadGroup[] | number {
+  const { system, thread, process } = call;
+  const who = call.s32(1);
+  const all = [...system.groups.values()];
+  let found: ThreadGroup[];
+  switch (call.s32(0)) {
+    case PRIO_PROCESS:
+      found = all.filter((group) => group.pid === (who === 0 ? process.pid : who));
+      break;
+    case PRIO_PGRP:
+      found = all.filter((group) => group.processGroup === (who === 0 ? thread.group.processGroup : who));
+      break;
+    case PRIO_USER:
+      found = all.filter((group) => group.process.uid === (who === 0 ? process.uid : who));
+      break;
+    default:
+      return -EINVAL;
+  }
+  return found.length === 0 ? -ESRCH : found;
+}

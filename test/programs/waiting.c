@@ -1,0 +1,60 @@
+/* A process that waits, while another makes calls: what the one waits for is its own all the same. */
+#define _GNU_SOURCE
+#include "check.h"
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static void nothing(int signal)
+{
+  (void)signal;
+}
+
+/* The child's descriptor of the same number is another pipe's. */
+static void poll_own_descriptors(void)
+{
+  int a[2], b[2];
+  CHECK(pipe(a) == 0 && pipe(b) == 0);
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    CHECK(dup2(b[0], a[0]) == a[0]);
+    usleep(20000);
+    CHECK(write(a[1], "x", 1) == 1);
+    pause();
+    _exit(0);
+  }
+  struct pollfd wanted = {a[0], POLLIN, 0};
+  CHECK(poll(&wanted, 1, -1) == 1);
+  SAY("poll: revents %x", wanted.revents);
+  CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+}
+
+/* The rest of a sleep that a signal ended goes to the sleeper. */
+static void sleep_own_memory(void)
+{
+  static struct timespec rest;
+  struct sigaction action = {.sa_handler = nothing};
+  CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+  pid_t parent = getpid();
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    usleep(20000);
+    CHECK(kill(parent, SIGUSR1) == 0);
+    usleep(20000);
+    SAY("child: %ld s", (long)rest.tv_sec);
+    _exit(0);
+  }
+  CHECK_ERRNO(nanosleep(&(struct timespec){50, 0}, &rest), EINTR);
+  CHECK(waitpid(child, NULL, 0) == child);
+  SAY("parent: %ld s", (long)rest.tv_sec);
+}
+
+int main(void)
+{
+  poll_own_descriptors();
+  sleep_own_memory();
+  return 0;
+}
