@@ -174,7 +174,8 @@ export class Comparison {
       for (let at = PAGEMAP_ENTRY - 1; at < seen.length; at += PAGEMAP_ENTRY) {
         if (seen[at] === shown[at]) continue;
         const addr = mapping.start + Math.floor(at / PAGEMAP_ENTRY) * PAGE_SIZE;
-        const text = (entries: Uint8Array): string => `p${slot}: 0x${addr.toString(16)} ${describeEntry(entries[at])}`;
+        const text = (entries: Uint8Array): string =>
+          `p${slot}: 0x${addr.toString(16)} ${describeEntry(entries[at])}`;
         return { what: "pagemap", expected: text(seen), actual: text(shown) };
       }
     }

@@ -120,7 +120,8 @@ export class ExecutorFamily {
       const start = Number.parseInt(area[1], 16);
       this.expect(NR.munmap, [start, Number.parseInt(area[2], 16) - start]);
     }
-    for (const [resource, limit] of INITIAL_LIMITS) this.expect(NR.setrlimit, this.limits(0, resource, limit, limit));
+    for (const [resource, limit] of INITIAL_LIMITS)
+      this.expect(NR.setrlimit, this.limits(0, resource, limit, limit));
     if (process.getuid?.() === 0) {
       this.expect(NR.setresgid, [NOBODY, NOBODY, NOBODY]);
       this.expect(NR.setresuid, [NOBODY, NOBODY, NOBODY]);

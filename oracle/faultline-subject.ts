@@ -42,7 +42,15 @@ import {
 } from "./executor-image.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { Operation } from "./operation.ts";
-import { INITIAL_LIMITS, MEMFD_NAMES, NOBODY, type Outcome, SKIPPED, type Subject, storedBytes } from "./subject.ts";
+import {
+  INITIAL_LIMITS,
+  MEMFD_NAMES,
+  NOBODY,
+  type Outcome,
+  SKIPPED,
+  type Subject,
+  storedBytes,
+} from "./subject.ts";
 import { FILE_NAMES, makeTestFiles, removeTestFiles, takeTestFiles } from "./test-files.ts";
 
 const MOUNT_POINT = "/files";
@@ -74,7 +82,8 @@ export class FaultlineSubject implements Subject {
     this.kernel.mount(MOUNT_POINT, nodeFs(this.directory));
     const first = this.kernel.spawn({ comm: "oracle", uid: NOBODY, gid: NOBODY });
     this.processes = [first];
-    for (const [resource, bytes] of INITIAL_LIMITS) sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
+    for (const [resource, bytes] of INITIAL_LIMITS)
+      sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
     this.occupyExecutorAreas(first);
   }
 

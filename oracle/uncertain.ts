@@ -25,9 +25,13 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     case "mincore":
       return storesReadahead(operation, surroundings);
     case "madvise":
-      return dependsOnReclaim(operation.args, surroundings) || punchesStorage(operation.args, surroundings);
+      return isUncertainAdvice(operation.args, surroundings.mappings, surroundings);
     case "process_madvise":
-      return dependsOnReclaim(operation.args.slice(1), surroundings);
+      return isUncertainAdvice(
+        operation.args.slice(1),
+        surroundings.mappingsOf(operation.args[0]),
+        surroundings,
+      );
     case "process_vm_readv":
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);
@@ -45,14 +49,14 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
 
 /**
  * PAGEOUT takes a page that MADV_FREE or MAP_DROPPABLE has made cheap, unless the page still waits in a list of another
- * processor's: then it stays.
+ * processor's: then it stays. REMOVE makes holes, which real files of Faultline's can't have (docs/deviations.md).
  */
-function dependsOnReclaim([, , advice]: readonly number[], { hasLazyPages }: Surroundings): boolean {
-  return advice === mman.MADV_PAGEOUT && hasLazyPages;
-}
-
-/** Real files of Faultline's can't have holes made (docs/deviations.md). */
-function punchesStorage([addr, length, advice]: readonly number[], { mappings }: Surroundings): boolean {
+function isUncertainAdvice(
+  [addr, length, advice]: readonly number[],
+  mappings: readonly Mapping[],
+  { hasLazyPages }: Surroundings,
+): boolean {
+  if (advice === mman.MADV_PAGEOUT) return hasLazyPages;
   if (advice !== mman.MADV_REMOVE) return false;
   return overlapping(mappings, addr, length).some(({ name }) => name.startsWith("/file"));
 }
@@ -101,7 +105,11 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
 /** The same for a transfer between processes: both ranges are one, or mappings of the same memory. */
 function transfersOntoItself({ process, args }: Operation, { mappings, mappingsOf }: Surroundings): boolean {
   const [other, addr, length, otherAddr, otherLength] = args;
-  if (process === other && pageOf(addr) <= pageOf(otherAddr + otherLength) && pageOf(otherAddr) <= pageOf(addr + length)) {
+  if (
+    process === other &&
+    pageOf(addr) <= pageOf(otherAddr + otherLength) &&
+    pageOf(otherAddr) <= pageOf(addr + length)
+  ) {
     return true;
   }
   const names = new Set(overlapping(mappings, addr, length).map(({ name }) => name));
