@@ -108,6 +108,13 @@ test("faults go to the mapping at their address; a stack grows by them", () => {
   expect(faultsByName(ledger.unmapped)).toEqual({ segv: 1 });
 });
 
+test("the page that signal handlers return to gets its name after it was mapped", () => {
+  const ledger = ledgerOf("VA");
+  ledger.records[0].name = "";
+  ledger.fault(fault(0, "[vdso]"));
+  expect(ledger.records.map(({ name }) => name)).toEqual(["[vdso]", "A"]);
+});
+
 test("a child inherits the mappings, not the faults", () => {
   const parent = ledgerOf("AAB");
   parent.fault(fault(0));

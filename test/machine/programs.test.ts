@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DeadlockError, streamOf } from "../../src/machine/index.ts";
 import { validate } from "../../src/mm/kernel/validate.ts";
 import { O_RDONLY } from "../../src/mm/uapi/fcntl.ts";
+import { assemble } from "./assemble.ts";
 import { repoFile, runProgram, testMachine } from "./support.ts";
 
 const BIN = new URL("../programs/bin/", import.meta.url);
@@ -111,29 +112,3 @@ describe("waiting", () => {
     expect(end).toMatchObject({ code: "A".charCodeAt(0), reason: "exited" });
   });
 });
-
-/** A program of nothing but these instructions. */
-function assemble(words: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(0x1000);
-  const view = new DataView(bytes.buffer);
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  view.setUint16(16, 2, true);
-  view.setUint16(18, 243, true);
-  view.setBigUint64(24, 0x10100n, true);
-  view.setBigUint64(32, 64n, true);
-  view.setUint16(54, 56, true);
-  view.setUint16(56, 1, true);
-  view.setUint32(64, 1, true);
-  view.setUint32(68, 5, true);
-  for (const [at, value] of [
-    [72, 0n],
-    [80, 0x10000n],
-    [96, 0x1000n],
-    [104, 0x1000n],
-    [112, 0x1000n],
-  ] as const) {
-    view.setBigUint64(at, value, true);
-  }
-  for (const [index, word] of words.entries()) view.setUint32(0x100 + index * 4, word, true);
-  return bytes;
-}

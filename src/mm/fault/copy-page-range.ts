@@ -2,8 +2,8 @@
  * fork's copy of one mapping's PTEs (copy_page_range): the child maps the same frames, and both sides lose the right to
  * write to private ones, so that whoever writes first gets a copy.
  *
- * Mappings that never had an anonymous page of their own are not copied at all: the child's faults will find the same
- * pages (vma_needs_copy). That is why fork of a large shared mapping is cheap, and why its child takes minor faults.
+ * Mappings that never had an anonymous page of their own, nor a guard, are not copied at all: the child's faults will
+ * find the same pages (vma_needs_copy). That is why fork of a large shared mapping is cheap, and why its child takes minor faults.
  */
 
 import { PG_ANON } from "../frames/page-flags.ts";
@@ -15,11 +15,11 @@ import { mmCounter, pageAddFileRmap, pageDupAnonRmap } from "../rmap/page-mappin
 import { ENOMEM } from "../uapi/errno.ts";
 import { incMmCounter, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_MAYWRITE, VM_SHARED } from "../vma/vm-flags.ts";
+import { VM_MAYBE_GUARD, VM_MAYWRITE, VM_SHARED } from "../vma/vm-flags.ts";
 
 /** Copies the PTEs of `from` (the parent's) into the child's mapping `to`. 0, or -ENOMEM with a part copied. */
 export function copyPageRange(to: VmArea, from: VmArea): number {
-  if (from.anonVma === null) return 0;
+  if (from.anonVma === null && (from.flags & VM_MAYBE_GUARD) === 0) return 0;
   const { phys } = from.mm;
   const { u32 } = phys.ram;
   const isCow = (from.flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;

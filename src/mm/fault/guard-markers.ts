@@ -21,8 +21,8 @@ import { VM_MAYBE_GUARD } from "../vma/vm-flags.ts";
  */
 export function installGuards(vma: VmArea, start: Vaddr, end: Vaddr): number {
   vma.flags |= VM_MAYBE_GUARD;
-  // Only of a mapping with an anon_vma does fork copy the page table.
-  if (anonVmaPrepare(vma) !== 0) return -ENOMEM;
+  // Anonymous memory with a page table has an anon_vma; of a file's mapping the flag alone makes fork copy the table.
+  if (vma.isAnonymous && anonVmaPrepare(vma) !== 0) return -ENOMEM;
   for (;;) {
     const installed = installWhereEmpty(vma, start, end);
     if (installed !== 1) return installed;

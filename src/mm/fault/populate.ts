@@ -19,6 +19,8 @@ export function mmPopulate(mmu: Mmu, task: FaultingTask, start: Vaddr, end: Vadd
 
 /** As mmPopulate, for mlock: stops at the first mapping that can't be made resident and answers why (__mm_populate). */
 export function mmPopulateOrFail(mmu: Mmu, task: FaultingTask, start: Vaddr, end: Vaddr): number {
+  // An empty range needs nothing of the mapping that it lies in.
+  if (start >= end) return 0;
   for (let vma = task.mm.vmas.find(start); vma !== null && vma.start < end; vma = vma.next) {
     const failed = populateVma(mmu, task, vma, Math.max(vma.start, start), Math.min(vma.end, end));
     if (failed !== 0) return failed;

@@ -64,7 +64,7 @@ import { fileOf } from "../vfs/file.ts";
 import { AnonVma } from "../vma/anon-vma.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
+import { VM_ACCOUNT, VM_LOCKED, VM_MAYBE_GUARD, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { checkVmaTree } from "../vma/vma-validate.ts";
 import type { Kernel } from "./kernel.ts";
 
@@ -158,7 +158,8 @@ class Validation {
   #checkGuard(vma: VmArea, addr: Vaddr, second: number): void {
     const at = `guard marker at 0x${addr.toString(16)}`;
     if (second !== 0) this.#found(`${at} names frame ${second}`);
-    if (vma.anonVma === null) this.#found(`${at}: its mapping has no anon_vma, so fork would lose it`);
+    if ((vma.flags & VM_MAYBE_GUARD) === 0)
+      this.#found(`${at}: its mapping has no VM_MAYBE_GUARD, so fork would lose it`);
   }
 
   #checkPte(vma: VmArea, addr: Vaddr, word: number, pfn: Pfn, rss: Int32Array): void {

@@ -63,8 +63,8 @@ function takePage(phys: PhysicalMemory, pfn: Pfn, mayWrite: boolean): boolean {
   const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
   if (isLazyFree(flags[pfn])) return dropLazyFree(phys, pfn);
   if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return activate(phys, pfn);
-  // A page of tmpfs could only go to swap.
-  if ((flags[pfn] & PG_SWAPBACKED) !== 0) return activate(phys, pfn);
+  // A page of tmpfs could only go to swap, unless it was never written: then it is zeroes, which a hole reads as, too.
+  if ((flags[pfn] & PG_SWAPBACKED) !== 0 && (flags[pfn] & PG_DIRTY) !== 0) return activate(phys, pfn);
   const mapping = phys.owners.get(owners[pfn]);
   if (!(mapping instanceof AddressSpace)) throw new BugError("shrinkPage", `frame ${pfn} belongs to no file`);
   if ((flags[pfn] & PG_DIRTY) !== 0) {

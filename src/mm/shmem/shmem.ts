@@ -163,6 +163,8 @@ function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
       inode.sb.recalc(inode);
       return pfn;
     }
+    // So that no reclaim takes for a hole what was reserved.
+    setPageDirty(mapping.phys, pfn);
     mapping.phys.putPage(pfn);
     made.push(index);
   }

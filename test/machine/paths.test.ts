@@ -1,0 +1,53 @@
+/** What the paths of system calls lead to: names that are no text, and programs that are none. */
+import { describe, expect, it } from "vitest";
+import { prepareExec } from "../../src/machine/life/exec.ts";
+import { sysFchmodat } from "../../src/mm/syscalls/attributes.ts";
+import { sysMknodat } from "../../src/mm/syscalls/directory.ts";
+import { EACCES, EILSEQ } from "../../src/mm/uapi/errno.ts";
+import { AT_FDCWD, S_IFSOCK } from "../../src/mm/uapi/fcntl.ts";
+import { assemble } from "./assemble.ts";
+import { repoFile, testMachine } from "./support.ts";
+
+describe("names", () => {
+  /** mkdirat(AT_FDCWD, path, 0777); exit(−result) */
+  function mkdir(path: readonly number[]): number | null {
+    const code = [
+      0xf9c00513, 0x000105b7, 0x12458593, 0x1ff00613, 0x02200893, 0x00000073, 0x40a00533, 0x05d00893,
+      0x00000073,
+    ];
+    const words = [0, 4].map((from) =>
+      path.slice(from, from + 4).reduce((word, byte, i) => word | (byte << (8 * i)), 0),
+    );
+    const { machine, install } = testMachine();
+    install("/mkdir", assemble([...code, ...words]));
+    machine.spawn("/mkdir", ["mkdir"], [], "/tmp");
+    return machine.run().code;
+  }
+
+  it("are UTF-8, or EILSEQ: not all one and the same", () => {
+    expect(mkdir([0x61])).toBe(0);
+    expect(mkdir([0xc3, 0xa4, 0xf0, 0x9f, 0x98, 0x80])).toBe(0);
+    for (const bad of [[0xff], [0xfe], [0x61, 0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80]]) {
+      expect(mkdir(bad)).toBe(EILSEQ);
+    }
+  });
+});
+
+describe("execve", () => {
+  it("refuses what is no file before it opens it", () => {
+    const { machine, shell } = testMachine();
+    expect(sysMknodat(shell, AT_FDCWD, "/socket", S_IFSOCK | 0o777, 0)).toBe(0);
+    expect(() => machine.spawn("/socket")).toThrow("EACCES");
+  });
+
+  it("asks for leave to execute, and not to read", () => {
+    const { kernel, shell, install } = testMachine();
+    install("/hello", repoFile("test/programs/bin/hello"));
+    const user = kernel.spawn({ uid: 1000, gid: 1000 });
+    const request = { path: "/hello", argv: [], env: [] };
+    sysFchmodat(shell, AT_FDCWD, "/hello", 0o644, 0);
+    expect(prepareExec(user, request)).toBe(-EACCES);
+    sysFchmodat(shell, AT_FDCWD, "/hello", 0o711, 0);
+    expect(prepareExec(user, request)).toHaveProperty("elf");
+  });
+});
