@@ -21,7 +21,7 @@ function read(name: string): string {
 /** What differs from machine to machine: where the folder lies, how long its name is to a strlen, how long all took. */
 function stable(text: string): string {
   return text
-    .replaceAll(command.folder, "/work")
+    .replaceAll(command.folder, "/data")
     .replace(/ +[\d,]+ {2}(instructions +# )\d+\.\d\d s/, "             N  $1N s");
 }
 
