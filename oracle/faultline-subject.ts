@@ -309,6 +309,8 @@ export class FaultlineSubject implements Subject {
       this.validate();
       return takeTestFiles(this.directory);
     } finally {
+      // Else every sequence would leave descriptors of the host open behind it.
+      this.kernel.shutdown();
       removeTestFiles(this.directory);
     }
   }
