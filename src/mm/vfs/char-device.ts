@@ -12,7 +12,8 @@ import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import type { MountNamespace } from "./mount.ts";
-import type { FileSystem, MountContext, SuperBlock } from "./super-block.ts";
+import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
+import type { FileSystem } from "./super-block.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
 
 /** Bytes moved between a stream and user memory in one go. */
@@ -146,31 +147,12 @@ function writeStream(io: StreamIo, from: IovIter): number {
   return done === 0 && from.count > 0 ? -ERESTART_WOULD_BLOCK : done;
 }
 
-/** The file system that the inodes of streams belong to; no path leads there. */
-class StreamSuperBlock implements SuperBlock {
-  readonly fsName = "streamfs";
-  readonly magic: number = ANON_INODE_FS_MAGIC;
-  readonly dev: number;
-  readonly now: () => number;
-  readonly root: Inode;
-  nextIno = 2;
-
-  constructor(context: MountContext) {
-    this.dev = context.dev;
-    this.now = context.now;
-    this.root = new Inode(this, 1, S_IFCHR, {}, noDevice);
-  }
-
-  sync(): number {
-    return 0;
-  }
-}
-
-const streamFs: FileSystem = { name: "streamfs", mount: (context) => new StreamSuperBlock(context) };
+/** The file system that the inodes of streams belong to. */
+const streamFs: FileSystem = pseudoFs("streamfs", ANON_INODE_FS_MAGIC, S_IFCHR, noDevice);
 
 /** An open file over `io`, for a descriptor of a new process. @param flags O_RDONLY, O_WRONLY or O_RDWR, and status flags */
 export function newStreamFile(mounts: MountNamespace, name: string, io: StreamIo, flags: number): File {
-  const sb = mounts.kernMount(streamFs) as StreamSuperBlock;
+  const sb = mounts.kernMount(streamFs) as PseudoSuperBlock;
   const inode = new Inode(sb, sb.nextIno++, io.mode ?? S_IFCHR | 0o620, {}, streamOps(io));
   inode.rdev = io.rdev ?? 0;
   inode.atimeNs = sb.now();

@@ -23,7 +23,8 @@ import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import type { MountNamespace } from "./mount.ts";
-import type { FileSystem, MountContext, SuperBlock } from "./super-block.ts";
+import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
+import type { FileSystem } from "./super-block.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
 
 /** Buffers of a pipe (PIPE_DEF_BUFFERS). */
@@ -158,32 +159,13 @@ function openEnd(_inode: Inode, file: File): number {
   return 0;
 }
 
-class PipeSuperBlock implements SuperBlock {
-  readonly fsName = "pipefs";
-  readonly magic: number = PIPEFS_MAGIC;
-  readonly dev: number;
-  readonly now: () => number;
-  readonly root: Inode;
-  nextIno = 2;
-
-  constructor(context: MountContext) {
-    this.dev = context.dev;
-    this.now = context.now;
-    this.root = new Inode(this, 1, S_IFIFO, {}, pipeOps);
-  }
-
-  sync(): number {
-    return 0;
-  }
-}
-
-const pipeFs: FileSystem = { name: "pipefs", mount: (context) => new PipeSuperBlock(context) };
+const pipeFs: FileSystem = pseudoFs("pipefs", PIPEFS_MAGIC, S_IFIFO, pipeOps);
 
 /** A new pipe: its reading and its writing file, one reference each, or negative errno. @param flags O_NONBLOCK */
 export function newPipe(mounts: MountNamespace, flags: number): readonly [File, File] | number {
   // Packet mode keeps the boundaries of writes: not built.
   if ((flags & O_DIRECT) !== 0) return -EINVAL;
-  const sb = mounts.kernMount(pipeFs) as PipeSuperBlock;
+  const sb = mounts.kernMount(pipeFs) as PseudoSuperBlock;
   const inode = new Inode(sb, sb.nextIno++, S_IFIFO | 0o600, { open: openEnd }, pipeOps);
   inode.atimeNs = sb.now();
   inode.mtimeNs = inode.atimeNs;
