@@ -16,6 +16,7 @@ const config: ViteUserConfig = {
   },
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/property-seed.ts"],
     // Processes, not threads: a test may change directory, and a wasm memory is given back for certain at the end.
     pool: "forks",
     // Small CI machines: a test that simulates a million instructions shares its core with another.
