@@ -3,7 +3,6 @@
  * call returned, the bytes it read, the maps of the process (and of its new child).
  */
 import { errnoName } from "../src/mm/uapi/errno.ts";
-import * as mman from "../src/mm/uapi/mman.ts";
 import { formatMaps, hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 import { FIGURES, MAX_ACCESS, type Outcome, SKIPPED, SLOTS, type Subject } from "./subject.ts";
@@ -35,7 +34,6 @@ export class Comparison {
   private readonly candidate: Subject;
   private readonly knownMaps: (readonly Mapping[])[] = [];
   private lastResult = 0;
-  private hasLazyPages = false;
 
   constructor(reference: Subject, candidate: Subject) {
     this.reference = reference;
@@ -57,7 +55,6 @@ export class Comparison {
       seen?.(SKIPPED);
       return undefined;
     }
-    this.hasLazyPages ||= makesLazyPages(operation);
     const expected = this.reference.perform(operation);
     seen?.(expected);
     this.lastResult = expected.result ?? 0;
@@ -84,7 +81,6 @@ export class Comparison {
     return isUncertain(operation, {
       mappings: this.maps(process),
       mappingsOf: (slot) => (this.isAlive(slot) ? this.maps(slot) : []),
-      hasLazyPages: this.hasLazyPages,
       fileName: (fd) => this.reference.fileName(process, fd),
       fileSize: (name) => this.reference.fileSize(name),
     });
@@ -202,19 +198,6 @@ export class Comparison {
 function describeEntry(byte: number): string {
   const words = PAGEMAP_BITS.filter(([bit]) => (byte & bit) !== 0).map(([, name]) => name);
   return words.length === 0 ? "empty" : words.join(", ");
-}
-
-function makesLazyPages({ call, args }: Operation): boolean {
-  switch (call) {
-    case "madvise":
-      return args[2] === mman.MADV_FREE;
-    case "process_madvise":
-      return args[3] === mman.MADV_FREE;
-    case "mmap":
-      return (args[3] & mman.MAP_TYPE) === mman.MAP_DROPPABLE;
-    default:
-      return false;
-  }
 }
 
 /** `-ENOMEM`, `0x40000000`, `3, bytes 01 02 03`. */

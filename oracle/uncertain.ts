@@ -11,8 +11,6 @@ const PAGE_SIZE = 4096;
 /** What is known of a process and its files when the step is to be made. */
 export interface Surroundings {
   readonly mappings: readonly Mapping[];
-  /** Whether there may be pages that reclaim takes without a place to put them. */
-  readonly hasLazyPages: boolean;
   mappingsOf(slot: number): readonly Mapping[];
   /** The name that mappings of the descriptor's file have; undefined where none is open. */
   fileName(fd: number): string | undefined;
@@ -25,13 +23,9 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     case "mincore":
       return storesReadahead(operation, surroundings);
     case "madvise":
-      return isUncertainAdvice(operation.args, surroundings.mappings, surroundings);
+      return isUncertainAdvice(operation.args, surroundings.mappings);
     case "process_madvise":
-      return isUncertainAdvice(
-        operation.args.slice(1),
-        surroundings.mappingsOf(operation.args[0]),
-        surroundings,
-      );
+      return isUncertainAdvice(operation.args.slice(1), surroundings.mappingsOf(operation.args[0]));
     case "process_vm_readv":
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);
@@ -48,15 +42,11 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
 }
 
 /**
- * PAGEOUT takes a page that MADV_FREE or MAP_DROPPABLE has made cheap, unless the page still waits in a list of another
- * processor's: then it stays. REMOVE makes holes, which real files of Faultline's can't have (docs/deviations.md).
+ * PAGEOUT takes a page unless that still waits in a list of another processor's, where the process has run before: then it
+ * stays. REMOVE makes holes, which real files of Faultline's can't have (docs/deviations.md).
  */
-function isUncertainAdvice(
-  [addr, length, advice]: readonly number[],
-  mappings: readonly Mapping[],
-  { hasLazyPages }: Surroundings,
-): boolean {
-  if (advice === mman.MADV_PAGEOUT) return hasLazyPages;
+function isUncertainAdvice([addr, length, advice]: readonly number[], mappings: readonly Mapping[]): boolean {
+  if (advice === mman.MADV_PAGEOUT) return true;
   if (advice !== mman.MADV_REMOVE) return false;
   return overlapping(mappings, addr, length).some(({ name }) => name.startsWith("/file"));
 }
