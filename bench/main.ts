@@ -8,15 +8,19 @@
  * the machine does hits both.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, tmpdir, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Figure, figureOf, figureOfRounds, nowNs } from "./figure.ts";
 import { printResults } from "./print.ts";
-import type { BenchResults, Comparison, HeapResult } from "./results.ts";
+import type { BenchResults, Comparison, HeapResult, MappingOperation, MappingResult } from "./results.ts";
 import { BENCH, bundleSize, bundleSuite, compileForHost, hostCompiler, ROOT, runJson } from "./tools.ts";
 
+const MAPPING_COUNTS = [1e3, 1e4, 1e5, 1e6];
+/** Mappings that a process has besides. */
+const SPARE_MAPPINGS = 200;
+const MAX_MAP_COUNT = "/proc/sys/vm/max_map_count";
 const KERNELS = ["hash", "sieve", "qsort", "matmul", "crc32"];
 /** No loop vectorized: the machine has no vectors either. */
 const KERNEL_OPTIONS = ["-fno-tree-vectorize"];
@@ -63,6 +67,52 @@ async function measureMemory(
     faultline: figureOfRounds(ours.map(({ figures }) => figures[name])),
     ...(theirs.length > 0 && { host: figureOfRounds(theirs.map(({ figures }) => figures[name])) }),
   }));
+}
+
+type MappingFigures = Record<string, Record<MappingOperation, Figure> & { readonly perMapping: number }>;
+
+async function measureMappings(
+  folder: string,
+  compiler: string | undefined,
+  skipped: string[],
+): Promise<MappingResult[]> {
+  const counts = MAPPING_COUNTS.map(String);
+  const ours: MappingFigures = runJson(process.execPath, [
+    "--expose-gc",
+    await bundleSuite("mappings", folder),
+    ...counts,
+  ]);
+  let theirs: MappingFigures = {};
+  if (compiler !== undefined) {
+    const host = compileForHost(compiler, "host-mappings.c", folder);
+    const most = withMaxMapCount(Math.max(...MAPPING_COUNTS) + SPARE_MAPPINGS, (limit) => {
+      const possible = MAPPING_COUNTS.filter((count) => count + SPARE_MAPPINGS <= limit);
+      theirs = runJson(host, possible.map(String));
+      return limit;
+    });
+    if (MAPPING_COUNTS.some((count) => count + SPARE_MAPPINGS > most))
+      skipped.push(`the host's side of more than ${most} mappings: vm.max_map_count can't be raised`);
+  }
+  return MAPPING_COUNTS.map((count) => {
+    const { perMapping, ...faultline } = ours[count];
+    return { count, faultline, ...(theirs[count] !== undefined && { host: theirs[count] }), perMapping };
+  });
+}
+
+/** Runs with vm.max_map_count raised to `wanted` where we may, and as it was afterwards. `run` is told what it is. */
+function withMaxMapCount<T>(wanted: number, run: (limit: number) => T): T {
+  const before = readFileSync(MAX_MAP_COUNT, "latin1");
+  if (Number(before) >= wanted) return run(Number(before));
+  try {
+    writeFileSync(MAX_MAP_COUNT, `${wanted}`);
+  } catch {
+    return run(Number(before));
+  }
+  try {
+    return run(wanted);
+  } finally {
+    writeFileSync(MAX_MAP_COUNT, before);
+  }
 }
 
 interface KernelFigures {
@@ -132,6 +182,8 @@ async function measure(effort: Effort, isQuick: boolean, folder: string): Promis
 
   progress("faults and mappings");
   const memory = await measureMemory(folder, compiler, effort.memoryRounds);
+  progress("many mappings");
+  const mappings = await measureMappings(folder, compiler, skipped);
   progress("loads and stores");
   const access: FaultFigures = runJson(process.execPath, [await bundleSuite("access", folder)]);
   progress("heap");
@@ -159,6 +211,7 @@ async function measure(effort: Effort, isQuick: boolean, folder: string): Promis
       load,
     },
     memory,
+    mappings,
     access: access.figures,
     heap,
     kernels,

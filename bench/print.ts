@@ -1,34 +1,18 @@
 /** The results as tables for a terminal. */
 import Table from "cli-table3";
 import colors from "picocolors";
+import { NO_LINES } from "../src/cli/report-tables.ts";
 import { geometricMean } from "./figure.ts";
-import { AIMS, type BenchResults, type Comparison } from "./results.ts";
+import { AIMS, type BenchResults, type Comparison, type MappingOperation } from "./results.ts";
 
 type Cell = string | { content: string; hAlign: "right" };
-
-const NO_BORDERS = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: "  ",
-};
 
 export function printResults(results: BenchResults): void {
   const { machine } = results;
   console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}`);
   console.log(colors.dim(`load ${machine.load.toFixed(2)} at the start; medians, the best in brackets`));
   printMemory(results.memory);
+  printMappings(results);
   printAccess(results);
   printHeap(results);
   printKernels(results);
@@ -47,6 +31,35 @@ function printMemory(memory: readonly Comparison[]): void {
       host === undefined ? "" : judged(faultline.median / host.median, 1),
     ]);
   }
+  console.log(table.toString());
+}
+
+const OPERATIONS: readonly (readonly [MappingOperation, string])[] = [
+  ["map", "mmap of one page more"],
+  ["fault", "first write to a page of any mapping"],
+  ["replace", "munmap of any mapping and mmap in its place"],
+  ["search", "mmap where there is room, and munmap"],
+];
+
+/** A curve in numbers: tenfold mappings from column to column. */
+function printMappings({ mappings }: BenchResults): void {
+  const counts = mappings.map(({ count }) => count.toLocaleString("en"));
+  const table = newTable("In a process of so many mappings, ns", ...counts);
+  for (const [operation, what] of OPERATIONS) {
+    table.push([
+      `${operation}  ${colors.dim(what)}`,
+      ...mappings.map(({ faultline }) => right(nanoseconds(faultline[operation].median))),
+    ]);
+    if (mappings.every(({ host }) => host === undefined)) continue;
+    table.push([
+      colors.dim("  host"),
+      ...mappings.map(({ host }) => right(host === undefined ? "" : nanoseconds(host[operation].median))),
+    ]);
+  }
+  table.push([
+    `heap  ${colors.dim("bytes of each mapping")}`,
+    ...mappings.map(({ perMapping }) => right(perMapping.toFixed(0))),
+  ]);
   console.log(table.toString());
 }
 
@@ -135,7 +148,7 @@ function newTable(...head: string[]): Table.Table {
   const [title, ...columns] = head;
   return new Table({
     head: [colors.bold(title), ...columns],
-    chars: NO_BORDERS,
+    chars: NO_LINES,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
     colAligns: ["left", ...columns.map(() => "right" as const)],
   });

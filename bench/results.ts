@@ -28,6 +28,18 @@ export interface HeapResult {
   readonly perFault: Readonly<Record<string, number>>;
 }
 
+export type MappingOperation = "map" | "fault" | "replace" | "search";
+
+/** Nanoseconds of operations in a process of `count` mappings. */
+export interface MappingResult {
+  readonly count: number;
+  readonly faultline: Readonly<Record<MappingOperation, Figure>>;
+  /** Absent where the host allows no process so many mappings (vm.max_map_count). */
+  readonly host?: Readonly<Record<MappingOperation, Figure>>;
+  /** Heap of each mapping. */
+  readonly perMapping: number;
+}
+
 export interface BenchResults {
   readonly version: 1;
   readonly quick: boolean;
@@ -42,6 +54,7 @@ export interface BenchResults {
   };
   /** Nanoseconds. */
   readonly memory: readonly Comparison[];
+  readonly mappings: readonly MappingResult[];
   /** Nanoseconds of a load or store that hits the TLB. */
   readonly access: Readonly<Record<string, Figure>>;
   readonly heap: HeapResult;

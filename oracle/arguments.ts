@@ -2,11 +2,15 @@
 import * as mman from "../src/mm/uapi/mman.ts";
 import type { Mapping } from "./maps.ts";
 import type { Random } from "./random.ts";
+import { SPECIAL_FD, SPECIAL_FDS } from "./subject.ts";
 
 /** What the generator may know of the processes. */
 export interface MemoryView {
   isAlive(slot: number): boolean;
+  isFree(slot: number): boolean;
   maps(slot: number): readonly Mapping[];
+  /** Ids that shmget has answered, the last ones. */
+  segments(): readonly number[];
 }
 
 const PAGE_SIZE = 4096;
@@ -144,12 +148,14 @@ export class ArgumentSource {
     ]);
   }
 
-  /** Most numbers below ten are open descriptors (PREAMBLE), some above are memfds. */
+  /** Most numbers below ten are open descriptors (PREAMBLE), some above are memfds, those from SPECIAL_FD on of all kinds. */
   descriptor(): number {
     const { random } = this;
     return random.weighted([
       [40, random.below(8)],
       [20, random.below(13)],
+      [16, SPECIAL_FD + random.pick([0, 1, 2, 8])],
+      [8, SPECIAL_FD + random.below(SPECIAL_FDS)],
       [1, -1],
       [1, 499],
     ]);

@@ -1,6 +1,7 @@
 /** Where the oracle can run: on the kernel that Faultline follows, on x86-64, with a foreign-function library. */
-import { statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { release, tmpdir } from "node:os";
+import { TMPFS_MAGIC } from "../src/mm/uapi/fs.ts";
 import { type Libc, loadLibc } from "./libc.ts";
 
 /** The way to the host kernel and a place for its files. */
@@ -8,11 +9,14 @@ export interface Host {
   readonly libc: Libc;
   /** On ext4, whose treatment of the bytes past a file's end Faultline's files follow. */
   readonly directory: string;
+  /** On tmpfs. */
+  readonly shmDirectory: string;
 }
 
 /** Older kernels answer otherwise here and there (mremap over several mappings, the tail of a file's last page). */
 const OLDEST_KERNEL: readonly [major: number, minor: number] = [6, 18];
 const EXT4_SUPER_MAGIC = 0xef53;
+const TMPFS_PLACES: readonly string[] = ["/dev/shm", "/run", "/tmp"];
 
 /** The host, or why there is none to compare with. `directory` is where its files shall be made. */
 export function findHost(directory?: string): Host | { readonly reason: string } {
@@ -25,8 +29,10 @@ export function findHost(directory?: string): Host | { readonly reason: string }
   const place =
     directory ?? [tmpdir(), process.cwd()].find((path) => statfsSync(path).type === EXT4_SUPER_MAGIC);
   if (place === undefined) return { reason: "neither the temporary nor this directory is on ext4" };
+  const shmDirectory = TMPFS_PLACES.find((path) => existsSync(path) && statfsSync(path).type === TMPFS_MAGIC);
+  if (shmDirectory === undefined) return { reason: `none of ${TMPFS_PLACES.join(", ")} is a tmpfs` };
   try {
-    return { libc: loadLibc(), directory: place };
+    return { libc: loadLibc(), directory: place, shmDirectory };
   } catch (error) {
     return { reason: `koffi can't be loaded: ${error instanceof Error ? error.message : String(error)}` };
   }

@@ -3,15 +3,27 @@
  * call returned, the bytes it read, the maps of the process (and of its new child).
  */
 import { errnoName } from "../src/mm/uapi/errno.ts";
+import { hasCertainFaults } from "./certain-faults.ts";
+import { costs } from "./costs.ts";
+import { locksMemory } from "./generator.ts";
 import { formatMaps, hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 import { FIGURES, MAX_ACCESS, type Outcome, SKIPPED, SLOTS, type Subject } from "./subject.ts";
-import { FILE_NAMES } from "./test-files.ts";
+import { DISK_NAMES, SHM_NAMES } from "./test-files.ts";
 import { isUncertain } from "./uncertain.ts";
 
 export interface Mismatch {
   /** Which of the things compared differs. */
-  readonly what: "result" | "bytes" | "faults" | "maps" | "figures" | "pagemap" | "file" | "exception";
+  readonly what:
+    | "result"
+    | "bytes"
+    | "faults"
+    | "maps"
+    | "figures"
+    | "pagemap"
+    | "costs"
+    | "file"
+    | "exception";
   readonly expected: string;
   readonly actual: string;
 }
@@ -28,36 +40,58 @@ const PAGEMAP_BITS: readonly (readonly [bit: number, name: string])[] = [
 ];
 /** Mappings longer than this are not read through at the end of a sequence. */
 const MAX_SWEEP = 2 ** 21;
+/** Mappings no farther apart than this are looked up in pagemap at once. */
+const CLOSE: number = 64 * PAGE_SIZE;
+
+/** So many of the last segments are worth a call. */
+const SEGMENTS = 5;
+
+/** Steps between two looks at everything that /proc says of all processes, where not every step is looked at so. */
+const LOOK_EVERY = 8;
 
 export class Comparison {
   private readonly reference: Subject;
   private readonly candidate: Subject;
+  private readonly isThorough: boolean;
+  /** By slot, which address space its process has, and by address space what is mapped in it. */
+  private readonly spaces: number[] = [0];
   private readonly knownMaps: (readonly Mapping[])[] = [];
+  private readonly knownSegments: number[] = [];
   private lastResult = 0;
+  /** Whether memory may have been locked since the start. */
+  private hasLocks = false;
+  private steps = 0;
 
-  constructor(reference: Subject, candidate: Subject) {
+  constructor(reference: Subject, candidate: Subject, isThorough: boolean) {
     this.reference = reference;
     this.candidate = candidate;
+    this.isThorough = isThorough;
   }
 
   isAlive(slot: number): boolean {
     return this.reference.isAlive(slot);
   }
 
+  isFree(slot: number): boolean {
+    return this.reference.isFree(slot);
+  }
+
   /** The process's maps after the last step, which both subjects agree on. */
   maps(slot: number): readonly Mapping[] {
-    return this.knownMaps[slot] ?? [];
+    return this.knownMaps[this.spaces[slot] ?? -1] ?? [];
+  }
+
+  segments(): readonly number[] {
+    return this.knownSegments.slice(-SEGMENTS);
   }
 
   /** Performs one step on both; `seen` is what the reference said. */
   step(operation: Operation, seen?: (outcome: Outcome) => void): Mismatch | undefined {
-    if (this.isLeftOut(operation)) {
-      seen?.(SKIPPED);
-      return undefined;
-    }
-    const expected = this.reference.perform(operation);
+    const expected = this.isLeftOut(operation) ? SKIPPED : this.reference.perform(operation);
     seen?.(expected);
-    this.lastResult = expected.result ?? 0;
+    if (expected.result === undefined) return undefined;
+    this.lastResult = expected.result;
+    if (operation.call === "shmget" && expected.result >= 0) this.knownSegments.push(expected.result);
     let actual: Outcome;
     try {
       actual = this.candidate.perform(operation);
@@ -67,11 +101,12 @@ export class Comparison {
     if (expected.result !== actual.result) {
       return { what: "result", expected: formatOutcome(expected), actual: formatOutcome(actual) };
     }
-    if (expected.result === undefined) return undefined;
+    this.steps++;
+    this.hasLocks ||= locksMemory(operation);
     return (
       this.compareBytes(operation, expected, actual) ??
       this.compareFaults(operation, expected, actual) ??
-      this.compareMaps(operation)
+      this.compareState(operation)
     );
   }
 
@@ -80,7 +115,7 @@ export class Comparison {
     if (!this.isAlive(process)) return false;
     return isUncertain(operation, {
       mappings: this.maps(process),
-      mappingsOf: (slot) => (this.isAlive(slot) ? this.maps(slot) : []),
+      mappingsOf: (slot) => (this.isFree(slot) ? [] : this.maps(slot)),
       fileName: (fd) => this.reference.fileName(process, fd),
       fileSize: (name) => this.reference.fileSize(name),
     });
@@ -108,13 +143,14 @@ export class Comparison {
     } catch (error) {
       return { what: "exception", expected: "an orderly end", actual: describe(error) };
     }
+    const names = [...DISK_NAMES, ...SHM_NAMES];
     for (const [index, content] of expected.entries()) {
       const difference = differingBytes(content, actual[index]);
       if (difference !== undefined) {
         return {
           what: "file",
-          expected: `${FILE_NAMES[index]}: ${difference[0]}`,
-          actual: `${FILE_NAMES[index]}: ${difference[1]}`,
+          expected: `${names[index]}: ${difference[0]}`,
+          actual: `${names[index]}: ${difference[1]}`,
         };
       }
     }
@@ -141,20 +177,46 @@ export class Comparison {
     });
   }
 
-  /** Where all that an access touches is independent of the storage, the faults it takes are, too. */
-  private compareFaults(
-    { process, args }: Operation,
-    expected: Outcome,
-    actual: Outcome,
-  ): Mismatch | undefined {
-    if (expected.faults === actual.faults) return undefined;
-    const [addr, length] = args;
-    const touched = this.maps(process).filter(({ start, end }) => start < addr + length && end > addr);
-    if (!touched.every(hasCertainResidency)) return undefined;
+  /** Where all that a call touches is independent of the storage, the faults it takes are, too. */
+  private compareFaults(operation: Operation, expected: Outcome, actual: Outcome): Mismatch | undefined {
+    if (expected.faults === actual.faults || !hasCertainFaults(operation, (slot) => this.maps(slot))) {
+      return undefined;
+    }
     return { what: "faults", expected: `${expected.faults} faults`, actual: `${actual.faults} faults` };
   }
 
-  /** The sizes that the process's status shows, and which pages its page tables hold, and how. */
+  /** The maps of whom the step was about, and now and then everything about all. */
+  private compareState(operation: Operation): Mismatch | undefined {
+    const { process, call, args } = operation;
+    const slots = [process];
+    if (call === "fork" || call === "vfork" || call === "clone") {
+      slots.push(args[0]);
+      this.spaces[args[0]] = call === "fork" ? this.knownMaps.length : this.spaces[process];
+    }
+    if (call === "exec") this.spaces[process] = this.knownMaps.length;
+    for (const slot of slots) {
+      const mismatch = this.isFree(slot) ? undefined : this.compareMaps(slot);
+      if (mismatch !== undefined) return mismatch;
+    }
+    if (this.isThorough || this.steps % LOOK_EVERY === 0) {
+      for (let slot = 0; slot < SLOTS; slot++) {
+        const mismatch = this.isAlive(slot) ? this.compareMemory(slot) : undefined;
+        if (mismatch !== undefined) return mismatch;
+      }
+    }
+    return undefined;
+  }
+
+  private compareMaps(slot: number): Mismatch | undefined {
+    const mappings = this.reference.maps(slot);
+    this.knownMaps[this.spaces[slot]] = mappings;
+    const expected = formatMaps(mappings);
+    const actual = formatMaps(this.candidate.maps(slot));
+    if (expected === actual) return undefined;
+    return { what: "maps", ...differingLines(slot, expected, actual) };
+  }
+
+  /** The sizes that the process's status shows, what its mappings cost, and which pages its page tables hold, and how. */
   private compareMemory(slot: number): Mismatch | undefined {
     const [left, right] = [this.reference.figures(slot), this.candidate.figures(slot)];
     const differing = FIGURES.findIndex((_, at) => left[at] !== right[at]);
@@ -163,13 +225,22 @@ export class Comparison {
         `p${slot}: ${FIGURES[differing]} ${figures[differing]} kB`;
       return { what: "figures", expected: text(left), actual: text(right) };
     }
-    for (const mapping of this.maps(slot)) {
-      if (!hasCertainResidency(mapping) || mapping.end - mapping.start > MAX_SWEEP) continue;
-      const [seen, shown] = [this.reference.pagemap(slot, mapping), this.candidate.pagemap(slot, mapping)];
+    return this.comparePagemap(slot) ?? this.compareCosts(slot);
+  }
+
+  private comparePagemap(slot: number): Mismatch | undefined {
+    const certain = this.maps(slot).filter(
+      (mapping) => hasCertainResidency(mapping) && mapping.end - mapping.start <= MAX_SWEEP,
+    );
+    for (const { start, end } of stretches(certain)) {
+      const pages = (end - start) / PAGE_SIZE;
+      const seen = this.reference.pagemap(slot, start, pages);
+      const shown = this.candidate.pagemap(slot, start, pages);
       // The eighth byte of an entry says what kind of page it is.
       for (let at = PAGEMAP_ENTRY - 1; at < seen.length; at += PAGEMAP_ENTRY) {
         if (seen[at] === shown[at]) continue;
-        const addr = mapping.start + Math.floor(at / PAGEMAP_ENTRY) * PAGE_SIZE;
+        const addr = start + Math.floor(at / PAGEMAP_ENTRY) * PAGE_SIZE;
+        if (!certain.some((mapping) => mapping.start <= addr && addr < mapping.end)) continue;
         const text = (entries: Uint8Array): string =>
           `p${slot}: 0x${addr.toString(16)} ${describeEntry(entries[at])}`;
         return { what: "pagemap", expected: text(seen), actual: text(shown) };
@@ -178,20 +249,30 @@ export class Comparison {
     return undefined;
   }
 
-  private compareMaps({ process, call, args }: Operation): Mismatch | undefined {
-    const slots = call === "fork" ? [process, args[0]] : [process];
-    for (const slot of slots) {
-      if (!this.reference.isAlive(slot)) continue;
-      const mappings = this.reference.maps(slot);
-      this.knownMaps[slot] = mappings;
-      const expected = formatMaps(mappings);
-      const actual = formatMaps(this.candidate.maps(slot));
-      if (expected !== actual) return { what: "maps", ...differingLines(slot, expected, actual) };
-      const mismatch = this.compareMemory(slot);
-      if (mismatch !== undefined) return mismatch;
+  private compareCosts(slot: number): Mismatch | undefined {
+    const mappings = new Map(this.maps(slot).map((mapping) => [mapping.start, mapping]));
+    const known = { mappings, hasLocks: this.hasLocks };
+    const expected = costs(this.reference.smaps(slot), this.reference.numaMaps(slot), known);
+    const actual = costs(this.candidate.smaps(slot), this.candidate.numaMaps(slot), known);
+    for (const [start, text] of expected) {
+      const other = actual.get(start);
+      if (text === other) continue;
+      const address = `p${slot}: 0x${start.toString(16)}`;
+      return { what: "costs", expected: `${address} ${text}`, actual: `${address} ${other}` };
     }
     return undefined;
   }
+}
+
+/** The mappings, with those that lie close together in one range. */
+function stretches(mappings: readonly Mapping[]): { start: number; end: number }[] {
+  const found: { start: number; end: number }[] = [];
+  for (const { start, end } of mappings) {
+    const last = found.at(-1);
+    if (last !== undefined && start - last.end <= CLOSE) last.end = end;
+    else found.push({ start, end });
+  }
+  return found;
 }
 
 /** The highest byte of an entry of /proc/PID/pagemap, in words. */

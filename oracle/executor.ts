@@ -1,12 +1,25 @@
 /**
  * A family of executor processes on the host: node's end of the pipes of executor-image.ts.
  *
- * Slot 0 is the process that was started; others come by `fork` from any living one. Each has a channel of its own,
- * made before the start and inherited by all. Calls are synchronous: an answer is there before `syscall` returns.
+ * Slot 0 is the process that was started; others come by `fork`, `vfork` and `clone` from any living one. Each has a
+ * channel of its own, made before the start and inherited by all. Calls are synchronous: an answer is there before
+ * `syscall` returns. Only a parent that waits for its vfork child gives its answer later, when the child has ended or
+ * started another program: until then it is suspended, and no call of it can be made.
  */
-import { closeSync, openSync, readFileSync, readlinkSync, readSync, writeSync } from "node:fs";
-import { ARGUMENT_ADDRESS, ARGUMENT_LENGTH, executorImage, FIRST_CHANNEL } from "./executor-image.ts";
+import { closeSync, fchmodSync, openSync, readSync, writeSync } from "node:fs";
+import { POSIX_FADV_DONTNEED } from "../src/mm/uapi/fcntl.ts";
+import {
+  ANSWER_LENGTH,
+  ARGUMENT_ADDRESS,
+  ARGUMENT_LENGTH,
+  executorImage,
+  FIRST_CHANNEL,
+  RU_MINFLT,
+  USAGE_AFTER,
+  USAGE_BEFORE,
+} from "./executor-image.ts";
 import type { Libc } from "./libc.ts";
+import { ProcReader } from "./proc-reader.ts";
 import { INITIAL_LIMITS, NOBODY } from "./subject.ts";
 
 /** Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl). */
@@ -15,52 +28,73 @@ export const NR = {
   write: 1,
   open: 2,
   close: 3,
+  lseek: 8,
   mmap: 9,
   mprotect: 10,
   munmap: 11,
   brk: 12,
+  ioctl: 16,
   pread64: 17,
   pwrite64: 18,
   mremap: 25,
   msync: 26,
   mincore: 27,
   madvise: 28,
-  getppid: 110,
+  dup: 32,
+  dup2: 33,
+  getpid: 39,
+  clone: 56,
+  fork: 57,
+  vfork: 58,
+  execve: 59,
+  wait4: 61,
+  fcntl: 72,
+  fsync: 74,
+  ftruncate: 77,
+  getrlimit: 97,
+  setresuid: 117,
+  setresgid: 119,
+  shmget: 29,
+  shmat: 30,
+  shmctl: 31,
+  shmdt: 67,
+  unshare: 272,
   mlock: 149,
   munlock: 150,
   mlockall: 151,
   munlockall: 152,
+  prctl: 157,
   setrlimit: 160,
+  readahead: 187,
   remap_file_pages: 216,
+  fadvise64: 221,
+  exit_group: 231,
+  pipe2: 293,
   process_vm_readv: 310,
   process_vm_writev: 311,
+  memfd_create: 319,
   mlock2: 325,
   pidfd_open: 434,
+  close_range: 436,
   process_madvise: 440,
   mseal: 462,
-  fork: 57,
-  wait4: 61,
-  fsync: 74,
-  ftruncate: 77,
-  prctl: 157,
-  setresuid: 117,
-  setresgid: 119,
-  exit_group: 231,
-  memfd_create: 319,
-  close_range: 436,
 } as const;
 
 /** A file that all processes hold under SCRATCH_FD: bytes travel between their memory and us through it. */
 export const SCRATCH_FD = 600;
 export const SCRATCH_LENGTH: number = 2 ** 20;
+/** The executor's own file, for exec. */
+const IMAGE_FD = 601;
+/** Something on a disk, which has a cache that can be asked to drop its pages. */
+const DISK_FD = 602;
 
+const CLONE_NEWIPC = 0x08000000;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_THP_DISABLE = 41;
 const PR_SET_DUMPABLE = 4;
+const CLONE_VM = 0x100;
+const SIGCHLD = 17;
 const WORD = 8;
-/** Numbers of fields in /proc/PID/stat (proc_pid_stat(5)). */
-const STATE_FIELD = 3;
-const MINFLT_FIELD = 10;
 const REQUEST_WORDS = 8;
 
 interface Channel {
@@ -72,40 +106,62 @@ interface Member {
   readonly pid: number;
   /** Slot of the process that reaps it; -1 for the first, which we reap ourselves. */
   parent: number;
+  /** Whether its parent is suspended for as long as it uses the same memory. */
+  holdsParent: boolean;
+  /** Whether it waits for a vfork child. */
+  isSuspended: boolean;
+  proc: ProcReader;
 }
 
 /** An argument: a number, a negative one and one past 2^63 as the register would hold it. */
 export type Argument = number | bigint;
+/** How a child is made: with a copy of the memory, with the same memory while the parent waits, or with the same. */
+export type ForkCall = "fork" | "vfork" | "clone";
 
 export class ExecutorFamily {
+  /** Minor faults that the last call took. */
+  lastFaults = 0;
   private readonly libc: Libc;
+  private readonly unpin: () => void;
   private readonly channels: Channel[] = [];
   private readonly members: (Member | undefined)[];
   private readonly request = new BigUint64Array(REQUEST_WORDS);
   private readonly requestBytes = new Uint8Array(this.request.buffer);
-  private readonly answer = new BigInt64Array(1);
+  private readonly answer = new BigInt64Array(ANSWER_LENGTH / WORD);
   private readonly answerBytes = new Uint8Array(this.answer.buffer);
   private readonly scratch: number;
 
-  constructor(libc: Libc, slots: number, stackLimit: number) {
+  /** @param directory anything on a disk */
+  constructor(libc: Libc, slots: number, stackLimit: number, directory: string) {
     this.libc = libc;
+    this.unpin = libc.pin();
     const image = libc.memoryFile("executor");
     writeSync(image, executorImage());
+    fchmodSync(image, 0o555);
     this.scratch = libc.memoryFile("scratch");
     writeSync(this.scratch, new Uint8Array(SCRATCH_LENGTH));
-    const descriptors: [number, number][] = [[this.scratch, SCRATCH_FD]];
+    const disk = openSync(directory, "r");
+    const descriptors: [number, number][] = [
+      [disk, DISK_FD],
+      [this.scratch, SCRATCH_FD],
+      [image, IMAGE_FD],
+    ];
     for (let slot = 0; slot < slots; slot++) {
       const channel: Channel = { request: libc.pipe(), answer: libc.pipe() };
       this.channels.push(channel);
       descriptors.push([channel.request.read, channelOf(slot)], [channel.answer.write, channelOf(slot) + 1]);
     }
     const pid = libc.spawn(`/proc/self/fd/${image}`, descriptors, stackLimit);
-    this.members = [{ pid, parent: -1 }];
+    this.members = [{ pid, parent: -1, holdsParent: false, isSuspended: false, proc: new ProcReader(pid) }];
     closeSync(image);
+    closeSync(disk);
     for (const { request, answer } of this.channels) {
       closeSync(request.read);
       closeSync(answer.write);
     }
+    this.receive(0);
+    // What was opened while the program was being started would show the memory before it.
+    this.reopen(0);
     this.prepare();
   }
 
@@ -114,15 +170,11 @@ export class ExecutorFamily {
     this.expect(NR.close_range, [0, FIRST_CHANNEL - 1, 0]);
     this.expect(NR.prctl, [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0]);
     this.expect(NR.prctl, [PR_SET_THP_DISABLE, 1, 0, 0, 0]);
-    for (const line of this.maps(0).split("\n")) {
-      const area = /^([0-9a-f]+)-([0-9a-f]+) .*\[(stack|vdso|vvar\w*)\]$/.exec(line);
-      if (area === null) continue;
-      const start = Number.parseInt(area[1], 16);
-      this.expect(NR.munmap, [start, Number.parseInt(area[2], 16) - start]);
-    }
+    this.clearMemory(0);
     for (const [resource, limit] of INITIAL_LIMITS)
       this.expect(NR.setrlimit, this.limits(0, resource, limit, limit));
     if (process.getuid?.() === 0) {
+      this.expect(NR.unshare, [CLONE_NEWIPC]);
       this.expect(NR.setresgid, [NOBODY, NOBODY, NOBODY]);
       this.expect(NR.setresuid, [NOBODY, NOBODY, NOBODY]);
       // Whoever changes its user is closed to others of the same user, too, until it says otherwise.
@@ -130,8 +182,34 @@ export class ExecutorFamily {
     }
   }
 
+  /** Takes away what the kernel maps for every program, and touches all of the executor's own data. */
+  private clearMemory(slot: number): void {
+    for (const line of this.proc(slot).maps().split("\n")) {
+      const area = /^([0-9a-f]+)-([0-9a-f]+) .*\[(stack|vdso|vvar\w*)\]$/.exec(line);
+      if (area === null) continue;
+      const start = Number.parseInt(area[1], 16);
+      this.expect(NR.munmap, [start, Number.parseInt(area[2], 16) - start], slot);
+    }
+    this.expect(NR.pread64, [SCRATCH_FD, ARGUMENT_ADDRESS, ARGUMENT_LENGTH, 0], slot);
+  }
+
+  /** Whether its segments of shared memory are its own and have the numbers that a fresh kernel gives: not as a mere user. */
+  get hasOwnIpc(): boolean {
+    return process.getuid?.() === 0;
+  }
+
+  /** The slot of a process that lives, -1 for any other. */
+  slotOf(pid: number): number {
+    return this.members.findIndex((member) => member?.pid === pid);
+  }
+
+  /** Whether a process lives there that can make a call. */
   isAlive(slot: number): boolean {
-    return this.members[slot] !== undefined;
+    return this.members[slot]?.isSuspended === false;
+  }
+
+  isFree(slot: number): boolean {
+    return this.members[slot] === undefined;
   }
 
   /** What the kernel returns for the call: a value or a negative errno. */
@@ -147,12 +225,33 @@ export class ExecutorFamily {
     return result;
   }
 
-  /** Forks `slot` into the free slot `child`; returns 0 or a negative errno. */
-  fork(slot: number, child: number): number {
-    this.send(slot, NR.fork, [], channelOf(child));
-    const pid = this.receive(slot);
+  /** Makes a child of `slot` in the free slot `child`; returns 0 or a negative errno. */
+  fork(call: ForkCall, slot: number, child: number): number {
+    const args = call === "clone" ? [CLONE_VM | SIGCHLD, 0, 0, 0, 0] : [];
+    this.send(slot, NR[call], args, channelOf(child));
+    // The parent of a vfork waits: its child tells its number itself.
+    const holdsParent = call === "vfork";
+    const pid = holdsParent ? this.syscall(child, NR.getpid, []) : this.receive(slot);
     if (pid < 0) return pid;
-    this.members[child] = { pid, parent: slot };
+    this.member(slot).isSuspended = holdsParent;
+    this.members[child] = { pid, parent: slot, holdsParent, isSuspended: false, proc: new ProcReader(pid) };
+    return 0;
+  }
+
+  /** Starts the executor's program again in a process: nothing of its memory is left. 0 or a negative errno. */
+  exec(slot: number): number {
+    const name = Buffer.from(`/proc/self/fd/${IMAGE_FD}\0`);
+    // argv has slot + 1 entries, which tells the new program its channel; they all point to the name.
+    const words = [...new Array<number>(slot + 1).fill(ARGUMENT_ADDRESS), 0];
+    const bytes = new Uint8Array(32 + words.length * WORD);
+    bytes.set(name);
+    bytes.set(new Uint8Array(new BigUint64Array(words.map(BigInt)).buffer), 32);
+    const path = this.putArgument(slot, bytes);
+    const result = this.syscall(slot, NR.execve, [path, path + 32, 0]);
+    if (result < 0) return result;
+    this.resumeParent(slot);
+    this.reopen(slot);
+    this.clearMemory(slot);
     return 0;
   }
 
@@ -160,14 +259,42 @@ export class ExecutorFamily {
   exit(slot: number): void {
     const member = this.member(slot);
     this.send(slot, NR.exit_group, [0], 0);
+    this.resumeParent(slot);
     this.expect(NR.wait4, [member.pid, 0, 0, 0], member.parent);
+    member.proc.close();
     this.members[slot] = undefined;
     for (const other of this.members) if (other?.parent === slot) other.parent = 0;
+  }
+
+  /** Whether the process can end now: its parent must be able to wait for it. */
+  canExit(slot: number): boolean {
+    const { parent, holdsParent } = this.member(slot);
+    return slot !== 0 && (holdsParent || this.isAlive(parent));
+  }
+
+  private resumeParent(slot: number): void {
+    const member = this.member(slot);
+    if (!member.holdsParent) return;
+    member.holdsParent = false;
+    this.receive(member.parent);
+    this.member(member.parent).isSuspended = false;
+  }
+
+  private reopen(slot: number): void {
+    const member = this.member(slot);
+    member.proc.close();
+    member.proc = new ProcReader(member.pid);
   }
 
   /** The arguments of setrlimit. */
   limits(slot: number, resource: number, soft: number, hard: number): number[] {
     return [resource, this.putWords(slot, [soft, hard])];
+  }
+
+  /** The soft limit of a resource, 2^64 for none. */
+  softLimit(slot: number, resource: number): number {
+    this.expect(NR.getrlimit, [resource, ARGUMENT_ADDRESS], slot);
+    return Number(new BigUint64Array(this.takeArgument(slot, WORD).buffer)[0]);
   }
 
   /** Puts words where the process can hand them to a system call; returns their address there. */
@@ -180,47 +307,16 @@ export class ExecutorFamily {
     return this.member(slot).pid;
   }
 
-  /** /proc/PID/maps as it stands. */
-  maps(slot: number): string {
-    return readFileSync(`/proc/${this.member(slot).pid}/maps`, "latin1");
+  proc(slot: number): ProcReader {
+    return this.member(slot).proc;
   }
 
-  /** Minor faults of the process so far, once all that its last request brings with it is over. */
-  minorFaults(slot: number): number {
-    this.expect(NR.getppid, [], slot);
-    return this.countedFaults(slot);
-  }
-
-  /** /proc/PID/stat's minflt. */
-  countedFaults(slot: number): number {
-    const text = readFileSync(`/proc/${this.pid(slot)}/stat`, "latin1");
-    // The name in parentheses is the second field, the state behind it the third.
-    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[MINFLT_FIELD - STATE_FIELD]);
-  }
-
-  status(slot: number): string {
-    return readFileSync(`/proc/${this.pid(slot)}/status`, "latin1");
-  }
-
-  /** `pages` entries of /proc/PID/pagemap, from the page of `addr` on. */
-  pagemap(slot: number, addr: number, pages: number): Uint8Array {
-    const fd = openSync(`/proc/${this.pid(slot)}/pagemap`, "r");
-    try {
-      const entries = new Uint8Array(pages * WORD);
-      readSync(fd, entries, 0, entries.length, (addr / 4096) * WORD);
-      return entries;
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  /** Where the descriptor leads to, undefined where it isn't open. */
-  fileName(slot: number, fd: number): string | undefined {
-    try {
-      return readlinkSync(`/proc/${this.member(slot).pid}/fd/${fd}`);
-    } catch {
-      return undefined;
-    }
+  /**
+   * Pages that wait in the processor's lists go where they belong, so that the figures are those of all pages
+   * (lru_add_drain, which POSIX_FADV_DONTNEED begins with).
+   */
+  drain(slot: number): void {
+    this.expect(NR.fadvise64, [DISK_FD, 0, 1 << 12, POSIX_FADV_DONTNEED], slot);
   }
 
   /** Puts bytes where the process can hand them to a system call; returns their address there. */
@@ -248,13 +344,18 @@ export class ExecutorFamily {
 
   /** Ends all processes. */
   close(): void {
-    for (let slot = this.members.length - 1; slot > 0; slot--) if (this.isAlive(slot)) this.exit(slot);
+    const others = [...this.members.keys()].filter((slot) => slot > 0 && !this.isFree(slot));
+    for (let left = others; left.length > 0; left = left.filter((slot) => !this.isFree(slot))) {
+      for (const slot of left) if (this.isAlive(slot) && this.canExit(slot)) this.exit(slot);
+    }
     for (const { request, answer } of this.channels) {
       closeSync(request.write);
       closeSync(answer.read);
     }
     closeSync(this.scratch);
-    this.libc.reap(this.member(0).pid);
+    this.proc(0).close();
+    this.libc.reap(this.pid(0));
+    this.unpin();
   }
 
   private member(slot: number): Member {
@@ -273,7 +374,9 @@ export class ExecutorFamily {
 
   private receive(slot: number): number {
     const count = readSync(this.channels[slot].answer.read, this.answerBytes);
-    if (count !== WORD) throw new Error(`the oracle's executor in slot ${slot} died`);
+    if (count !== ANSWER_LENGTH) throw new Error(`the oracle's executor in slot ${slot} died`);
+    const faults = (usage: number): bigint => this.answer[(usage + RU_MINFLT) / WORD];
+    this.lastFaults = Number(faults(USAGE_AFTER) - faults(USAGE_BEFORE));
     return Number(this.answer[0]);
   }
 }

@@ -1,15 +1,29 @@
 /** Faultline as a subject: a kernel of its own for each sequence, over real files, asked by the functions behind its system calls. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
+import { encodeShmInfo, encodeShmInfo64, encodeShmidDs } from "../src/machine/abi/shm.ts";
 import { copyFromUser, copyToUser } from "../src/mm/fault/uaccess.ts";
 import { UserIter, type UserSegment } from "../src/mm/fault/user-iter.ts";
 import { BusError, SegmentationFault } from "../src/mm/kernel/errors.ts";
 import { Kernel } from "../src/mm/kernel/kernel.ts";
 import type { Process } from "../src/mm/kernel/process.ts";
-import { exitProcess, forkProcess, reapChild, setBrk } from "../src/mm/kernel/task-lifecycle.ts";
+import {
+  becomeCurrent,
+  execMm,
+  exitProcess,
+  forkProcess,
+  reapChild,
+  setBrk,
+} from "../src/mm/kernel/task-lifecycle.ts";
 import { validate } from "../src/mm/kernel/validate.ts";
+import { PAGE_SIZE } from "../src/mm/page.ts";
+import { numaMapsLine } from "../src/mm/proc/numa-maps.ts";
 import { pagemapEntries } from "../src/mm/proc/pagemap.ts";
+import { procmapQuery } from "../src/mm/proc/procmap-query.ts";
+import { smapsEntry } from "../src/mm/proc/smaps.ts";
+import { devFs } from "../src/mm/shmem/dev-fs.ts";
 import { sysBrk } from "../src/mm/syscalls/brk.ts";
+import { sysFadvise64, sysReadahead } from "../src/mm/syscalls/fadvise.ts";
 import { sysFtruncate } from "../src/mm/syscalls/file-size.ts";
 import { sysMadvise } from "../src/mm/syscalls/madvise.ts";
 import { sysMincore } from "../src/mm/syscalls/mincore.ts";
@@ -21,15 +35,34 @@ import { sysMremap } from "../src/mm/syscalls/mremap.ts";
 import { sysMseal } from "../src/mm/syscalls/mseal.ts";
 import { sysMsync } from "../src/mm/syscalls/msync.ts";
 import { sysMunmap } from "../src/mm/syscalls/munmap.ts";
-import { sysClose, sysMemfdCreate, sysOpenat } from "../src/mm/syscalls/open.ts";
+import {
+  sysClose,
+  sysDup,
+  sysDup2,
+  sysFcntl,
+  sysMemfdCreate,
+  sysOpenat,
+  sysPipe2,
+} from "../src/mm/syscalls/open.ts";
 import { sysProcessMadvise } from "../src/mm/syscalls/process-madvise.ts";
 import { sysProcessVmReadv, sysProcessVmWritev } from "../src/mm/syscalls/process-vm.ts";
-import { sysPread64, sysPwrite64, sysRead, sysWrite } from "../src/mm/syscalls/read-write.ts";
+import { sysLseek, sysPread64, sysPwrite64, sysRead, sysWrite } from "../src/mm/syscalls/read-write.ts";
 import { sysRemapFilePages } from "../src/mm/syscalls/remap-file-pages.ts";
 import { sysSetrlimit } from "../src/mm/syscalls/rlimit.ts";
+import { sysShmat, sysShmdt, sysShmget } from "../src/mm/syscalls/shm.ts";
+import {
+  sysShmctlIpcInfo,
+  sysShmctlRmid,
+  sysShmctlSet,
+  sysShmctlShmInfo,
+  sysShmctlStat,
+  sysShmctlStatSlot,
+} from "../src/mm/syscalls/shmctl.ts";
 import { sysFsync } from "../src/mm/syscalls/sync.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
-import { AT_FDCWD, MAX_RW_COUNT } from "../src/mm/uapi/fcntl.ts";
+import { AT_FDCWD, MAX_RW_COUNT, O_CREAT, O_RDWR } from "../src/mm/uapi/fcntl.ts";
+import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
+import { IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT, SHM_INFO, SHM_STAT_ANY } from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
 import { nodeFs } from "../src/storage/node/index.ts";
@@ -42,20 +75,33 @@ import {
 } from "./executor-image.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { Operation } from "./operation.ts";
+import { comparableStat, isStat } from "./segments.ts";
 import {
   INITIAL_LIMITS,
   MEMFD_NAMES,
   NOBODY,
   type Outcome,
+  PROCMAP_QUERY_WORDS,
   SKIPPED,
   type Subject,
   storedBytes,
+  withoutDevice,
 } from "./subject.ts";
-import { FILE_NAMES, makeTestFiles, removeTestFiles, takeTestFiles } from "./test-files.ts";
+import {
+  DISK_NAMES,
+  FILE_NAMES,
+  fileEnd,
+  initialContent,
+  MAX_FILE,
+  makeTestFiles,
+  removeTestFiles,
+  SHM_NAMES,
+  takeTestFiles,
+} from "./test-files.ts";
 
 const MOUNT_POINT = "/files";
 /** Ample for what a sequence maps: no step shall fail for want of a frame. */
-const RAM_BYTES: number = 128 * 2 ** 20;
+const RAM_BYTES: number = 64 * 2 ** 20;
 /** Accesses up to here are made byte by byte as a CPU makes them, through the TLB; longer ones as the kernel copies. */
 const MAX_CPU_ACCESS = 16;
 
@@ -67,24 +113,39 @@ export class FaultlineSubject implements Subject {
   private readonly directory: string;
   private readonly validateEvery: number;
   private steps = 0;
+  /** The parents that wait, by the child they wait for. */
+  private readonly vforkParents = new Map<Process, Process>();
   private readonly processes: (Process | undefined)[];
 
-  /** @param isThorough run the validator after every step */
+  /** @param isThorough run the validator after every step, and check that nobody writes to free frames */
   constructor(directory: string, isThorough: boolean) {
     this.validateEvery = isThorough ? 1 : VALIDATE_EVERY;
     this.directory = makeTestFiles(directory);
     this.kernel = new Kernel({
       ram: RAM_BYTES,
       arch: X86_64,
-      poison: true,
+      poison: isThorough,
       thpSize: existsSync("/sys/kernel/mm/transparent_hugepage") ? 2 ** 21 : 0,
     });
     this.kernel.mount(MOUNT_POINT, nodeFs(this.directory));
+    this.kernel.mount("/dev", devFs({ random: (bytes) => this.kernel.random.fill(bytes) }));
+    this.makeShmFiles();
     const first = this.kernel.spawn({ comm: "oracle", uid: NOBODY, gid: NOBODY });
     this.processes = [first];
     for (const [resource, bytes] of INITIAL_LIMITS)
       sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
     this.occupyExecutorAreas(first);
+  }
+
+  /** The files on tmpfs lie in the root. */
+  private makeShmFiles(): void {
+    const root = this.kernel.spawn({ comm: "root" });
+    root.fs.umask = 0;
+    for (const name of SHM_NAMES) {
+      const fd = root.open(`/${name}`, O_RDWR | O_CREAT, 0o666);
+      root.write(fd, initialContent(name));
+    }
+    exitProcess(root, 0);
   }
 
   /** What the host's executor has mapped for itself is in the way here, too, and the heap begins behind it. */
@@ -93,6 +154,7 @@ export class FaultlineSubject implements Subject {
     const readWrite = mman.PROT_READ | mman.PROT_WRITE;
     const dataLength = ARGUMENT_ADDRESS + ARGUMENT_LENGTH - DATA_ADDRESS;
     process.mmap(DATA_ADDRESS, dataLength, readWrite, flags);
+    copyToUser(this.kernel.mmu, process, ARGUMENT_ADDRESS, new Uint8Array(ARGUMENT_LENGTH));
     // Shared, because a page of a file never merges with the heap behind it either.
     const codeFlags = mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_FIXED;
     process.mmap(CODE_ADDRESS, START_BREAK - CODE_ADDRESS, mman.PROT_READ | mman.PROT_EXEC, codeFlags);
@@ -100,11 +162,24 @@ export class FaultlineSubject implements Subject {
   }
 
   isAlive(slot: number): boolean {
-    return this.processes[slot] !== undefined;
+    const process = this.processes[slot];
+    return process !== undefined && !this.waitsForVfork(process);
+  }
+
+  isFree(slot: number): boolean {
+    return this.processes[slot] === undefined;
+  }
+
+  private waitsForVfork(process: Process): boolean {
+    return [...this.vforkParents.values()].some((parent) => parent === process);
   }
 
   perform(operation: Operation): Outcome {
+    const task = this.processes[operation.process];
+    const before = task?.minFlt ?? 0;
+    if (task !== undefined) becomeCurrent(task);
     const outcome = this.performUnchecked(operation);
+    if (task !== undefined) outcome.faults = task.minFlt - before;
     if (++this.steps % this.validateEvery === 0) this.validate();
     return outcome;
   }
@@ -114,17 +189,15 @@ export class FaultlineSubject implements Subject {
     if (wrong.length > 0) throw new Error(`the validator found:\n${wrong.join("\n")}`);
   }
 
-  private performUnchecked(operation: Operation): Outcome {
+  private performUnchecked(operation: Operation): { -readonly [key in keyof Outcome]: Outcome[key] } {
     const task = this.processes[operation.process];
-    if (task === undefined) return SKIPPED;
+    if (task === undefined) return { ...SKIPPED };
     const { call, args } = operation;
     switch (call) {
       case "load":
-        return withFaults(task, () => this.load(task, args[0], args[1]));
+        return this.load(task, args[0], args[1]);
       case "store":
-        return withFaults(task, () => ({
-          result: this.store(task, args[0], storedBytes(args[1], args[2])),
-        }));
+        return { result: this.store(task, args[0], storedBytes(args[1], args[2])) };
       case "peek": {
         const result = sysPread64(task, args[0], this.buffer(task, ARGUMENT_ADDRESS, args[1]), args[2]);
         return { result, bytes: task.readBytes(ARGUMENT_ADDRESS, Math.max(0, result)) };
@@ -136,8 +209,18 @@ export class FaultlineSubject implements Subject {
         return this.transfer(task, call, args);
       case "process_madvise":
         return this.adviseOther(task, args);
+      case "pipe2":
+        return this.pipe(task, args[0]);
+      case "shmctl":
+        return this.segmentControl(task, args);
+      case "procmap_query":
+        return this.queryMap(task, args[0], args[1]);
       case "fork":
-        return this.fork(task, args[0]);
+      case "vfork":
+      case "clone":
+        return this.fork(call, task, args[0]);
+      case "exec":
+        return this.exec(task);
       case "exit":
         return this.exit(operation.process, task);
       default:
@@ -178,10 +261,16 @@ export class FaultlineSubject implements Subject {
         return sysRemapFilePages(mmu, task, args[0], args[1], args[2], args[3], args[4]);
       case "setrlimit":
         return sysSetrlimit(task, args[0], { soft: limitOf(args[1]), hard: limitOf(args[2]) });
+      case "shmget":
+        return sysShmget(task, args[0], args[1], args[2]);
+      case "shmat":
+        return sysShmat(mmu, task, args[0], args[1], args[2]);
+      case "shmdt":
+        return sysShmdt(task, args[0]);
       case "memfd_create":
         return sysMemfdCreate(task, MEMFD_NAMES[args[0]], args[1]);
       case "open":
-        return sysOpenat(task, AT_FDCWD, join(MOUNT_POINT, FILE_NAMES[args[0]]), args[1], 0);
+        return sysOpenat(task, AT_FDCWD, pathOf(args[0]), args[1], 0);
       case "close":
         return sysClose(task, args[0]);
       case "read":
@@ -196,6 +285,18 @@ export class FaultlineSubject implements Subject {
         return sysFtruncate(task, args[0], args[1]);
       case "fsync":
         return sysFsync(task, args[0]);
+      case "dup":
+        return sysDup(task, args[0]);
+      case "dup2":
+        return sysDup2(task, args[0], args[1]);
+      case "lseek":
+        return sysLseek(task, args[0], args[1], args[2]);
+      case "seals":
+        return sysFcntl(task, args[0], args[1] === 0 ? F_GET_SEALS : F_ADD_SEALS, args[1]);
+      case "fadvise64":
+        return sysFadvise64(task, args[0], args[1], args[2], args[3]);
+      case "readahead":
+        return sysReadahead(task, args[0], args[1], args[2]);
       default:
         throw new Error(`Faultline can't ${call}`);
     }
@@ -241,12 +342,20 @@ export class FaultlineSubject implements Subject {
   private transfer(
     task: Process,
     call: "process_vm_readv" | "process_vm_writev",
-    [slot, base, len, remoteBase, remoteLen]: readonly number[],
+    [slot, ...words]: readonly number[],
   ): Outcome {
     const target = this.processes[slot];
     if (target === undefined) return SKIPPED;
-    if (len >= 2 ** 63 || remoteLen >= 2 ** 63) return { result: -EINVAL };
-    const sides = { target, local: [imported(base, len)], remote: [{ base: remoteBase, len: remoteLen }] };
+    const [local, remote] = [0, 2].map((side) =>
+      Array.from({ length: words.length / 4 }, (_, at) => ({
+        base: words[4 * at + side],
+        len: words[4 * at + side + 1],
+      })),
+    );
+    if ([...local, ...remote].some(({ len }) => len >= 2 ** 63)) return { result: -EINVAL };
+    const own = imported(local);
+    if (typeof own === "number") return { result: own };
+    const sides = { target, local: own, remote };
     const { mmu } = this.kernel;
     return {
       result:
@@ -256,32 +365,89 @@ export class FaultlineSubject implements Subject {
     };
   }
 
-  private adviseOther(task: Process, [slot, base, len, advice]: readonly number[]): Outcome {
+  private adviseOther(task: Process, [slot, base, len, advice, ...more]: readonly number[]): Outcome {
     const target = this.processes[slot];
     if (target === undefined) return SKIPPED;
-    if (len >= 2 ** 63) return { result: -EINVAL };
-    return { result: sysProcessMadvise(this.kernel.mmu, task, target, [imported(base, len)], advice) };
+    const ranges = [{ base, len }];
+    for (let at = 0; at < more.length; at += 2) ranges.push({ base: more[at], len: more[at + 1] });
+    if (ranges.some((range) => range.len >= 2 ** 63)) return { result: -EINVAL };
+    const own = imported(ranges);
+    if (typeof own === "number") return { result: own };
+    return { result: sysProcessMadvise(this.kernel.mmu, task, target, own, advice) };
   }
 
-  private fork(task: Process, slot: number): Outcome {
-    if (this.isAlive(slot)) return SKIPPED;
-    const child = forkProcess(task);
+  private pipe(task: Process, flags: number): Outcome {
+    const ends = sysPipe2(task, flags);
+    if (typeof ends === "number") return { result: ends };
+    const bytes = new Uint8Array(new Int32Array(ends).buffer);
+    return { result: 0, bytes };
+  }
+
+  private queryMap(task: Process, addr: number, flags: number): Outcome {
+    const query = new BigUint64Array(PROCMAP_QUERY_WORDS);
+    query.set([BigInt(query.byteLength), BigInt(flags), BigInt(addr)]);
+    copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, new Uint8Array(query.buffer));
+    const result = procmapQuery(this.kernel.mmu, task, task.mm, ARGUMENT_ADDRESS);
+    return { result, bytes: withoutDevice(task.readBytes(ARGUMENT_ADDRESS, query.byteLength)) };
+  }
+
+  private segmentControl(task: Process, [id, command, mode]: readonly number[]): Outcome {
+    if (id < 0) return { result: -EINVAL };
+    switch (command) {
+      case IPC_RMID:
+        return { result: sysShmctlRmid(task, id) };
+      case IPC_SET:
+        return { result: sysShmctlSet(task, id, { uid: NOBODY, gid: NOBODY, mode }) };
+      case IPC_INFO: {
+        const info = sysShmctlIpcInfo(task);
+        return { result: info.maxSlot, bytes: encodeShmInfo64(info) };
+      }
+      case SHM_INFO: {
+        const info = sysShmctlShmInfo(task);
+        return { result: info.maxSlot, bytes: encodeShmInfo(info) };
+      }
+    }
+    if (!isStat(command)) return { result: -EINVAL };
+    const segment =
+      command === IPC_STAT ? sysShmctlStat(task, id) : sysShmctlStatSlot(task, id, command === SHM_STAT_ANY);
+    if (typeof segment === "number") return { result: segment };
+    const slotOf = (pid: number): number => this.processes.findIndex((process) => process?.pid === pid);
+    return {
+      result: command === IPC_STAT ? 0 : segment.id,
+      bytes: comparableStat(encodeShmidDs(segment), slotOf),
+    };
+  }
+
+  private fork(call: "fork" | "vfork" | "clone", task: Process, slot: number): Outcome {
+    if (!this.isFree(slot)) return SKIPPED;
+    const child = forkProcess(task, { vm: call !== "fork" });
     if (typeof child === "number") return { result: child };
     this.processes[slot] = child;
+    if (call === "vfork") this.vforkParents.set(child, task);
     return { result: 0 };
+  }
+
+  private exec(task: Process): Outcome {
+    const result = execMm(task);
+    if (result !== 0) return { result };
+    task.files.closeOnExec();
+    this.vforkParents.delete(task);
+    this.occupyExecutorAreas(task);
+    return { result };
   }
 
   private exit(slot: number, task: Process): Outcome {
     if (slot === 0) return SKIPPED;
     const { parent } = task;
     exitProcess(task, 0);
+    this.vforkParents.delete(task);
     if (parent !== null) reapChild(parent, task.pid);
     this.processes[slot] = undefined;
     return { result: 0 };
   }
 
   maps(slot: number): readonly Mapping[] {
-    return parseMaps(this.process(slot).maps(), MOUNT_POINT);
+    return parseMaps(this.process(slot).maps(), [MOUNT_POINT]);
   }
 
   figures(slot: number): readonly number[] {
@@ -289,8 +455,20 @@ export class FaultlineSubject implements Subject {
     return [totalVm, lockedVm, dataVm, stackVm].map((pages) => pages * 4);
   }
 
-  pagemap(slot: number, { start, end }: Mapping): Uint8Array {
-    return pagemapEntries(this.process(slot).mm, start, end, /* showPfn */ false);
+  smaps(slot: number): string {
+    let text = "";
+    for (const vma of this.process(slot).mm.vmas) text += smapsEntry(vma);
+    return text;
+  }
+
+  numaMaps(slot: number): string {
+    let text = "";
+    for (const vma of this.process(slot).mm.vmas) text += numaMapsLine(vma);
+    return text;
+  }
+
+  pagemap(slot: number, addr: number, pages: number): Uint8Array {
+    return pagemapEntries(this.process(slot).mm, addr, addr + pages * PAGE_SIZE, /* showPfn */ false);
   }
 
   fileName(slot: number, fd: number): string | undefined {
@@ -299,7 +477,7 @@ export class FaultlineSubject implements Subject {
   }
 
   fileSize(name: string): number | undefined {
-    return FILE_NAMES.includes(name.slice(1)) ? this.process(0).stat(MOUNT_POINT + name).size : undefined;
+    return DISK_NAMES.includes(name.slice(1)) ? this.process(0).stat(MOUNT_POINT + name).size : undefined;
   }
 
   finish(): readonly Uint8Array[] {
@@ -307,7 +485,15 @@ export class FaultlineSubject implements Subject {
       for (const process of this.processes) if (process !== undefined) exitProcess(process, 0);
       this.kernel.sync();
       this.validate();
-      return takeTestFiles(this.directory);
+      const reader = this.kernel.spawn();
+      const shmFiles = SHM_NAMES.map((name) => {
+        const fd = reader.open(`/${name}`, 0);
+        const { size } = reader.stat(`/${name}`);
+        const bytes = new Uint8Array(Math.min(size, MAX_FILE));
+        reader.read(fd, bytes);
+        return fileEnd(bytes, size);
+      });
+      return [...takeTestFiles(this.directory, DISK_NAMES), ...shmFiles];
     } finally {
       // Else every sequence would leave descriptors of the host open behind it.
       this.kernel.shutdown();
@@ -322,15 +508,24 @@ export class FaultlineSubject implements Subject {
   }
 }
 
-/** A single segment as it comes out of the kernel's import of a program's iovec (__import_iovec_ubuf). */
-function imported(base: number, len: number): UserSegment {
-  return { base, len: Math.min(len, MAX_RW_COUNT) };
+/**
+ * Segments as they come out of the kernel's import of a program's iovec: no more than MAX_RW_COUNT in all; the length of
+ * one alone is cut before its place is looked at, that of one of several after. Or -EFAULT.
+ */
+function imported(segments: readonly UserSegment[]): UserSegment[] | number {
+  let left = MAX_RW_COUNT;
+  const taken: UserSegment[] = [];
+  for (const { base, len } of segments) {
+    if (segments.length > 1 && base + len > X86_64.taskSize) return -EFAULT;
+    taken.push({ base, len: Math.min(len, left) });
+    left -= Math.min(len, left);
+  }
+  return taken;
 }
 
-function withFaults(task: Process, access: () => Outcome): Outcome {
-  const before = task.minFlt;
-  const outcome = access();
-  return { ...outcome, faults: task.minFlt - before };
+function pathOf(index: number): string {
+  const name = FILE_NAMES[index];
+  return SHM_NAMES.includes(name) ? `/${name}` : resolve(MOUNT_POINT, name);
 }
 
 /** A limit as the kernel holds it. */

@@ -5,13 +5,15 @@
  */
 
 import * as fcntl from "../src/mm/uapi/fcntl.ts";
+import * as fs from "../src/mm/uapi/fs.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { ArgumentSource, type MemoryView } from "./arguments.ts";
 import { START_BREAK } from "./executor-image.ts";
 import { isHarmless } from "./harmless.ts";
 import type { CallName, Operation } from "./operation.ts";
 import type { Random } from "./random.ts";
-import { INITIAL_LIMITS, MEMFD_NAMES, SLOTS } from "./subject.ts";
+import { SegmentArguments } from "./segment-arguments.ts";
+import { INITIAL_LIMITS, MEMFD_NAMES, SLOTS, SPECIAL_FD } from "./subject.ts";
 import { FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
@@ -48,9 +50,30 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [4, "process_vm_readv"],
   [4, "process_vm_writev"],
   [2, "process_madvise"],
+  [2, "dup"],
+  [1, "dup2"],
+  [1, "pipe2"],
+  [3, "lseek"],
+  [2, "seals"],
+  [1, "fadvise64"],
+  [1, "readahead"],
+  [2, "procmap_query"],
+  [3, "shmget"],
+  [5, "shmat"],
+  [3, "shmdt"],
+  [4, "shmctl"],
   [3, "fork"],
-  [2, "exit"],
+  [1, "vfork"],
+  [1, "clone"],
+  [1, "exec"],
+  [4, "exit"],
 ];
+
+type CallAboutSegments = "shmget" | "shmat" | "shmdt" | "shmctl";
+
+function isAboutSegments(call: CallName): call is CallAboutSegments {
+  return call.startsWith("shm");
+}
 
 type CallAboutOthers = "process_vm_readv" | "process_vm_writev" | "process_madvise";
 
@@ -60,20 +83,33 @@ function isAboutOthers(call: CallName): call is CallAboutOthers {
 
 /** Forks need a free slot, and the first process stays. */
 function isPossible({ process, call, args }: Operation, view: MemoryView): boolean {
-  return call === "fork" ? !view.isAlive(args[0]) : call !== "exit" || process !== 0;
+  if (call === "fork" || call === "vfork" || call === "clone") return view.isFree(args[0]);
+  return call !== "exit" || process !== 0;
+}
+
+/** Whether pages may be locked by it. */
+export function locksMemory({ call, args }: Operation): boolean {
+  return call.startsWith("mlock") || (call === "mmap" && (args[3] & mman.MAP_LOCKED) !== 0);
 }
 
 export class SequenceGenerator {
   private readonly random: Random;
+  private hasLocks = true;
 
   constructor(random: Random) {
     this.random = random;
   }
 
+  /** To be called before the first step of each sequence: every other one does without locked memory. */
+  start(): void {
+    this.hasLocks = this.random.chance(50);
+  }
+
   next(view: MemoryView): Operation {
     for (;;) {
       const operation = this.propose(view);
-      if (isHarmless(operation) && isPossible(operation, view)) return operation;
+      const isWanted = this.hasLocks || !locksMemory(operation);
+      if (isWanted && isHarmless(operation) && isPossible(operation, view)) return operation;
     }
   }
 
@@ -82,8 +118,12 @@ export class SequenceGenerator {
     const process = this.random.pick(living);
     const call = this.random.weighted(CALL_WEIGHTS);
     const from = this.sourceOf(view, process);
+    if (isAboutSegments(call)) {
+      const segments = new SegmentArguments(this.random, from, view.segments());
+      return { process, call, args: segments.of(call, view.maps(process)) };
+    }
     if (!isAboutOthers(call)) return { process, call, args: this.argumentsOf(call, from) };
-    const other = this.random.chance(97) ? this.random.pick(living) : this.random.below(SLOTS);
+    const other = this.random.chance(95) ? this.random.pick(living) : this.random.below(SLOTS);
     const args = this.argumentsAbout(call, from, this.sourceOf(view, other));
     return { process, call, args: [other, ...args] };
   }
@@ -94,11 +134,23 @@ export class SequenceGenerator {
 
   /** What comes behind the other process in the arguments. */
   private argumentsAbout(call: CallAboutOthers, from: ArgumentSource, other: ArgumentSource): number[] {
-    if (call === "process_madvise") return [...other.range(), this.advice()];
-    return [from.mappedAddress(), from.accessLength(), other.mappedAddress(), from.accessLength()];
+    const more = this.random.chance(75) ? 0 : 1 + this.random.below(3);
+    if (call === "process_madvise") {
+      const ranges = Array.from({ length: Math.min(more, 2) }, () => other.range());
+      return [...other.range(), this.advice(), ...ranges.flat()];
+    }
+    return Array.from({ length: 1 + more }, () => [
+      from.mappedAddress(),
+      from.accessLength(),
+      other.mappedAddress(),
+      from.accessLength(),
+    ]).flat();
   }
 
-  private argumentsOf(call: Exclude<CallName, CallAboutOthers>, from: ArgumentSource): number[] {
+  private argumentsOf(
+    call: Exclude<CallName, CallAboutOthers | CallAboutSegments>,
+    from: ArgumentSource,
+  ): number[] {
     const { random } = this;
     switch (call) {
       case "mmap":
@@ -193,8 +245,68 @@ export class SequenceGenerator {
             [1, fcntl.O_RDWR | fcntl.O_TRUNC],
             [1, fcntl.O_RDWR | fcntl.O_APPEND],
             [1, fcntl.O_PATH],
+            [1, fcntl.O_RDONLY | fcntl.O_DIRECTORY],
+            [1, fcntl.O_RDWR | fcntl.O_CLOEXEC],
           ]),
         ];
+      case "dup2":
+        return [from.descriptor(), random.chance(90) ? 9 + random.below(6) : from.descriptor()];
+      case "pipe2":
+        return [
+          random.weighted([
+            [4, fcntl.O_NONBLOCK],
+            [2, fcntl.O_NONBLOCK | fcntl.O_CLOEXEC],
+            [1, fcntl.O_NONBLOCK | fcntl.O_APPEND],
+          ]),
+        ];
+      case "lseek":
+        return [
+          from.descriptor(),
+          random.chance(90) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 20]),
+          random.weighted([
+            [3, fcntl.SEEK_SET],
+            [1, fcntl.SEEK_CUR],
+            [1, fcntl.SEEK_END],
+            [3, fcntl.SEEK_DATA],
+            [3, fcntl.SEEK_HOLE],
+            [1, 5],
+          ]),
+        ];
+      case "seals":
+        return [
+          random.chance(70) ? random.pick([SPECIAL_FD + 8, 9 + random.below(4)]) : from.descriptor(),
+          random.weighted([
+            [4, 0],
+            [3, fs.F_SEAL_SHRINK],
+            [3, fs.F_SEAL_GROW],
+            [2, fs.F_SEAL_WRITE],
+            [3, fs.F_SEAL_FUTURE_WRITE],
+            [1, fs.F_SEAL_EXEC],
+            [1, fs.F_SEAL_SEAL],
+            [1, fs.F_SEAL_SHRINK | fs.F_SEAL_GROW],
+            [1, 0x40],
+          ]),
+        ];
+      case "fadvise64":
+        return [
+          from.descriptor(),
+          from.fileOffset(),
+          random.chance(90) ? from.fileOffset() : -1,
+          random.below(7),
+        ];
+      case "readahead":
+        return [from.descriptor(), from.fileOffset(), from.fileOffset()];
+      case "procmap_query":
+        return [
+          from.address(),
+          random.weighted([
+            [4, 0],
+            [4, 0x10],
+            [4, random.below(0x40)],
+            [1, 0x40],
+          ]),
+        ];
+      case "dup":
       case "close":
       case "fsync":
         return [from.descriptor()];
@@ -209,7 +321,10 @@ export class SequenceGenerator {
       case "ftruncate":
         return [from.descriptor(), random.chance(96) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 45])];
       case "fork":
+      case "vfork":
+      case "clone":
         return [1 + random.below(SLOTS - 1)];
+      case "exec":
       case "exit":
         return [];
     }
@@ -245,6 +360,9 @@ export class SequenceGenerator {
       [2, mman.MAP_DENYWRITE],
       [2, mman.MAP_EXECUTABLE],
       [2, mman.MAP_NONBLOCK],
+      [1, mman.MAP_HUGETLB],
+      [1, mman.MAP_SYNC],
+      [1, 0x4000_0000],
     ]) {
       if (random.chance(percent)) flags |= flag;
     }
@@ -350,8 +468,9 @@ export class SequenceGenerator {
       [4, mman.MADV_DONTNEED_LOCKED],
       [7, mman.MADV_GUARD_INSTALL],
       [4, mman.MADV_GUARD_REMOVE],
-      [1, 77],
-      [1, -1],
+      [1, this.random.pick([5, 6, 7, 26, 77, 104, 2 ** 31, -1])],
+      [1, mman.MADV_HWPOISON],
+      [1, mman.MADV_SOFT_OFFLINE],
     ]);
   }
 }

@@ -1,44 +1,7 @@
 /** Which steps may be tried at all: not those that reach the executor itself, or ask how the host is configured. */
 import { DATA_ADDRESS, START_BREAK } from "./executor-image.ts";
-import type { CallName, Operation } from "./operation.ts";
-
-/** Where in a call's arguments ranges stand: [address, length] by index. */
-const RANGES: Partial<Record<CallName, readonly (readonly [address: number, length: number])[]>> = {
-  mmap: [[0, 1]],
-  munmap: [[0, 1]],
-  mprotect: [[0, 1]],
-  mremap: [
-    [0, 1],
-    [0, 2],
-    [4, 2],
-  ],
-  madvise: [[0, 1]],
-  msync: [[0, 1]],
-  mlock: [[0, 1]],
-  mlock2: [[0, 1]],
-  munlock: [[0, 1]],
-  mseal: [[0, 1]],
-  remap_file_pages: [[0, 1]],
-  process_vm_readv: [
-    [1, 2],
-    [3, 4],
-  ],
-  process_vm_writev: [
-    [1, 2],
-    [3, 4],
-  ],
-  process_madvise: [[1, 2]],
-  mincore: [
-    [0, 1],
-    [2, 1],
-  ],
-  load: [[0, 1]],
-  store: [[0, 1]],
-  read: [[1, 2]],
-  write: [[1, 2]],
-  pread64: [[1, 2]],
-  pwrite64: [[1, 2]],
-};
+import type { Operation } from "./operation.ts";
+import { RANGES } from "./ranges.ts";
 
 const PAGE_SIZE = 4096;
 /**
@@ -47,10 +10,17 @@ const PAGE_SIZE = 4096;
  */
 const LOWEST_ADDRESS = 0x1_0000;
 
+/** No segment that can be attached is longer. */
+const LONGEST_SEGMENT = 2 ** 20;
+
 export function isHarmless({ call, args }: Operation): boolean {
-  const target = call === "mmap" ? args[0] : call === "mremap" ? args[4] : 0;
+  if (call === "procmap_query" && args[0] < START_BREAK) return false;
+  const target = call === "mmap" ? args[0] : call === "mremap" ? args[4] : call === "shmat" ? args[1] : 0;
   if (target > 0 && target < LOWEST_ADDRESS) return false;
-  return !(RANGES[call] ?? []).some(([address, length]) => reachesExecutor(args[address], args[length]));
+  if (call === "shmat" && reachesExecutor(target, LONGEST_SEGMENT)) return false;
+  return !(RANGES[call] ?? []).some(
+    ([address, length]) => length < args.length && reachesExecutor(args[address], args[length]),
+  );
 }
 
 /** Whether the pages of the range are the executor's. One with an end past 2^64 is wrong, or begins anew at 0. */

@@ -1,28 +1,40 @@
 /** The host kernel as a subject: real processes, real files in a directory of their own. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { PROCMAP_QUERY } from "../src/mm/proc/procmap-query.ts";
+import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import type { Host } from "./availability.ts";
 import { ExecutorFamily, NR, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { CallName, Operation } from "./operation.ts";
+import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
 import {
   FIGURES,
   MAX_ACCESS,
   MEMFD_NAMES,
+  NOBODY,
   type Outcome,
+  PROCMAP_QUERY_WORDS,
   SKIPPED,
   SLOTS,
   STACK_LIMIT,
   type Subject,
   storedBytes,
+  withoutDevice,
 } from "./subject.ts";
-import { FILE_NAMES, makeTestFiles, takeTestFiles } from "./test-files.ts";
+import {
+  DISK_NAMES,
+  FILE_NAMES,
+  makeShmFiles,
+  makeTestFiles,
+  SHM_NAMES,
+  takeTestFiles,
+} from "./test-files.ts";
 
 /** Bytes of a word in a struct iovec. */
 const WORD = 8;
-/** Where frame numbers, or places in swap, stand in an entry of /proc/PID/pagemap. */
-const FRAME_MASK: bigint = 2n ** 55n - 1n;
 
 /** Calls that the kernel gets as they are. */
 const DIRECT: Partial<Record<CallName, number>> = {
@@ -47,41 +59,60 @@ const DIRECT: Partial<Record<CallName, number>> = {
   pwrite64: NR.pwrite64,
   ftruncate: NR.ftruncate,
   fsync: NR.fsync,
+  dup: NR.dup,
+  dup2: NR.dup2,
+  lseek: NR.lseek,
+  fadvise64: NR.fadvise64,
+  readahead: NR.readahead,
 };
+
+/** A program that starts with less than this may be killed on the way, which no answer would tell. */
+const EXEC_LIMITS: readonly (readonly [resource: number, bytes: number])[] = [
+  [RLIMIT_AS, 2 ** 25],
+  [RLIMIT_DATA, 2 ** 25],
+  [RLIMIT_STACK, 2 ** 19],
+];
 
 export class HostSubject implements Subject {
   private readonly family: ExecutorFamily;
   private readonly directory: string;
+  private readonly shmDirectory: string;
 
-  constructor({ libc, directory }: Host) {
+  constructor({ libc, directory, shmDirectory }: Host) {
     this.directory = makeTestFiles(directory);
-    this.family = new ExecutorFamily(libc, SLOTS, STACK_LIMIT);
+    this.shmDirectory = makeShmFiles(shmDirectory);
+    this.family = new ExecutorFamily(libc, SLOTS, STACK_LIMIT, directory);
   }
 
   isAlive(slot: number): boolean {
     return this.family.isAlive(slot);
   }
 
-  perform({ process, call, args }: Operation): Outcome {
+  isFree(slot: number): boolean {
+    return this.family.isFree(slot);
+  }
+
+  perform(operation: Operation): Outcome {
+    if (!this.family.isAlive(operation.process)) return SKIPPED;
+    const outcome = this.call(operation);
+    return outcome.faults === undefined ? { ...outcome, faults: this.family.lastFaults } : outcome;
+  }
+
+  private call({ process, call, args }: Operation): Outcome {
     const { family } = this;
-    if (!family.isAlive(process)) return SKIPPED;
     const number = DIRECT[call];
     if (number !== undefined) return { result: family.syscall(process, number, args) };
     switch (call) {
       case "load": {
         const [addr, length] = args;
-        const before = family.minorFaults(process);
         const result = family.syscall(process, NR.pwrite64, [SCRATCH_FD, addr, length, 0]);
-        const faults = family.countedFaults(process) - before;
-        return { result, bytes: family.takeScratch(Math.max(0, result)), faults };
+        return { result, bytes: family.takeScratch(Math.max(0, result)) };
       }
       case "store": {
         const [addr, length, first] = args;
         if (length > MAX_ACCESS) throw new Error(`store of ${length} bytes`);
         family.putScratch(storedBytes(length, first));
-        const before = family.minorFaults(process);
-        const result = family.syscall(process, NR.pread64, [SCRATCH_FD, addr, length, 0]);
-        return { result, faults: family.countedFaults(process) - before };
+        return { result: family.syscall(process, NR.pread64, [SCRATCH_FD, addr, length, 0]) };
       }
       case "peek": {
         const [fd, length, offset] = args;
@@ -106,14 +137,37 @@ export class HostSubject implements Subject {
         return this.transfer(process, NR.process_vm_writev, args);
       case "process_madvise":
         return this.adviseOther(process, args);
+      case "pipe2": {
+        const result = family.syscall(process, NR.pipe2, [ARGUMENT_ADDRESS, args[0]]);
+        return result === 0 ? { result, bytes: family.takeArgument(process, WORD) } : { result };
+      }
+      case "seals": {
+        const [fd, seals] = args;
+        const command = seals === 0 ? [fd, F_GET_SEALS] : [fd, F_ADD_SEALS, seals];
+        return { result: family.syscall(process, NR.fcntl, command) };
+      }
+      case "shmget":
+      case "shmat":
+      case "shmdt":
+        return family.hasOwnIpc ? { result: family.syscall(process, NR[call], args) } : SKIPPED;
+      case "shmctl":
+        return family.hasOwnIpc ? this.segmentControl(process, args) : SKIPPED;
+      case "procmap_query":
+        return this.queryMap(process, args[0], args[1]);
       case "open":
         return { result: this.withPath(process, NR.open, this.pathOf(args[0]), [args[1], 0]) };
       case "memfd_create":
         return { result: this.withPath(process, NR.memfd_create, MEMFD_NAMES[args[0]], [args[1]]) };
       case "fork":
-        return family.isAlive(args[0]) ? SKIPPED : { result: family.fork(process, args[0]) };
+      case "vfork":
+      case "clone":
+        return family.isFree(args[0]) ? { result: family.fork(call, process, args[0]) } : SKIPPED;
+      case "exec":
+        if (EXEC_LIMITS.some(([resource, least]) => family.softLimit(process, resource) < least))
+          return SKIPPED;
+        return { result: family.exec(process) };
       case "exit":
-        if (process === 0) return SKIPPED;
+        if (!family.canExit(process)) return SKIPPED;
         family.exit(process);
         return { result: 0 };
       default:
@@ -123,56 +177,104 @@ export class HostSubject implements Subject {
 
   private transfer(slot: number, number: number, args: readonly number[]): Outcome {
     const { family } = this;
-    const [other, ...ranges] = args;
-    if (!family.isAlive(other)) return SKIPPED;
-    const local = family.putWords(slot, ranges);
-    const remote = local + 2 * WORD;
-    return { result: family.syscall(slot, number, [family.pid(other), local, 1, remote, 1, 0]) };
+    const [other, ...words] = args;
+    if (family.isFree(other)) return SKIPPED;
+    const count = words.length / 4;
+    // Two lists of struct iovec, the caller's and the other's.
+    const lists = [0, 2].map((side) =>
+      Array.from({ length: count }, (_, at) => words.slice(4 * at + side, 4 * at + side + 2)).flat(),
+    );
+    const local = family.putWords(slot, lists.flat());
+    const remote = local + 2 * WORD * count;
+    return { result: family.syscall(slot, number, [family.pid(other), local, count, remote, count, 0]) };
   }
 
-  private adviseOther(slot: number, [other, addr, length, advice]: readonly number[]): Outcome {
+  private adviseOther(slot: number, [other, addr, length, advice, ...more]: readonly number[]): Outcome {
     const { family } = this;
-    if (!family.isAlive(other)) return SKIPPED;
+    if (family.isFree(other)) return SKIPPED;
     const pidfd = family.expect(NR.pidfd_open, [family.pid(other), 0], slot);
-    const range = family.putWords(slot, [addr, length]);
-    const result = family.syscall(slot, NR.process_madvise, [pidfd, range, 1, advice, 0]);
+    const ranges = family.putWords(slot, [addr, length, ...more]);
+    const count = 1 + more.length / 2;
+    const result = family.syscall(slot, NR.process_madvise, [pidfd, ranges, count, advice, 0]);
+    const faults = family.lastFaults;
     family.expect(NR.close, [pidfd], slot);
-    return { result };
+    return { result, faults };
+  }
+
+  private segmentControl(slot: number, [id, command, mode]: readonly number[]): Outcome {
+    const { family } = this;
+    // Of a struct shmid64_ds for IPC_SET: owner and mode.
+    const ds = new Uint8Array(112);
+    new Uint32Array(ds.buffer).set([0, NOBODY, NOBODY, 0, 0, mode]);
+    const argument = family.putArgument(slot, ds);
+    const result = family.syscall(slot, NR.shmctl, [id, command, argument]);
+    const { lastFaults: faults } = family;
+    const length = ANSWER_BYTES.get(command);
+    if (result < 0 || length === undefined) return { result, faults };
+    const bytes = family.takeArgument(slot, length);
+    if (!isStat(command)) return { result, bytes, faults };
+    return { result, bytes: comparableStat(bytes, (pid) => family.slotOf(pid)), faults };
+  }
+
+  /** PROCMAP_QUERY without a name, and without device and inode in the answer. */
+  private queryMap(slot: number, addr: number, flags: number): Outcome {
+    const { family } = this;
+    const path = family.putArgument(slot, Buffer.from("/proc/self/maps\0"));
+    const fd = family.expect(NR.open, [path, 0, 0], slot);
+    const query = new BigUint64Array(PROCMAP_QUERY_WORDS);
+    query.set([BigInt(query.byteLength), BigInt(flags), BigInt(addr)]);
+    const argument = family.putArgument(slot, new Uint8Array(query.buffer));
+    const result = family.syscall(slot, NR.ioctl, [fd, PROCMAP_QUERY, argument]);
+    const bytes = family.takeArgument(slot, query.byteLength);
+    family.expect(NR.close, [fd], slot);
+    return { result, bytes: withoutDevice(bytes), faults: 0 };
   }
 
   maps(slot: number): readonly Mapping[] {
-    return parseMaps(this.family.maps(slot), this.directory);
+    const text = this.family.proc(slot).maps();
+    return parseMaps(
+      text,
+      text.includes(this.shmDirectory) ? [this.directory, this.shmDirectory] : [this.directory],
+    );
   }
 
   figures(slot: number): readonly number[] {
-    const status = this.family.status(slot);
+    const status = this.family.proc(slot).status();
     return FIGURES.map((name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]));
   }
 
-  pagemap(slot: number, { start, end }: Mapping): Uint8Array {
-    const entries = this.family.pagemap(slot, start, (end - start) / 4096);
-    // Frame numbers are for the privileged, as we are.
-    const words = new BigUint64Array(entries.buffer);
-    for (const [at, word] of words.entries()) words[at] = word & ~FRAME_MASK;
-    return entries;
+  smaps(slot: number): string {
+    this.family.drain(slot);
+    return this.family.proc(slot).smaps();
+  }
+
+  numaMaps(slot: number): string {
+    return this.family.proc(slot).numaMaps();
+  }
+
+  pagemap(slot: number, addr: number, pages: number): Uint8Array {
+    return this.family.proc(slot).pagemap(addr, pages);
   }
 
   fileName(slot: number, fd: number): string | undefined {
-    const name = this.family.fileName(slot, fd);
-    return name?.startsWith(this.directory) ? name.slice(this.directory.length) : name;
+    const name = this.family.proc(slot).fileName(fd);
+    const directory = [this.directory, this.shmDirectory].find((path) => name?.startsWith(path));
+    return directory === undefined ? name : name?.slice(directory.length);
   }
 
   fileSize(name: string): number | undefined {
-    return FILE_NAMES.includes(name.slice(1)) ? statSync(this.directory + name).size : undefined;
+    return DISK_NAMES.includes(name.slice(1)) ? statSync(this.directory + name).size : undefined;
   }
 
   finish(): readonly Uint8Array[] {
     this.family.close();
-    return takeTestFiles(this.directory);
+    return [...takeTestFiles(this.directory, DISK_NAMES), ...takeTestFiles(this.shmDirectory, SHM_NAMES)];
   }
 
   private pathOf(index: number): string {
-    return join(this.directory, FILE_NAMES[index]);
+    const name = FILE_NAMES[index];
+    if (name.startsWith("/")) return name;
+    return join(SHM_NAMES.includes(name) ? this.shmDirectory : this.directory, name);
   }
 
   private withPath(slot: number, number: number, text: string, rest: readonly number[]): number {

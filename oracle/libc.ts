@@ -13,6 +13,12 @@ export interface Libc {
   spawn(path: string, descriptors: readonly (readonly [number, number])[], stackLimit: number): number;
   /** Waits until the child is gone. */
   reap(pid: number): void;
+  /**
+   * Binds this thread, and what it starts from now on, to one processor: lists of pages that the kernel keeps for each
+   * processor are one, and a request and its answer cost two switches instead of two interrupts. Undone by what it
+   * returns.
+   */
+  pin(): () => void;
 }
 
 const O_CLOEXEC = 0o2000000;
@@ -20,6 +26,8 @@ const MFD_CLOEXEC = 1;
 const ADDR_NO_RANDOMIZE = 0x0040000;
 const PERSONALITY_QUERY = 0xffffffff;
 const RLIMIT_STACK = 3;
+/** Bytes of a cpu_set_t. */
+const CPU_SET_SIZE = 128;
 /** More than any libc's posix_spawn_file_actions_t. */
 const FILE_ACTIONS_SIZE = 256;
 
@@ -38,6 +46,12 @@ export function loadLibc(): Libc {
   const getrlimit = library.func("int getrlimit(int resource, void *limit)") as NativeFunction;
   const setrlimit = library.func("int setrlimit(int resource, const void *limit)") as NativeFunction;
   const waitpid = library.func("int waitpid(int pid, void *status, int options)") as NativeFunction;
+  const getAffinity = library.func(
+    "int sched_getaffinity(int pid, size_t size, void *mask)",
+  ) as NativeFunction;
+  const setAffinity = library.func(
+    "int sched_setaffinity(int pid, size_t size, const void *mask)",
+  ) as NativeFunction;
   const initActions = library.func("int posix_spawn_file_actions_init(void *actions)") as NativeFunction;
   const addDup2 = library.func(
     "int posix_spawn_file_actions_adddup2(void *actions, int from, int to)",
@@ -81,6 +95,16 @@ export function loadLibc(): Libc {
 
     reap(pid) {
       waitpid(pid, null, 0);
+    },
+
+    pin() {
+      const before = new Uint8Array(CPU_SET_SIZE);
+      must("sched_getaffinity", getAffinity(0, CPU_SET_SIZE, before));
+      const byte = before.findLastIndex((bits) => bits !== 0);
+      const last = new Uint8Array(CPU_SET_SIZE);
+      last[byte] = 0x80 >> (Math.clz32(before[byte]) - 24);
+      must("sched_setaffinity", setAffinity(0, CPU_SET_SIZE, last));
+      return () => void setAffinity(0, CPU_SET_SIZE, before);
     },
   };
 }

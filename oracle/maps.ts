@@ -13,8 +13,8 @@ const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ \d+ *(.*)$/;
 /** Above it lies only the kernel's vsyscall page, which no call can change. */
 const USER_TOP = 2 ** 47;
 
-/** The mappings that a process has made; `directory` is taken off the front of its files' names. */
-export function parseMaps(text: string, directory: string): Mapping[] {
+/** The mappings that a process has made; the directories are taken off the front of its files' names. */
+export function parseMaps(text: string, directories: readonly string[]): Mapping[] {
   const mappings: Mapping[] = [];
   for (const line of text.split("\n")) {
     if (line === "") continue;
@@ -24,12 +24,13 @@ export function parseMaps(text: string, directory: string): Mapping[] {
     if (start >= USER_TOP || (start >= DATA_ADDRESS && start < START_BREAK)) continue;
     // The host's executor has no stack, but the kernel still calls what lies in its place by that name.
     const name = found[5] === "[stack]" ? "" : found[5];
+    const directory = directories.find((path) => name.startsWith(path)) ?? "";
     mappings.push({
       start,
       end: Number.parseInt(found[2], 16),
       perms: found[3],
       offset: Number.parseInt(found[4], 16),
-      name: name.startsWith(directory) ? name.slice(directory.length) : name,
+      name: name.slice(directory.length),
     });
   }
   return mappings;
@@ -44,8 +45,11 @@ export function formatMaps(mappings: readonly Mapping[]): string {
     .join("\n");
 }
 
+/** What lies in memory alone. */
+const CERTAIN_NAME = /^\/(dev\/zero|memfd:|shm\d|SYSV)/;
+
 /** Whether which pages are resident follows from the program alone, and not from readahead of the storage. */
 export function hasCertainResidency(mapping: Mapping): boolean {
   if (mapping.name === "" || mapping.name === "[heap]") return true;
-  return mapping.name.startsWith("/dev/zero") || mapping.name.startsWith("/memfd:");
+  return CERTAIN_NAME.test(mapping.name);
 }

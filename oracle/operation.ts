@@ -5,6 +5,8 @@
  * sequence still means something when some of its steps are taken out.
  */
 import * as fcntl from "../src/mm/uapi/fcntl.ts";
+import * as fs from "../src/mm/uapi/fs.ts";
+import * as ipc from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 
 export interface Operation {
@@ -46,7 +48,22 @@ export type CallName =
   | "process_vm_writev"
   | "process_madvise"
   | "fsync"
+  | "dup"
+  | "dup2"
+  | "pipe2"
+  | "lseek"
+  | "seals"
+  | "fadvise64"
+  | "readahead"
+  | "procmap_query"
+  | "shmget"
+  | "shmat"
+  | "shmdt"
+  | "shmctl"
   | "fork"
+  | "vfork"
+  | "clone"
+  | "exec"
   | "exit";
 
 export type Printer = (value: number) => string;
@@ -120,6 +137,23 @@ function resource(value: number): string {
   return RLIMITS.get(value) ?? decimal(value);
 }
 
+function octal(value: number): string {
+  return `0${value.toString(8)}`;
+}
+
+const { IPC_CREAT, IPC_EXCL, SHM_HUGETLB, SHM_NORESERVE } = ipc;
+const shmgetBits = bits({ IPC_CREAT, IPC_EXCL, SHM_HUGETLB, SHM_NORESERVE }, "", "0");
+
+function shmgetFlags(value: number): string {
+  return `${shmgetBits(value & ~0o777)}|${octal(value & 0o777)}`;
+}
+
+const { SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC } = ipc;
+const shmatFlags = bits({ SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC }, "", "0");
+
+const { IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_STAT, SHM_STAT_ANY, SHM_INFO } = ipc;
+const shmCommand = choice({ IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_STAT, SHM_STAT_ANY, SHM_INFO }, "");
+
 const openBits = bits(fcntl, "O_", "", ["O_ACCMODE", "O_WRONLY", "O_RDWR", "O_SYNC", "O_TMPFILE"]);
 
 function openFlags(value: number): string {
@@ -133,7 +167,9 @@ function openFlags(value: number): string {
  * kernel on the process's behalf; `peek` is a pread into a buffer that is always good. The last argument of `store`
  * is the first of the bytes stored, that of `mincore` 0 for a good vector, or an address. A limit of -1 is none. The
  * first argument of `process_vm_readv`, `process_vm_writev` and `process_madvise` is the slot of the other process, then
- * come a range of the caller's (of the other process for process_madvise) and one of the other's.
+ * come a range of the caller's and one of the other's, up to four times (for process_madvise a range of the other's, the
+ * advice, and further ranges). `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
+ * asks for the mapping at an address. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone` (CLONE_VM) name the slot of the child.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   mmap: [hex, hex, prot, mapFlags, decimal, hex],
@@ -167,7 +203,22 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   process_vm_writev: [decimal, hex, hex, hex, hex],
   process_madvise: [decimal, hex, hex, choice(mman, "MADV_")],
   fsync: [decimal],
+  dup: [decimal],
+  dup2: [decimal, decimal],
+  pipe2: [openFlags],
+  lseek: [decimal, hex, choice(fcntl, "SEEK_")],
+  seals: [decimal, bits(fs, "F_SEAL_", "0")],
+  fadvise64: [decimal, hex, hex, choice(fcntl, "POSIX_FADV_")],
+  readahead: [decimal, hex, hex],
+  procmap_query: [hex, hex],
+  shmget: [decimal, hex, shmgetFlags],
+  shmat: [decimal, hex, shmatFlags],
+  shmdt: [hex],
+  shmctl: [decimal, shmCommand, octal],
   fork: [decimal],
+  vfork: [decimal],
+  clone: [decimal],
+  exec: [],
   exit: [],
 };
 

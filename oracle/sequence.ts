@@ -26,7 +26,8 @@ export function explore(
   log?: (line: string) => void,
 ): Failure | undefined {
   const operations: Operation[] = [];
-  return withComparison(pair(/* isThorough */ false), operations, (comparison) => {
+  generator.start();
+  return withComparison(pair, /* isThorough */ false, operations, (comparison) => {
     for (let made = 0; made < length; made++) {
       const operation = generator.next(comparison);
       operations.push(operation);
@@ -53,7 +54,7 @@ export function replay(
   seen?: (operation: Operation, outcome: Outcome) => void,
 ): Failure | undefined {
   const done: Operation[] = [];
-  return withComparison(pair(/* isThorough */ true), done, (comparison) => {
+  return withComparison(pair, /* isThorough */ true, done, (comparison) => {
     for (const operation of operations) {
       done.push(operation);
       const mismatch = comparison.step(operation, (outcome) => seen?.(operation, outcome));
@@ -65,11 +66,13 @@ export function replay(
 
 /** Ends both subjects in any case; what they leave is compared where nothing has differed before. */
 function withComparison(
-  [reference, candidate]: ReturnType<SubjectPair>,
+  pair: SubjectPair,
+  isThorough: boolean,
   operations: readonly Operation[],
   run: (comparison: Comparison) => Mismatch | undefined,
 ): Failure | undefined {
-  const comparison = new Comparison(reference, candidate);
+  const [reference, candidate] = pair(isThorough);
+  const comparison = new Comparison(reference, candidate, isThorough);
   let mismatch: Mismatch | undefined;
   let left: Mismatch | undefined;
   try {

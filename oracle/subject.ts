@@ -1,11 +1,14 @@
 /** What is compared: anything that carries out the oracle's operations. The host is one subject, Faultline the other. */
-import { RLIMIT_MEMLOCK, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
+import { O_NONBLOCK, O_PATH } from "../src/mm/uapi/fcntl.ts";
+import { MFD_ALLOW_SEALING, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import { ARGUMENT_LENGTH } from "./executor-image.ts";
 import type { Mapping } from "./maps.ts";
-import type { Operation } from "./operation.ts";
+import type { CallName, Operation } from "./operation.ts";
 
 /** How many processes live at most; slot 0 always does. */
 export const SLOTS = 4;
+/** The lowest descriptor that the real files at the beginning of PREAMBLE leave free. */
+const FIRST_FREE_FD = 9;
 /** The longest `load`, `store` and `peek`: what the oracle's own buffers hold. */
 export const MAX_ACCESS: number = ARGUMENT_LENGTH;
 /** RLIMIT_STACK of the processes, on which the top of mmap's area depends. */
@@ -25,31 +28,40 @@ export const NOBODY = 65534;
 export interface Outcome {
   /** What the call returned, a negative errno included; undefined where the step was skipped. */
   readonly result: number | undefined;
-  /** What a `load` or `peek` read, what `mincore` said. */
+  /** What a `load` or `peek` read, what `mincore` or a query said. */
   readonly bytes?: Uint8Array;
-  /** How many faults without storage a `load` or `store` took. */
+  /** How many faults without storage the call took. */
   readonly faults?: number;
 }
 
 export interface Subject {
+  /** Whether a process lives in the slot that can make a call: the parent of a vfork can't until its child lets go. */
   isAlive(slot: number): boolean;
+  isFree(slot: number): boolean;
   perform(operation: Operation): Outcome;
   /** The mappings that the process has made. */
   maps(slot: number): readonly Mapping[];
   /** What /proc/PID/status says of the size of the process's mappings (FIGURES), in KiB. */
   figures(slot: number): readonly number[];
-  /** The entries of /proc/PID/pagemap for the mapping, as the reader without privilege sees them. */
-  pagemap(slot: number, mapping: Mapping): Uint8Array;
+  /** The lines of /proc/PID/smaps. */
+  smaps(slot: number): string;
+  /** The lines of /proc/PID/numa_maps. */
+  numaMaps(slot: number): string;
+  /** Entries of /proc/PID/pagemap from the page of `addr` on, as the reader without privilege sees them. */
+  pagemap(slot: number, addr: number, pages: number): Uint8Array;
   /** The name that mappings of the descriptor's file have; undefined where none is open. */
   fileName(slot: number, fd: number): string | undefined;
   /** The size of a test file, by the name that its mappings have; undefined for other files. */
   fileSize(name: string): number | undefined;
-  /** What the test files hold once all processes are gone: ends the subject. */
+  /** What the test files hold once all processes are gone, those on disk first: ends the subject. */
   finish(): readonly Uint8Array[];
 }
 
 /** The lines of /proc/PID/status that follow from the mappings alone. */
 export const FIGURES: readonly string[] = ["VmSize", "VmLck", "VmData", "VmStk"];
+
+/** Words of a struct procmap_query. */
+export const PROCMAP_QUERY_WORDS = 13;
 
 export const SKIPPED: Outcome = { result: undefined };
 
@@ -57,10 +69,19 @@ export const MEMFD_NAMES: readonly string[] = ["one", "two", ""];
 
 /** The bytes that `store(addr, length, first)` stores. */
 export function storedBytes(length: number, first: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, at) => (first + at * 5) & 0xff);
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at++) bytes[at] = first + at * 5;
+  return bytes;
 }
 
-/** Each sequence starts with these in process 0: descriptors of each kind of access, from 0 on. */
+/** Descriptors that the preamble puts at numbers of their own begin here, and there are so many. */
+export const SPECIAL_FD = 20;
+export const SPECIAL_FDS = 9;
+
+/**
+ * Each sequence starts with these in process 0: descriptors of real files of each kind of access from 0 on, of tmpfs, of
+ * devices, of a mere path, of a pipe and of a file that takes seals from SPECIAL_FD on.
+ */
 export const PREAMBLE: readonly Operation[] = [
   open(3, 2),
   open(3, 0),
@@ -71,8 +92,34 @@ export const PREAMBLE: readonly Operation[] = [
   open(2, 0),
   open(5, 2),
   open(6, 0),
+  ...moved(open(7, 2), 0),
+  ...moved(open(8, 2), 1),
+  ...moved(open(9, 0), 2),
+  ...moved(open(10, 2), 3),
+  ...moved(open(11, 2), 4),
+  ...moved(open(3, O_PATH), 5),
+  first("pipe2", O_NONBLOCK),
+  first("dup2", FIRST_FREE_FD, SPECIAL_FD + 6),
+  first("dup2", FIRST_FREE_FD + 1, SPECIAL_FD + 7),
+  first("close", FIRST_FREE_FD),
+  first("close", FIRST_FREE_FD + 1),
+  ...moved(first("memfd_create", 0, MFD_ALLOW_SEALING), 8),
 ];
 
+function first(call: CallName, ...args: readonly number[]): Operation {
+  return { process: 0, call, args };
+}
+
 function open(file: number, flags: number): Operation {
-  return { process: 0, call: "open", args: [file, flags] };
+  return first("open", file, flags);
+}
+
+/** The descriptor that the step makes, at a special place instead of the lowest free one. */
+function moved(step: Operation, place: number): Operation[] {
+  return [step, first("dup2", FIRST_FREE_FD, SPECIAL_FD + place), first("close", FIRST_FREE_FD)];
+}
+
+/** An answer to PROCMAP_QUERY without inode and device, which are the host's. */
+export function withoutDevice(answer: Uint8Array): Uint8Array {
+  return answer.fill(0, 64, 80);
 }

@@ -2,6 +2,7 @@
  * Steps whose outcome the kernel's own code doesn't settle, and which are therefore left out: what comes of them depends
  * on the processor, on readahead, or on how large the folios of the file's page cache happen to be.
  */
+import { SEEK_DATA, SEEK_HOLE } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
@@ -20,6 +21,10 @@ export interface Surroundings {
 
 export function isUncertain(operation: Operation, surroundings: Surroundings): boolean {
   switch (operation.call) {
+    case "mmap":
+      return isMappedWithoutPool(operation.args);
+    case "lseek":
+      return seeksDisk(operation, surroundings);
     case "mincore":
       return storesReadahead(operation, surroundings);
     case "madvise":
@@ -42,13 +47,28 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
 }
 
 /**
- * PAGEOUT takes a page unless that still waits in a list of another processor's, where the process has run before: then it
- * stays. REMOVE makes holes, which real files of Faultline's can't have (docs/deviations.md).
+ * REMOVE makes holes, which real files of Faultline's can't have (docs/deviations.md).
  */
 function isUncertainAdvice([addr, length, advice]: readonly number[], mappings: readonly Mapping[]): boolean {
-  if (advice === mman.MADV_PAGEOUT) return true;
   if (advice !== mman.MADV_REMOVE) return false;
   return overlapping(mappings, addr, length).some(({ name }) => name.startsWith("/file"));
+}
+
+/** Huge pages that nobody promises can be mapped where there are none; Faultline has no such mappings (docs/deviations.md). */
+function isMappedWithoutPool([, , , flags]: readonly number[]): boolean {
+  return (flags & mman.MAP_HUGETLB) !== 0 && (flags & mman.MAP_NORESERVE) !== 0;
+}
+
+/**
+ * Holes of real files, which Faultline does not know, and positions in a real directory, which are the disk's own
+ * (docs/deviations.md).
+ */
+function seeksDisk({ args }: Operation, { fileName }: Surroundings): boolean {
+  const [fd, , whence] = args;
+  const name = fileName(fd);
+  return (
+    name === "" || ((whence === SEEK_DATA || whence === SEEK_HOLE) && name?.startsWith("/file") === true)
+  );
 }
 
 /** What readahead did would get into the process's memory. */
@@ -94,18 +114,22 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
 
 /** The same for a transfer between processes: both ranges are one, or mappings of the same memory. */
 function transfersOntoItself({ process, args }: Operation, { mappings, mappingsOf }: Surroundings): boolean {
-  const [other, addr, length, otherAddr, otherLength] = args;
-  if (
-    process === other &&
-    pageOf(addr) <= pageOf(otherAddr + otherLength) &&
-    pageOf(otherAddr) <= pageOf(addr + length)
-  ) {
-    return true;
-  }
-  const names = new Set(overlapping(mappings, addr, length).map(({ name }) => name));
-  return overlapping(mappingsOf(other), otherAddr, otherLength).some(
-    ({ name }) => name !== "" && name !== "[heap]" && names.has(name),
-  );
+  const [other, ...words] = args;
+  const others = mappingsOf(other);
+  const isOneMemory = process === other || mappings === others;
+  // With several parts on each side, any of the one may meet any of the other.
+  const parts = Array.from({ length: words.length / 4 }, (_, at) => words.slice(4 * at, 4 * at + 4));
+  return parts.some(([addr, length]) => {
+    const names = new Set(overlapping(mappings, addr, length).map(({ name }) => name));
+    return parts.some(([, , otherAddr, otherLength]) => {
+      const meet =
+        pageOf(addr) <= pageOf(otherAddr + otherLength) && pageOf(otherAddr) <= pageOf(addr + length);
+      if (isOneMemory && meet) return true;
+      return overlapping(others, otherAddr, otherLength).some(
+        ({ name }) => name !== "" && name !== "[heap]" && names.has(name),
+      );
+    });
+  });
 }
 
 function overlapping(mappings: readonly Mapping[], addr: number, length: number): Mapping[] {

@@ -6,6 +6,7 @@
  *   /              in memory           /       DIR
  *   /dev           null, zero, …       /dev    null, zero, …  (if DIR has a folder dev)
  *   /proc          the kernel's state  /proc   the kernel's state  (if DIR has a folder proc)
+ *   /sys           the processors      /sys    the processors  (if DIR has a folder sys)
  *   /tmp           in memory
  *   /home/me/work  the current folder
  *   /run/faultline a PROGRAM from outside of it, copied
@@ -27,6 +28,7 @@ import {
   S_IFMT,
   S_IFREG,
   type Stat,
+  sysFs,
 } from "../mm/index.ts";
 import { nodeFs } from "../storage/node/index.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, ProgramError, programError } from "./program-error.ts";
@@ -56,6 +58,7 @@ export function currentFolderOnly(program: string, options: KernelOptions): Gues
   const guestCwd = guestPath(cwd);
   if (!isInside(cwd, "/dev")) kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
   if (!isInside(cwd, "/proc")) kernel.mount("/proc", procFs(kernel));
+  if (!isInside(cwd, "/sys")) kernel.mount("/sys", sysFs());
   kernel.mount(guestCwd, nodeFs(cwd));
   let path = guestPath(file);
   if (!isInside(file, cwd)) {
@@ -132,12 +135,13 @@ function bootOn(shown: string, top: string, options: KernelOptions): Kernel {
   }
 }
 
-/** Mounts the memory devices and /proc, if the host's folder has places for them: none is made there. */
+/** Mounts the memory devices, /proc and /sys, if the host's folder has places for them: none is made there. */
 function mountKernelFiles(kernel: Kernel, top: string): void {
   const hasFolder = (name: string): boolean =>
     lstatSync(join(top, name), { throwIfNoEntry: false })?.isDirectory() === true;
   if (hasFolder("dev")) kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
   if (hasFolder("proc")) kernel.mount("/proc", procFs(kernel));
+  if (hasFolder("sys")) kernel.mount("/sys", sysFs());
 }
 
 function makeFolders(setup: Process, path: string, mode: number): void {

@@ -13,7 +13,8 @@ export interface TableLayout {
   readonly head?: readonly string[];
 }
 
-const NO_LINES = {
+/** Of cli-table3: columns with two blanks between them, and nothing drawn. */
+export const NO_LINES = {
   top: "",
   "top-mid": "",
   "top-left": "",

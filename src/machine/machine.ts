@@ -21,8 +21,10 @@ import { type MachineClock, VirtualClock } from "./clock.ts";
 import { HART_AREA_BYTES } from "./cpu/hart.ts";
 import { ElfError } from "./elf/elf-error.ts";
 import type { ProgramString } from "./elf/stack-image.ts";
+import { MachineActivity, ProcessActivity } from "./life/activity.ts";
 import { commitExec, prepareExec } from "./life/exec.ts";
 import { exitGroup } from "./life/exit.ts";
+import { LoadAverage } from "./load-average.ts";
 import { makeHart, Scheduler, type Turn } from "./scheduler.ts";
 import { sendSignal } from "./signals/send-signal.ts";
 import { kernelInfo } from "./signals/siginfo.ts";
@@ -104,6 +106,7 @@ export class Machine {
   readonly #options: MachineOptions;
   readonly #system: System;
   readonly #scheduler: Scheduler;
+  readonly #load: LoadAverage = new LoadAverage();
   #main: { readonly pid: number; status: number | undefined } | undefined;
 
   constructor(kernel: Kernel, options: MachineOptions = {}) {
@@ -119,6 +122,7 @@ export class Machine {
     const hart = makeHart(() => this.#system, ram.memory, ram.machineBase, options.module);
     this.#system = new System(kernel, hart, this.clock, (bytes) => kernel.random.fill(bytes));
     this.#system.onExit = (group, status) => this.#noteExit(group, status);
+    kernel.activity = new MachineActivity(this.#system, this.#load);
     this.#scheduler = new Scheduler(this.#system, options.quantum ?? DEFAULT_QUANTUM);
     kernel.phys.icache = { flushIcachePage: (pfn) => hart.invalidateFrame(pfn * PAGE_SIZE) };
   }
@@ -171,6 +175,7 @@ export class Machine {
       process.exit(127);
       throw error;
     }
+    process.activity = new ProcessActivity(this.#system, group);
     this.#system.groups.set(group.pid, group);
     this.#system.threads.push(group.leader);
     this.#main ??= { pid: group.pid, status: undefined };
@@ -188,8 +193,11 @@ export class Machine {
       const turn = this.#scheduler.turn();
       const end = this.#afterTurn(turn);
       if (end !== undefined) return end;
-      if (turn.kind === "idle" && this.clock.sleepUntil(turn.untilNs) !== undefined) {
-        throw new TypeError("run: this clock can't wait in place; use runAsync");
+      if (turn.kind === "idle") {
+        if (this.clock.sleepUntil(turn.untilNs) !== undefined) {
+          throw new TypeError("run: this clock can't wait in place; use runAsync");
+        }
+        this.#sampleLoad();
       }
       if (turn.kind === "stuck") throw this.#deadlock();
     }
@@ -201,7 +209,10 @@ export class Machine {
       const turn = this.#scheduler.turn();
       const end = this.#afterTurn(turn);
       if (end !== undefined) return end;
-      if (turn.kind === "idle") await this.clock.sleepUntil(turn.untilNs);
+      if (turn.kind === "idle") {
+        await this.clock.sleepUntil(turn.untilNs);
+        this.#sampleLoad();
+      }
       if (turn.kind === "stuck") {
         if (!this.#isWaitingForInput()) throw this.#deadlock();
         await pause(INPUT_PAUSE_MS);
@@ -220,10 +231,18 @@ export class Machine {
 
   #afterTurn(turn: Turn): ExitStatus | undefined {
     if (turn.kind === "done") return this.#exitStatus("exited");
+    if (turn.kind === "ran") this.#sampleLoad();
     if (this.instructions >= (this.#options.maxInstructions ?? Number.POSITIVE_INFINITY)) {
       return this.#killAll("instruction-limit");
     }
     return this.#options.onSlice?.(this) === "stop" ? this.#killAll("stopped") : undefined;
+  }
+
+  #sampleLoad(): void {
+    this.#load.sample(this.clock.monotonicNs(), () => {
+      const { running, blocked } = this.kernel.activity ?? { running: 0, blocked: 0 };
+      return running + blocked;
+    });
   }
 
   #killAll(reason: ExitStatus["reason"]): ExitStatus {

@@ -13,6 +13,7 @@
  */
 
 import { PG_ICACHE } from "../mm/frames/page-flags.ts";
+import { becomeCurrent } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SHIFT } from "../mm/page.ts";
 import { ACCESS_EXEC } from "../mm/pagetable/access.ts";
 import { OOM_KILL } from "../mm/trace/vmstat.ts";
@@ -128,9 +129,13 @@ export class Scheduler {
     const system = this.#system;
     const { hart } = system;
     const { group } = thread;
-    if (this.#loaded !== thread) hart.loadState(thread.state);
+    if (this.#loaded !== thread) {
+      hart.loadState(thread.state);
+      system.contextSwitches++;
+    }
     this.#loaded = thread;
     system.current = thread;
+    becomeCurrent(group.process);
     system.turnStart = hart.instret;
     system.yields = false;
     this.#resume(thread);
@@ -209,10 +214,14 @@ export class Scheduler {
     }
   }
 
-  /** No frame is left for the page that it needs: it is the one that has to go. */
-  #outOfMemory(thread: Thread): void {
-    this.#system.kernel.phys.stat[OOM_KILL]++;
-    exitGroup(this.#system, thread.group, SIGKILL);
+  /** No frame is left for the page that it needs: it is the one that has to go, with whoever shares its memory. */
+  #outOfMemory({ group }: Thread): void {
+    const system = this.#system;
+    system.kernel.phys.stat[OOM_KILL]++;
+    const { mm } = group.process;
+    for (const other of [...system.groups.values()]) {
+      if (!other.hasExited && other.process.mm === mm) exitGroup(system, other, SIGKILL);
+    }
   }
 
   #syscall(thread: Thread): void {

@@ -32,6 +32,8 @@ export class System {
   readonly unknownSyscalls: Map<number, number> = new Map();
   /** How often each system call was made, by name. */
   readonly syscallCounts: Map<string, number> = new Map();
+  /** How often the hart went over to another thread. */
+  contextSwitches = 0;
   current: Thread | undefined;
   /** The hart's instruction count when the current thread's turn began. */
   turnStart = 0;

@@ -41,6 +41,8 @@ export class Thread {
   waitingIn: string | undefined;
   /** Address that is zeroed when the thread exits and others share its memory (CLONE_CHILD_CLEARTID). */
   clearChildTid = 0;
+  /** Head of the list of the locks that it holds (set_robust_list); 0 for none. */
+  robustList = 0;
 
   constructor(tid: number, group: ThreadGroup) {
     this.tid = tid;
@@ -71,7 +73,12 @@ export class ThreadGroup {
   /** By ITIMER_… */
   readonly timers: readonly IntervalTimer[] = newIntervalTimers();
   /** What the parent is sent when the process ends; 0 for nothing. */
-  readonly exitSignal: number;
+  exitSignal: number;
+  /** Programs that it has executed, and that its parent had when it was made: another program is sent SIGCHLD. */
+  selfExecId = 0;
+  parentExecId = 0;
+  /** What it is sent when its parent ends (PR_SET_PDEATHSIG); 0 for nothing. */
+  parentDeathSignal = 0;
   /** Path of the program (/proc/self/exe). */
   exePath = "";
   processGroup: number;
@@ -93,8 +100,8 @@ export class ThreadGroup {
   hasMembarrier = false;
   /** −20 … 19: kept and told back. */
   nice = 0;
-  /** Personality flags (ADDR_NO_RANDOMIZE and so on): kept and told back. */
-  personality = 0;
+  /** PR_SET_NO_NEW_PRIVS: kept, told back and inherited. No program gives any here. */
+  noNewPrivileges = false;
 
   constructor(process: Process, handlers: SignalHandlers, exitSignal: number) {
     this.process = process;
@@ -107,5 +114,13 @@ export class ThreadGroup {
 
   get pid(): number {
     return this.process.pid;
+  }
+
+  /** Personality flags (ADDR_NO_RANDOMIZE and so on). */
+  get personality(): number {
+    return this.process.actor.personality;
+  }
+  set personality(flags: number) {
+    this.process.actor.personality = flags;
   }
 }

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 export { BugError } from "./bug.ts";
+export type { IpcChange } from "./ipc/ipc-permission.ts";
+export type { ShmidDs } from "./ipc/shm-segment.ts";
 export {
   BusError,
   LinuxError,
@@ -11,21 +13,54 @@ export {
   OutOfMemoryError,
   SegmentationFault,
 } from "./kernel/errors.ts";
+export type { IoVector } from "./kernel/file-transfers.ts";
 export { Kernel, type KernelOptions } from "./kernel/kernel.ts";
 export { Process, type SpawnOptions } from "./kernel/process.ts";
-export type { WaitResult } from "./kernel/task-lifecycle.ts";
+export type { Sharing, WaitResult } from "./kernel/task-lifecycle.ts";
 export { validate } from "./kernel/validate.ts";
 export { PAGE_SHIFT, PAGE_SIZE } from "./page.ts";
 export { procFs } from "./proc/proc-fs.ts";
-export type { ProcHost, ProcTask, Sysctl } from "./proc/proc-task.ts";
+export type { ProcHost, ProcTask, Sysctl, SystemActivity, TaskActivity } from "./proc/proc-task.ts";
+export { sysFs } from "./proc/sys-fs.ts";
 export { devFs } from "./shmem/dev-fs.ts";
 export { tmpFs } from "./shmem/tmpfs.ts";
+export type { ShmInfo, ShmInfo64 } from "./syscalls/shmctl.ts";
 export type { Rlimit } from "./syscalls/task.ts";
 export * from "./trace/events.ts";
 export { VMSTAT_NAMES, type VmStatName } from "./trace/vmstat.ts";
 export * from "./uapi/errno.ts";
 export * from "./uapi/fcntl.ts";
+export {
+  F_ADD_SEALS,
+  F_GET_SEALS,
+  F_GETPIPE_SZ,
+  F_SEAL_EXEC,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+  RWF_APPEND,
+  RWF_DSYNC,
+  RWF_HIPRI,
+  RWF_NOAPPEND,
+  RWF_NOSIGNAL,
+  RWF_NOWAIT,
+  RWF_SYNC,
+  SPLICE_F_GIFT,
+  SPLICE_F_MORE,
+  SPLICE_F_MOVE,
+  SPLICE_F_NONBLOCK,
+} from "./uapi/fs.ts";
+export * from "./uapi/ipc.ts";
 export * from "./uapi/mman.ts";
+export * from "./uapi/pidfd.ts";
 export type { Stat } from "./vfs/attributes.ts";
+export type { MountOptions } from "./vfs/mount.ts";
 export type { FileSystem, MountContext, SuperBlock } from "./vfs/super-block.ts";
 export { type Arch, RISCV64, X86_64 } from "./vma/arch.ts";

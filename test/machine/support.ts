@@ -12,6 +12,7 @@ import {
 import { Kernel, type KernelOptions } from "../../src/mm/kernel/kernel.ts";
 import type { Process } from "../../src/mm/kernel/process.ts";
 import { procFs } from "../../src/mm/proc/proc-fs.ts";
+import { devFs } from "../../src/mm/shmem/dev-fs.ts";
 import { O_CREAT, O_TRUNC, O_WRONLY } from "../../src/mm/uapi/fcntl.ts";
 
 const REPO = new URL("../../", import.meta.url);
@@ -45,6 +46,7 @@ export function testMachine(
     ...kernelOptions,
   });
   kernel.mount("/proc", procFs(kernel));
+  kernel.mount("/dev", devFs({ random: (bytes) => void bytes.fill(4) }));
   const out: Uint8Array[] = [];
   const err: Uint8Array[] = [];
   const machine = new Machine(kernel, {

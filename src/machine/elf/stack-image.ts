@@ -55,6 +55,8 @@ export interface StackImage {
   readonly argEnd: number;
   readonly envStart: number;
   readonly envEnd: number;
+  /** The auxiliary vector in there. */
+  readonly auxv: Uint8Array;
 }
 
 /**
@@ -76,6 +78,20 @@ export function checkArgumentSize(
     total += length;
   }
   return total > limit ? -E2BIG : 0;
+}
+
+/** Bytes from the top of the stack down to the first string of the program, which are copied before all else. */
+export function stringBytes({
+  path,
+  argv,
+  env,
+}: {
+  readonly path: ProgramString;
+  readonly argv: readonly ProgramString[];
+  readonly env: readonly ProgramString[];
+}): number {
+  const texts = [path, ...(argv.length === 0 ? [""] : argv), ...env];
+  return texts.reduce((sum, text) => sum + byteLength(text) + 1, 8);
 }
 
 export function buildStackImage(input: StackInput): StackImage {
@@ -107,6 +123,7 @@ export function buildStackImage(input: StackInput): StackImage {
   };
   putPointers(argv, argStart);
   putPointers(env, envStart);
+  const auxvAt = at;
   for (const [type, value] of [...input.auxv, [AT_NULL, 0] as const]) {
     const address = type === AT_RANDOM ? random : type === AT_EXECFN ? execFn : value;
     image.put64(at, type).put64(at + 8, address);
@@ -114,7 +131,8 @@ export function buildStackImage(input: StackInput): StackImage {
   }
   image.bytes.set(input.random, random - sp);
   image.bytes.set(path, execFn - sp);
-  return { sp, bytes: image.bytes, argStart, argEnd: envStart, envStart, envEnd: execFn };
+  const auxv = image.bytes.slice(auxvAt, at);
+  return { sp, bytes: image.bytes, argStart, argEnd: envStart, envStart, envEnd: execFn, auxv };
 }
 
 function bytesOf(text: ProgramString): Uint8Array {

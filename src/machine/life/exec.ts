@@ -6,13 +6,24 @@
  */
 import { copyToUser } from "../../mm/fault/uaccess.ts";
 import { BytesIter } from "../../mm/kernel/bytes-iter.ts";
+import { mayExecute, setMmExeFile } from "../../mm/kernel/exe-file.ts";
 import type { Process } from "../../mm/kernel/process.ts";
-import { execMm, setBrk, setupArgPages } from "../../mm/kernel/task-lifecycle.ts";
+import { execMm, setBrk, setupArgPages, unshareFiles } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { startAt, walkContext } from "../../mm/syscalls/fd.ts";
+import { doMmap } from "../../mm/syscalls/mmap.ts";
+import { sysMseal } from "../../mm/syscalls/mseal.ts";
 import { EACCES, EFAULT, ENOEXEC } from "../../mm/uapi/errno.ts";
 import { AT_FDCWD, O_RDONLY } from "../../mm/uapi/fcntl.ts";
-import { RLIMIT_STACK } from "../../mm/uapi/mman.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  PROT_EXEC,
+  PROT_READ,
+  RLIMIT_STACK,
+} from "../../mm/uapi/mman.ts";
+import { MMAP_PAGE_ZERO } from "../../mm/uapi/personality.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { isReg } from "../../mm/vfs/inode.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../../mm/vfs/namei.ts";
@@ -26,11 +37,13 @@ import { TASK_STATE_BYTES } from "../cpu/hart.ts";
 import { ElfError } from "../elf/elf-error.ts";
 import { type ElfProgram, PROGRAM_HEADER_BYTES, parseElf } from "../elf/elf-header.ts";
 import { type MappedElf, mapElf } from "../elf/map-elf.ts";
-import { buildStackImage, checkArgumentSize, type ProgramString } from "../elf/stack-image.ts";
+import { buildStackImage, checkArgumentSize, type ProgramString, stringBytes } from "../elf/stack-image.ts";
 import { SIGFRAME_BYTES } from "../signals/signal-frame.ts";
+import { SIGCHLD } from "../signals/signal-numbers.ts";
 import { SS_DISABLE } from "../signals/signal-state.ts";
 import type { System } from "../system.ts";
 import type { Thread } from "../thread.ts";
+import { mmRelease } from "./mm-release.ts";
 import { mapVdso } from "./vdso.ts";
 
 const SP_OFFSET = 16;
@@ -58,7 +71,7 @@ export function prepareExec(process: Process, request: ExecRequest): PreparedExe
   if (typeof dentry === "number") return dentry;
   // Kind and permission come before opening (may_open with MAY_EXEC), which may be impossible or have effects. Leave to
   // read is not needed: the kernel reads the program, not the caller.
-  if (!isReg(dentry.inode)) return -EACCES;
+  if (!isReg(dentry.inode) || dentry.inode.sb.noExec === true) return -EACCES;
   const denied = inodePermission(context, dentry.inode, MAY_EXEC);
   if (denied !== 0) return denied;
   const file = openInode(context, dentry, dentry.inode, O_RDONLY);
@@ -67,6 +80,8 @@ export function prepareExec(process: Process, request: ExecRequest): PreparedExe
     file.put();
     return why;
   };
+  const busy = mayExecute(file);
+  if (busy !== 0) return refuse(busy);
   const tooLarge = checkArgumentSize(path, argv, env, process.rlimits[RLIMIT_STACK].soft);
   if (tooLarge !== 0) return refuse(tooLarge);
   if (file.ops.mmap === undefined) return refuse(-ENOEXEC);
@@ -93,7 +108,7 @@ function readerOf(process: Process, file: File): (offset: number, length: number
 export function commitExec(system: System, thread: Thread, prepared: PreparedExec): Uint8Array | number {
   const { process } = thread.group;
   const { file, elf, request } = prepared;
-  const failed = beginNewExec(thread, prepared);
+  const failed = beginNewExec(system, thread, prepared);
   const result = failed < 0 ? failed : load(system, process, file, elf, request);
   file.put();
   if (typeof result === "number") return result;
@@ -102,17 +117,20 @@ export function commitExec(system: System, thread: Thread, prepared: PreparedExe
 }
 
 /** begin_new_exec: memory, handlers, descriptors marked close-on-exec, name. */
-function beginNewExec(thread: Thread, { file, request }: PreparedExec): number {
+function beginNewExec(system: System, thread: Thread, { file, request }: PreparedExec): number {
   const { group } = thread;
   const { process } = group;
+  mmRelease(system, thread);
   const failed = execMm(process);
   if (failed < 0) return failed;
-  file.get();
-  process.mm.exeFile = file;
+  unshareFiles(process);
+  setMmExeFile(process.mm, file);
+  // Whoever shares the table of actions keeps it (unshare_sighand).
+  group.handlers = group.handlers.clone();
   group.handlers.reset();
+  group.exitSignal = SIGCHLD;
+  group.selfExecId++;
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
-  thread.clearChildTid = 0;
-  group.vforkParent = undefined;
   process.files.closeOnExec();
   process.comm = request.path.slice(request.path.lastIndexOf("/") + 1).slice(0, 15);
   group.exePath = dPath(file.dentry, process.fs.root);
@@ -133,7 +151,7 @@ function load(
   elf: ElfProgram,
   request: ExecRequest,
 ): LoadedProgram | number {
-  const top = setupArgPages(process, elf.isStackExecutable);
+  const top = setupArgPages(process, elf.isStackExecutable, stringBytes(request));
   if (top < 0) return top;
   const mapped = mapElf(system.mmu, process, file, elf);
   if (typeof mapped === "number") return mapped;
@@ -142,7 +160,7 @@ function load(
   mm.endCode = mapped.endCode;
   mm.startData = mapped.startData;
   mm.endData = mapped.endData;
-  setBrk(process, mapped.startBrk);
+  setBrk(process, mapped.startBrk, elf.isRelocatable);
   const vdso = mapVdso(process);
   if (vdso < 0) return vdso;
 
@@ -157,8 +175,17 @@ function load(
   mm.argEnd = image.argEnd;
   mm.envStart = image.envStart;
   mm.envEnd = image.envEnd;
+  mm.savedAuxv = image.auxv;
   mm.startStack = image.sp;
+  if ((mm.actor.personality & MMAP_PAGE_ZERO) !== 0) mapPageZero(system, process);
   return { entry: mapped.entry, sp: image.sp };
+}
+
+/** Page 0 as System V has it: readable, and sealed. Where it may not be mapped, it is not there. */
+function mapPageZero({ mmu }: System, process: Process): void {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+  const at = doMmap(mmu, process, null, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, flags, 0);
+  if (at === 0) sysMseal(process, 0, PAGE_SIZE, 0);
 }
 
 /**

@@ -1,23 +1,24 @@
 /** How a process ends, and how its parent is told (kernel/exit.c, do_notify_parent). */
-import { clearUser } from "../../mm/fault/uaccess.ts";
-import { exitProcess, reapChild } from "../../mm/kernel/task-lifecycle.ts";
+import { exitProcess, reapChild, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
 import { USER_HZ } from "../abi/auxv.ts";
 import { sendSignal } from "../signals/send-signal.ts";
-import { childInfo } from "../signals/siginfo.ts";
+import { childInfo, userInfo } from "../signals/siginfo.ts";
 import {
   CLD_EXITED,
   CLD_KILLED,
   CLD_STOPPED,
+  NSIG,
   SA_NOCLDSTOP,
   SA_NOCLDWAIT,
+  SI_USER,
   SIG_IGN,
   SIGCHLD,
 } from "../signals/signal-numbers.ts";
 import type { System } from "../system.ts";
 import type { ThreadGroup } from "../thread.ts";
+import { mmRelease } from "./mm-release.ts";
 import { bothUsage, ownUsage } from "./usage.ts";
 
-const TID_BYTES = 4;
 const MAX_EXIT_CODE_SHIFT = 8;
 const SIGNAL_MASK = 0x7f;
 
@@ -25,20 +26,16 @@ const SIGNAL_MASK = 0x7f;
 export function exitGroup(system: System, group: ThreadGroup, status: number): void {
   if (group.hasExited) return;
   const { process, leader } = group;
-  if (leader.clearChildTid !== 0 && process.mm.users > 1) {
-    clearUser(system.mmu, process, leader.clearChildTid, TID_BYTES);
-  }
+  mmRelease(system, leader);
   settleInstructions(system, group);
   group.hasExited = true;
-  group.vforkParent = undefined;
   leader.wait = undefined;
   system.threads.splice(system.threads.indexOf(leader), 1);
   const parent = system.parentOf(group);
   const orphans = system.childrenOf(group);
   exitProcess(process, status);
-  // Nobody will ask for children that are dead already and have no parent any more.
-  for (const orphan of orphans) if (orphan.hasExited) system.groups.delete(orphan.pid);
   system.onExit?.(group, status);
+  for (const orphan of orphans) reparent(system, group, orphan);
   if (parent === undefined || parent.hasExited) system.groups.delete(group.pid);
   else notifyParent(system, group, parent, status);
 }
@@ -51,10 +48,11 @@ function settleInstructions(system: System, group: ThreadGroup): void {
 }
 
 function notifyParent(system: System, group: ThreadGroup, parent: ThreadGroup, status: number): void {
-  const { exitSignal } = group;
+  // A parent that executes another program since does not know what it once asked for.
+  const exitSignal = group.parentExecId === parent.selfExecId ? group.exitSignal : SIGCHLD;
   const action = parent.handlers.of(SIGCHLD);
   const isIgnored = exitSignal === SIGCHLD && action.handler === SIG_IGN;
-  if (exitSignal !== 0 && !isIgnored) {
+  if (exitSignal > 0 && exitSignal <= NSIG && !isIgnored) {
     const signal = status & SIGNAL_MASK;
     const code = signal === 0 ? CLD_EXITED : CLD_KILLED;
     sendSignal(
@@ -62,8 +60,24 @@ function notifyParent(system: System, group: ThreadGroup, parent: ThreadGroup, s
       news(system, group, exitSignal, code, signal === 0 ? status >> MAX_EXIT_CODE_SHIFT : signal),
     );
   }
-  if (isIgnored || (exitSignal === SIGCHLD && (action.flags & SA_NOCLDWAIT) !== 0))
-    reap(system, parent, group);
+  if (isIgnored || (exitSignal === SIGCHLD && (action.flags & SA_NOCLDWAIT) !== 0)) {
+    releaseChild(group.process);
+    system.groups.delete(group.pid);
+  }
+}
+
+/** A child of `father`, which has ended, has another parent or none (reparent_leader). */
+function reparent(system: System, father: ThreadGroup, orphan: ThreadGroup): void {
+  if (orphan.parentDeathSignal !== 0) {
+    const { pid, uid } = father.process;
+    sendSignal(orphan, userInfo(orphan.parentDeathSignal, SI_USER, pid, uid));
+  }
+  const reaper = system.parentOf(orphan);
+  orphan.exitSignal = SIGCHLD;
+  if (!orphan.hasExited) return;
+  // Nobody will ask for what is dead already and has no parent any more.
+  if (reaper === undefined) system.groups.delete(orphan.pid);
+  else notifyParent(system, orphan, reaper, orphan.process.exitStatus ?? 0);
 }
 
 /** Takes the zombie away and adds what it used to its parent's account. */

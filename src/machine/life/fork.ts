@@ -1,34 +1,55 @@
-/** fork, vfork and clone of a process (kernel/fork.c copy_process). Threads of one process come later. */
-import { copyToUser } from "../../mm/fault/uaccess.ts";
-import { forkProcess } from "../../mm/kernel/task-lifecycle.ts";
+/**
+ * fork, vfork and clone of a process (kernel/fork.c copy_process). What is shared stays one object that both processes
+ * refer to; all else is copied. Threads of one process come later.
+ *
+ * ```
+ *                   copied                              shared with
+ *   memory          dupMm                               CLONE_VM
+ *   descriptors     FdTable.clone                       CLONE_FILES
+ *   directory       FsContext.clone                     CLONE_FS
+ *   signal actions  SignalHandlers.clone                CLONE_SIGHAND, reset by CLONE_CLEAR_SIGHAND
+ *   parent          the caller                          CLONE_PARENT: the caller's
+ * ```
+ */
+import { copyToUser, putUserU32 } from "../../mm/fault/uaccess.ts";
+import { exitProcess, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
-import { EAGAIN, EINVAL, ENOSYS } from "../../mm/uapi/errno.ts";
+import { fdInstall } from "../../mm/syscalls/fd.ts";
+import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOSYS, EPERM } from "../../mm/uapi/errno.ts";
+import { newPidfd } from "../../mm/vfs/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
-import { NSIG } from "../signals/signal-numbers.ts";
+import { SS_DISABLE } from "../signals/signal-state.ts";
 import type { System } from "../system.ts";
 import { type Thread, ThreadGroup } from "../thread.ts";
+import { ProcessActivity } from "./activity.ts";
 
+/** include/uapi/linux/sched.h. Only clone3 knows the two above 32 bits. */
 export const CSIGNAL = 0xff;
+export const CLONE_NEWTIME = 0x80;
 export const CLONE_VM = 0x100;
+export const CLONE_FS = 0x200;
+export const CLONE_FILES = 0x400;
 export const CLONE_SIGHAND = 0x800;
+export const CLONE_PIDFD = 0x1000;
 export const CLONE_VFORK = 0x4000;
+export const CLONE_PARENT = 0x8000;
 export const CLONE_THREAD = 0x10000;
+export const CLONE_NEWNS = 0x20000;
 export const CLONE_SETTLS = 0x80000;
 export const CLONE_PARENT_SETTID = 0x100000;
 export const CLONE_CHILD_CLEARTID = 0x200000;
 export const CLONE_DETACHED = 0x400000;
 export const CLONE_CHILD_SETTID = 0x1000000;
-/** What is understood. The rest shares tables or makes namespaces, for which nothing stands ready. */
-const KNOWN =
-  CSIGNAL |
-  CLONE_VM |
-  CLONE_VFORK |
-  CLONE_SETTLS |
-  CLONE_PARENT_SETTID |
-  CLONE_CHILD_CLEARTID |
-  CLONE_DETACHED |
-  CLONE_CHILD_SETTID;
+export const CLONE_NEWUSER = 0x10000000;
+/** Bits 32 and 33, as CloneRequest.high counts them. */
+export const CLONE_CLEAR_SIGHAND_HIGH = 1;
+export const CLONE_INTO_CGROUP_HIGH = 2;
+/** Namespaces: mounts, cgroups, host name, IPC, users, processes, network. This kernel is built without. */
+const CLONE_NEW_ANY: number =
+  CLONE_NEWTIME | CLONE_NEWNS | 0x2000000 | 0x4000000 | 0x8000000 | CLONE_NEWUSER | 0x20000000 | 0x40000000;
 
+/** kernel.pid_max. */
+const PID_MAX = 32768;
 const ECALL_BYTES = 4;
 /** Bytes of a kernel stack on riscv64. */
 const THREAD_SIZE = 16384;
@@ -38,13 +59,42 @@ const STATE_SP = 2 * 8;
 const STATE_TP = 4 * 8;
 const STATE_A0 = 10 * 8;
 
+/** struct kernel_clone_args. */
 export interface CloneRequest {
+  /** CLONE_… without the signal, and the bits above the 32nd. */
   readonly flags: number;
+  readonly high: number;
+  /** What the parent is sent at the end; no signal that exists: nothing. */
+  readonly exitSignal: number;
   /** Stack pointer of the child; 0: the parent's. */
   readonly stack: number;
+  readonly pidfd: number;
   readonly parentTid: number;
   readonly tls: number;
   readonly childTid: number;
+  /** The child's number, if the caller chose one (clone3's set_tid). */
+  readonly wantedPid?: number;
+}
+
+/** What contradicts itself or is not there: 0 or a negative errno, in the order of copy_process. */
+function checkRequest(system: System, parent: Thread, request: CloneRequest): number {
+  const { flags, high, pidfd, parentTid, wantedPid } = request;
+  const has = (bits: number): boolean => (flags & bits) === bits;
+  if (has(CLONE_PIDFD | CLONE_PARENT_SETTID) && pidfd === parentTid) return -EINVAL;
+  if (has(CLONE_NEWNS | CLONE_FS) || has(CLONE_NEWUSER | CLONE_FS)) return -EINVAL;
+  if (has(CLONE_THREAD) && !has(CLONE_SIGHAND)) return -EINVAL;
+  if (has(CLONE_SIGHAND) && !has(CLONE_VM)) return -EINVAL;
+  if (has(CLONE_PIDFD | CLONE_DETACHED)) return -EINVAL;
+  if (has(CLONE_THREAD)) return -ENOSYS;
+  if (system.groups.size >= maxThreads(system)) return -EAGAIN;
+  const { uid } = parent.group.process;
+  if ((flags & CLONE_NEW_ANY) !== 0) return uid === 0 || has(CLONE_NEWUSER) ? -EINVAL : -EPERM;
+  // There is no file system of cgroups that the descriptor could be from.
+  if ((high & CLONE_INTO_CGROUP_HIGH) !== 0) return -EBADF;
+  if (wantedPid === undefined) return 0;
+  if (wantedPid < 1 || wantedPid >= PID_MAX) return -EINVAL;
+  if (uid !== 0) return -EPERM;
+  return system.kernel.processes.has(wantedPid) ? -EEXIST : 0;
 }
 
 /**
@@ -53,34 +103,68 @@ export interface CloneRequest {
  */
 export function cloneProcess(system: System, parent: Thread, request: CloneRequest): ThreadGroup | number {
   const { flags } = request;
-  if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return -EINVAL;
-  if ((flags & ~KNOWN) !== 0) return -ENOSYS;
-  // Memory shared with a parent that goes on running would be a thread in all but name.
-  const shareMm = (flags & CLONE_VM) !== 0;
-  if (shareMm && (flags & CLONE_VFORK) === 0) return -ENOSYS;
-  if ((flags & CSIGNAL) > NSIG) return -EINVAL;
-  if (system.groups.size >= maxThreads(system)) return -EAGAIN;
-  const process = forkProcess(parent.group.process, shareMm);
+  const refused = checkRequest(system, parent, request);
+  if (refused !== 0) return refused;
+  const has = (bit: number): boolean => (flags & bit) !== 0;
+  const process = forkProcess(parent.group.process, {
+    vm: has(CLONE_VM),
+    files: has(CLONE_FILES),
+    fs: has(CLONE_FS),
+    parent: has(CLONE_PARENT),
+    ...(request.wantedPid === undefined ? {} : { pid: request.wantedPid }),
+  });
   if (typeof process === "number") return process;
-
   const from = parent.group;
-  const child = new ThreadGroup(process, from.handlers.clone(), flags & CSIGNAL);
+  if (has(CLONE_PIDFD)) {
+    const file = newPidfd(from.process.fs.mounts, process, 0);
+    const fd = fdInstall(from.process, file, /* cloexec */ true);
+    const failed = fd < 0 ? fd : putUserU32(system.mmu, from.process, request.pidfd, fd);
+    if (failed < 0) {
+      if (fd >= 0) from.process.files.close(fd);
+      exitProcess(process, 0);
+      releaseChild(process);
+      return failed === fd ? fd : -EFAULT;
+    }
+  }
+  const child = newGroup(parent, process, request);
+  const thread = child.leader;
+  writeChildState(system, thread, request);
+  const tid = new StructView(4).put32(0, thread.tid).bytes;
+  if (has(CLONE_PARENT_SETTID)) copyToUser(system.mmu, from.process, request.parentTid, tid);
+  if (has(CLONE_CHILD_SETTID)) copyToUser(system.mmu, process, request.childTid, tid);
+  process.activity = new ProcessActivity(system, child);
+  system.groups.set(process.pid, child);
+  system.threads.push(thread);
+  return child;
+}
+
+/** What the machine keeps of a process, for the child. */
+function newGroup(
+  parent: Thread,
+  process: ThreadGroup["process"],
+  { flags, high, exitSignal, childTid }: CloneRequest,
+): ThreadGroup {
+  const from = parent.group;
+  const handlers = (flags & CLONE_SIGHAND) !== 0 ? from.handlers : from.handlers.clone();
+  if ((high & CLONE_CLEAR_SIGHAND_HIGH) !== 0) handlers.reset();
+  const isSibling = (flags & CLONE_PARENT) !== 0;
+  const child = new ThreadGroup(process, handlers, isSibling ? from.exitSignal : exitSignal);
+  child.selfExecId = from.selfExecId;
+  child.parentExecId = isSibling ? from.parentExecId : from.selfExecId;
   child.exePath = from.exePath;
   child.processGroup = from.processGroup;
   child.session = from.session;
-  child.personality = from.personality;
+  child.noNewPrivileges = from.noNewPrivileges;
   child.nice = from.nice;
   child.hasMembarrier = from.hasMembarrier;
-  const thread = child.leader;
-  thread.signals.copyFrom(parent.signals);
-  if ((flags & CLONE_CHILD_CLEARTID) !== 0) thread.clearChildTid = request.childTid;
+  const { signals } = child.leader;
+  signals.copyFrom(parent.signals);
+  // Two that run at once can't use one alternate stack.
+  if ((flags & (CLONE_VM | CLONE_VFORK)) === CLONE_VM) {
+    Object.assign(signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
+  }
+  if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.leader.clearChildTid = childTid;
   if ((flags & CLONE_VFORK) !== 0) child.vforkParent = parent;
-  writeChildState(system, thread, request);
-  const tid = new StructView(4).put32(0, thread.tid).bytes;
-  if ((flags & CLONE_PARENT_SETTID) !== 0) copyToUser(system.mmu, from.process, request.parentTid, tid);
-  if ((flags & CLONE_CHILD_SETTID) !== 0) copyToUser(system.mmu, process, request.childTid, tid);
-  system.groups.set(process.pid, child);
-  system.threads.push(thread);
   return child;
 }
 

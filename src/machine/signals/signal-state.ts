@@ -56,6 +56,11 @@ export class PendingSignals {
   readonly set: SigSet = new SigSet();
   #queue: SigInfo[] = [];
 
+  /** How many are queued. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
   /** Queues a signal; a standard one that is pending already stays once. False when the queue is full. */
   add(info: SigInfo): boolean {
     if (info.signal < SIGRTMIN && this.set.has(info.signal)) return true;

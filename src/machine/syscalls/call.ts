@@ -90,25 +90,41 @@ export class Call {
 
   /** One buffer as the segments of a transfer. */
   buffer(i: number, length: number): UserSegment[] {
-    return [{ base: this.u64(i), len: Math.min(length, MAX_RW_COUNT) }];
+    return [{ base: this.u64(i), len: length }];
   }
 
-  /** The segments of a readv or writev: argument i points to them, i + 1 counts them. Negative errno when they are bad. */
+  /** The segments that argument i points to and i + 1 counts, as they stand there (iovec_from_user); or negative errno. */
   vector(i: number): UserSegment[] | number {
     const count = this.u64(i + 1);
     if (count > UIO_MAXIOV) return -EINVAL;
     const raw = this.get(this.u64(i), count * IOVEC_BYTES);
     if (raw === undefined) return -EFAULT;
     const segments: UserSegment[] = [];
-    let room = MAX_RW_COUNT;
     for (let at = 0; at < count * IOVEC_BYTES; at += IOVEC_BYTES) {
       // A length with its top bit set is negative to Linux.
       if (raw.s64(at + 8) < 0) return -EINVAL;
-      const len = Math.min(raw.u64(at + 8), room);
-      room -= len;
-      segments.push({ base: raw.u64(at), len });
+      segments.push({ base: raw.u64(at), len: raw.u64(at + 8) });
     }
     return segments;
+  }
+
+  /**
+   * The segments of a transfer, no more in all than one transfer moves (import_iovec). -EFAULT when one does not lie in
+   * user space: a single one is cut before it is looked at, several are cut as they are looked at.
+   */
+  importVector(i: number): UserSegment[] | number {
+    const segments = this.vector(i);
+    if (typeof segments === "number") return segments;
+    const { taskSize } = this.process.mm.arch;
+    let room = MAX_RW_COUNT;
+    const imported: UserSegment[] = [];
+    for (const { base, len } of segments) {
+      const cut = Math.min(len, room);
+      if (base + (segments.length === 1 ? cut : len) > taskSize) return -EFAULT;
+      imported.push({ base, len: cut });
+      room -= cut;
+    }
+    return imported;
   }
 
   iter(segments: readonly UserSegment[]): UserIter {

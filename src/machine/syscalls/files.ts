@@ -10,6 +10,7 @@ import {
 import { sysFadvise64, sysReadahead } from "../../mm/syscalls/fadvise.ts";
 import { sysFallocate, sysFtruncate, sysTruncate } from "../../mm/syscalls/file-size.ts";
 import {
+  checkMemfdFlags,
   sysClose,
   sysCloseRange,
   sysDup,
@@ -55,7 +56,8 @@ export const fileCalls: SyscallGroup = [
     47,
     "fallocate",
     4,
-    (call) => sysFallocate(call.process, call.s32(0), call.s32(1), call.s64(2), call.s64(3)),
+    (call) =>
+      signalTooLarge(call, sysFallocate(call.process, call.s32(0), call.s32(1), call.s64(2), call.s64(3))),
   ],
   [48, "faccessat", 3, (call) => faccessat(call, 0)],
   [52, "fchmod", 2, (call) => sysFchmod(call.process, call.s32(0), call.u32(1))],
@@ -133,6 +135,8 @@ function pipe2(call: Call): number {
 }
 
 function memfdCreate(call: Call): number {
+  const wrong = checkMemfdFlags(call.u32(1));
+  if (wrong !== 0) return wrong;
   const name = call.text(call.u64(0), MFD_NAME_MAX, -EINVAL);
   return typeof name === "number" ? name : sysMemfdCreate(call.process, name, call.u32(1));
 }

@@ -1,13 +1,15 @@
 /**
- * futex: waiting until another changes a word (kernel/futex). With one thread per process only shared memory brings two
- * together at one word, and WAIT and WAKE are all they use.
+ * futex: waiting until another changes a word (kernel/futex). WAIT and WAKE are what processes that
+ * share memory use.
  */
 import { getUserU32 } from "../../mm/fault/uaccess.ts";
+import type { Process } from "../../mm/kernel/process.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOSYS, ETIMEDOUT } from "../../mm/uapi/errno.ts";
 import type { MmStruct } from "../../mm/vma/mm-struct.ts";
 import type { MappedObject } from "../../mm/vma/vm-operations.ts";
 import { getTimespec, isValidTimespec, nsOf, TIMESPEC_BYTES } from "../abi/structs.ts";
+import type { System } from "../system.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { ERESTARTSYS } from "./restart.ts";
 import { realtime } from "./time.ts";
@@ -53,11 +55,19 @@ function futex(call: Call): number {
   }
 }
 
-/** What backs the word (get_futex_key): undefined where nothing is mapped. */
-function keyOf(call: Call): { object: MappedObject | MmStruct; offset: number } | undefined {
-  const addr = call.u64(0);
-  const { mm } = call.process;
-  if ((call.s32(1) & FUTEX_PRIVATE_FLAG) !== 0) return { object: mm, offset: addr };
+interface FutexKey {
+  readonly object: MappedObject | MmStruct;
+  readonly offset: number;
+}
+
+/** What backs the word of a call. */
+function keyOf(call: Call): FutexKey | undefined {
+  return futexKey(call.process.mm, call.u64(0), (call.s32(1) & FUTEX_PRIVATE_FLAG) !== 0);
+}
+
+/** What backs the word at `addr` (get_futex_key): undefined where nothing is mapped. */
+function futexKey(mm: MmStruct, addr: number, isPrivate: boolean): FutexKey | undefined {
+  if (isPrivate) return { object: mm, offset: addr };
   const vma = mm.vmas.lookup(addr);
   if (vma === null) return undefined;
   if (!vma.isShared || vma.file === null) return { object: mm, offset: addr };
@@ -103,13 +113,21 @@ function deadline(call: Call, absolute: boolean): number {
 function wake(call: Call, bits: number): number {
   if (bits === 0 || call.u64(0) % 4 !== 0) return -EINVAL;
   const key = keyOf(call);
-  if (key === undefined) return -EFAULT;
+  return key === undefined ? -EFAULT : wakeKey(call.system, key, call.s32(2), bits);
+}
+
+/** FUTEX_WAKE as the kernel itself makes it, of one waiter at the word `addr` of `process`. */
+export function wakeOne(system: System, process: Process, addr: number): void {
+  const key = addr % 4 === 0 ? futexKey(process.mm, addr, /* isPrivate */ false) : undefined;
+  if (key !== undefined) wakeKey(system, key, 1, -1);
+}
+
+function wakeKey({ threads }: System, { object, offset }: FutexKey, most: number, bits: number): number {
   let woken = 0;
-  for (const { callState } of call.system.threads) {
-    if (woken >= call.s32(2)) break;
+  for (const { callState } of threads) {
+    if (woken >= most) break;
     if (!(callState instanceof FutexWait) || callState.isWoken) continue;
-    if (callState.object !== key.object || callState.offset !== key.offset || (callState.bits & bits) === 0)
-      continue;
+    if (callState.object !== object || callState.offset !== offset || (callState.bits & bits) === 0) continue;
     callState.isWoken = true;
     woken++;
   }

@@ -11,23 +11,19 @@ import { sysMremap } from "../../mm/syscalls/mremap.ts";
 import { sysMseal } from "../../mm/syscalls/mseal.ts";
 import { sysMsync } from "../../mm/syscalls/msync.ts";
 import { sysMunmap } from "../../mm/syscalls/munmap.ts";
+import { pidfdGetTask } from "../../mm/syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../../mm/syscalls/process-madvise.ts";
 import {
-  isOutside,
   type ProcessVmTransfer,
   sysProcessVmReadv,
   sysProcessVmWritev,
 } from "../../mm/syscalls/process-vm.ts";
 import { sysRemapFilePages } from "../../mm/syscalls/remap-file-pages.ts";
 import type { Task } from "../../mm/syscalls/task.ts";
-import { EBADF, EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { EINVAL, EPERM } from "../../mm/uapi/errno.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
 const SYS_RISCV_FLUSH_ICACHE_LOCAL = 1;
-
-/** Stand for the caller where a pidfd is asked for. */
-const PIDFD_SELF_THREAD = -10000;
-const PIDFD_SELF_THREAD_GROUP = -10001;
 
 const MEMBARRIER_CMD_QUERY = 0;
 const MEMBARRIER_CMD_GLOBAL = 1;
@@ -113,9 +109,8 @@ function remapFilePages(call: Call): number {
 function processVm(call: Call, rw: (mmu: Mmu, task: Task, transfer: ProcessVmTransfer) => number): number {
   const { system, process } = call;
   if (call.u64(5) !== 0) return -EINVAL;
-  const local = call.vector(1);
+  const local = call.importVector(1);
   if (typeof local === "number") return local;
-  if (local.some((segment) => isOutside(process, segment))) return -EFAULT;
   if (local.every(({ len }) => len === 0)) return 0;
   const remote = call.vector(3);
   if (typeof remote === "number") return remote;
@@ -124,16 +119,16 @@ function processVm(call: Call, rw: (mmu: Mmu, task: Task, transfer: ProcessVmTra
   return rw(system.mmu, process, { target, local, remote });
 }
 
-/** There are no pidfds yet (no pidfd_open): only the numbers that stand for the caller name anybody. */
+/** Ranges of the process that a pidfd stands for. */
 function processMadvise(call: Call): number {
   const { system, process } = call;
   if (call.u32(4) !== 0) return -EINVAL;
-  const ranges = call.vector(1);
+  const ranges = call.importVector(1);
   if (typeof ranges === "number") return ranges;
-  if (ranges.some((range) => isOutside(process, range))) return -EFAULT;
-  const pidfd = call.s32(0);
-  if (pidfd !== PIDFD_SELF_THREAD && pidfd !== PIDFD_SELF_THREAD_GROUP) return -EBADF;
-  return sysProcessMadvise(system.mmu, process, process, ranges, call.s32(3));
+  const target = pidfdGetTask(system.kernel.processes, process, call.s32(0));
+  if (typeof target === "number") return target;
+  const live = target.exitStatus === null ? target : undefined;
+  return sysProcessMadvise(system.mmu, process, live, ranges, call.s32(3));
 }
 
 /** Stores of the program become visible to its instruction fetches. */

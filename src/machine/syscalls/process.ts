@@ -1,14 +1,16 @@
 /** The life of processes, as system calls: clone, execve, exit, wait, and who is who. */
 
 import { readUserBytesZ } from "../../mm/fault/uaccess.ts";
+import { ptraceMayAccess } from "../../mm/syscalls/ptrace-access.ts";
 import { sysGetrlimit, sysSetrlimit } from "../../mm/syscalls/rlimit.ts";
-import { E2BIG, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { E2BIG, EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { PIDFD_NONBLOCK } from "../../mm/uapi/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
 import { ElfError } from "../elf/elf-error.ts";
 import { commitExec, prepareExec } from "../life/exec.ts";
 import { exitGroup, reap } from "../life/exit.ts";
-import { CLONE_VFORK, cloneProcess } from "../life/fork.ts";
+import { ROBUST_LIST_HEAD_BYTES } from "../life/mm-release.ts";
 import { bothUsage, childUsage, ownUsage } from "../life/usage.ts";
 import { childInfo } from "../signals/siginfo.ts";
 import {
@@ -21,10 +23,11 @@ import {
   SIGSEGV,
 } from "../signals/signal-numbers.ts";
 import type { System } from "../system.ts";
-import { ThreadGroup } from "../thread.ts";
+import type { ThreadGroup } from "../thread.ts";
 import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
 import { withPath } from "./files.ts";
-import { ERESTARTNOINTR, ERESTARTSYS } from "./restart.ts";
+import { groupOfPidfd } from "./pidfd.ts";
+import { ERESTARTSYS } from "./restart.ts";
 
 const WNOHANG = 1;
 const WUNTRACED = 2;
@@ -32,13 +35,18 @@ const WSTOPPED = 2;
 const WEXITED = 4;
 const WCONTINUED = 8;
 const WNOWAIT = 0x01000000;
-const WAIT_FLAGS = 0xe0000000;
+/** __WNOTHREAD changes nothing while a process has one thread. */
+const WNOTHREAD = 0x20000000;
+const WALL = 0x40000000;
+const WCLONE = 0x80000000;
+const WAIT_FLAGS: number = WNOTHREAD + WALL + WCLONE;
 const CONTINUED_STATUS = 0xffff;
 const STOPPED_STATUS = 0x7f;
 
 const P_ALL = 0;
 const P_PID = 1;
 const P_PGID = 2;
+const P_PIDFD = 3;
 const RUSAGE_SELF = 0;
 const RUSAGE_CHILDREN = -1;
 const RUSAGE_THREAD = 1;
@@ -54,7 +62,8 @@ export const processCalls: SyscallGroup = [
   [94, "exit_group", 1, exit],
   [95, "waitid", 5, waitid],
   [96, "set_tid_address", 1, setTidAddress],
-  [99, "set_robust_list", 2, (call) => (call.u64(1) === 24 ? 0 : -EINVAL)],
+  [99, "set_robust_list", 2, setRobustList],
+  [100, "get_robust_list", 3, getRobustList],
   [154, "setpgid", 2, setpgid],
   [155, "getpgid", 1, (call) => ofProcess(call, (group) => group.processGroup)],
   [156, "getsid", 1, (call) => ofProcess(call, (group) => group.session)],
@@ -65,7 +74,6 @@ export const processCalls: SyscallGroup = [
   [172, "getpid", 0, (call) => call.process.pid],
   [173, "getppid", 0, (call) => call.process.parent?.pid ?? 0],
   [178, "gettid", 0, (call) => call.thread.tid],
-  [220, "clone", 5, clone],
   [221, "execve", 3, execve],
   [260, "wait4", 4, wait4],
   [261, "prlimit64", 4, prlimit64],
@@ -79,31 +87,6 @@ function exit(call: Call): number {
 function setTidAddress(call: Call): number {
   call.thread.clearChildTid = call.u64(0);
   return call.thread.tid;
-}
-
-/** riscv's order of arguments is flags, stack, parent's tid, tls, child's tid (CONFIG_CLONE_BACKWARDS). */
-function clone(call: Call): number {
-  const kept = call.thread.callState;
-  if (kept instanceof ThreadGroup) return kept.pid;
-  const flags = call.u32(0);
-  const request = {
-    flags,
-    stack: call.u64(1),
-    parentTid: call.u64(2),
-    tls: call.u64(3),
-    childTid: call.u64(4),
-  };
-  const child = cloneProcess(call.system, call.thread, request);
-  if (typeof child === "number") return child;
-  if ((flags & CLONE_VFORK) === 0) return child.pid;
-  const isReady = (): boolean => child.vforkParent === undefined;
-  const wait = {
-    isReady,
-    deadlineNs: Number.POSITIVE_INFINITY,
-    interrupted: -ERESTARTNOINTR,
-    killableOnly: true,
-  };
-  return call.block(wait, child);
 }
 
 function execve(call: Call): number {
@@ -122,6 +105,23 @@ function execve(call: Call): number {
     else call.system.hart.loadState(state);
     return REGISTERS_SET;
   });
+}
+
+/** Where the thread keeps the list of its locks: looked at when it ends. */
+function setRobustList(call: Call): number {
+  if (call.u64(1) !== ROBUST_LIST_HEAD_BYTES) return -EINVAL;
+  call.thread.robustList = call.u64(0);
+  return 0;
+}
+
+function getRobustList(call: Call): number {
+  const pid = call.s32(0);
+  const thread = pid === 0 ? call.thread : call.system.thread(pid);
+  if (thread === undefined || thread.group.hasExited) return -ESRCH;
+  if (!ptraceMayAccess(call.process, thread.group.process)) return -EPERM;
+  const size = new StructView(8).put64(0, ROBUST_LIST_HEAD_BYTES).bytes;
+  if (call.put(call.u64(2), size) < 0) return -EFAULT;
+  return call.put(call.u64(1), new StructView(8).put64(0, thread.robustList).bytes);
 }
 
 /** The strings of an argv or envp; a null pointer is an empty one. */
@@ -162,7 +162,7 @@ function findEvent(
   filter: ChildFilter,
   options: number,
 ): ChildEvent | null | undefined {
-  const children = system.childrenOf(parent).filter(filter);
+  const children = system.childrenOf(parent).filter((child) => isEligible(child, options) && filter(child));
   for (const child of children) {
     const status = child.process.exitStatus;
     if (status !== null && (options & WEXITED) !== 0) {
@@ -187,6 +187,12 @@ function findEvent(
     }
   }
   return children.length === 0 ? undefined : null;
+}
+
+/** eligible_child: without __WALL, children that send SIGCHLD, or with __WCLONE only those that don't. */
+function isEligible({ exitSignal }: ThreadGroup, options: number): boolean {
+  if ((options & WALL) !== 0) return true;
+  return (exitSignal === SIGCHLD) === ((options & WCLONE) === 0);
 }
 
 /** do_wait: an event, 0 under WNOHANG, a negative errno, or BLOCKED. */
@@ -235,6 +241,7 @@ function waitid(call: Call): number {
   if ((options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return -EINVAL;
   const id = call.s32(1);
   let filter: ChildFilter;
+  let isNonBlocking = false;
   switch (call.s32(0)) {
     case P_ALL:
       filter = filterOf(call, -1);
@@ -247,10 +254,19 @@ function waitid(call: Call): number {
       if (id < 0) return -EINVAL;
       filter = filterOf(call, id === 0 ? 0 : -id);
       break;
+    case P_PIDFD: {
+      if (id < 0) return -EINVAL;
+      const found = groupOfPidfd(call, id);
+      if (typeof found === "number") return found;
+      filter = (child) => child === found.group;
+      isNonBlocking = (found.file.flags & PIDFD_NONBLOCK) !== 0;
+      break;
+    }
     default:
       return -EINVAL;
   }
-  const event = waitForEvent(call, filter, options);
+  const event = waitForEvent(call, filter, isNonBlocking ? options | WNOHANG : options);
+  if (event === 0 && isNonBlocking && (options & WNOHANG) === 0) return -EAGAIN;
   const result = typeof event === "number" ? event : 0;
   if (result < 0) return result;
   let info = new Uint8Array(128);
@@ -288,23 +304,26 @@ function getrusage(call: Call): number {
 
 function prlimit64(call: Call): number {
   const pid = call.s32(0);
-  if (pid !== 0 && pid !== call.process.pid) return call.system.groups.has(pid) ? -EPERM : -ESRCH;
-  return rlimit(call, call.u32(1), call.u64(2), call.u64(3));
+  return rlimit(call, call.u32(1), call.u64(2), call.u64(3), pid);
 }
 
-/** Sets a limit from what lies at `newAt`, and tells the old one at `oldAt`, each if not null. */
-function rlimit(call: Call, resource: number, newAt: number, oldAt: number): number {
-  const { process } = call;
+/** Sets a limit of a process from what lies at `newAt`, and tells the old one at `oldAt`, each if not null. */
+function rlimit(call: Call, resource: number, newAt: number, oldAt: number, pid = 0): number {
   let wanted: { soft: number; hard: number } | undefined;
   if (newAt !== 0) {
     const raw = call.get(newAt, RLIMIT_BYTES);
     if (raw === undefined) return -EFAULT;
     wanted = { soft: getRlimitValue(raw, 0), hard: getRlimitValue(raw, 8) };
   }
+  const process = pid === 0 ? call.process : call.system.groups.get(pid)?.process;
+  if (process === undefined) return -ESRCH;
+  // check_prlimit_permission: of another, one must be the user or have CAP_SYS_RESOURCE.
+  const { uid, gid } = call.process;
+  if (uid !== 0 && (uid !== process.uid || gid !== process.gid)) return -EPERM;
   const limit = sysGetrlimit(process, resource);
   if (typeof limit === "number") return limit;
   const old = new StructView(RLIMIT_BYTES).put64(0, limit.soft).put64(8, limit.hard);
-  const failed = wanted === undefined ? 0 : sysSetrlimit(process, resource, wanted);
+  const failed = wanted === undefined ? 0 : sysSetrlimit(process, resource, wanted, call.process);
   if (failed !== 0) return failed;
   return call.putIfWanted(oldAt, () => old.bytes);
 }

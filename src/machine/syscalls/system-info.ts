@@ -12,7 +12,9 @@ import {
 } from "../../mm/uapi/utsname.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeSysinfo, encodeUtsname } from "../abi/structs.ts";
+import { NSIG } from "../signals/signal-numbers.ts";
 import type { Call, SyscallGroup } from "./call.ts";
+import { prctlTuning } from "./prctl-tuning.ts";
 
 const UTSNAME = [UTS_SYSNAME, UTS_NODENAME, UTS_RELEASE, UTS_VERSION, "riscv64", UTS_DOMAINNAME];
 const GRND_FLAGS = 7;
@@ -21,10 +23,13 @@ const RANDOM_CHUNK = 4096;
 const PERSONALITY_QUERY = 0xffffffff;
 
 const PR_SET_PDEATHSIG = 1;
+const PR_GET_PDEATHSIG = 2;
 const PR_GET_DUMPABLE = 3;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NAME = 15;
 const PR_GET_NAME = 16;
+const PR_SET_CHILD_SUBREAPER = 36;
+const PR_GET_CHILD_SUBREAPER = 37;
 const PR_SET_NO_NEW_PRIVS = 38;
 const PR_GET_NO_NEW_PRIVS = 39;
 /** TASK_COMM_LEN, its NUL included. */
@@ -70,6 +75,8 @@ function getcpu(call: Call): number {
 
 function prctl(call: Call): number {
   const { process } = call;
+  const { group } = call.thread;
+  const othersAreSet = (from: number): boolean => [2, 3, 4].some((i) => i >= from && call.u64(i) !== 0);
   switch (call.s32(0)) {
     case PR_SET_NAME: {
       const name = call.get(call.u64(1), COMM_BYTES);
@@ -85,13 +92,24 @@ function prctl(call: Call): number {
     case PR_SET_DUMPABLE:
       return call.u64(1) > 1 ? -EINVAL : 0;
     case PR_SET_PDEATHSIG:
-      return call.u64(1) > 64 ? -EINVAL : 0;
-    case PR_SET_NO_NEW_PRIVS:
-      return call.u64(1) === 1 ? 0 : -EINVAL;
-    case PR_GET_NO_NEW_PRIVS:
+      if (call.u64(1) > NSIG) return -EINVAL;
+      group.parentDeathSignal = call.u64(1);
       return 0;
+    case PR_GET_PDEATHSIG:
+      return call.put(call.u64(1), new StructView(4).put32(0, group.parentDeathSignal).bytes);
+    case PR_SET_NO_NEW_PRIVS:
+      if (call.u64(1) !== 1 || othersAreSet(2)) return -EINVAL;
+      group.noNewPrivileges = true;
+      return 0;
+    case PR_GET_NO_NEW_PRIVS:
+      return call.u64(1) !== 0 || othersAreSet(2) ? -EINVAL : Number(group.noNewPrivileges);
+    case PR_SET_CHILD_SUBREAPER:
+      process.isChildSubreaper = call.u64(1) !== 0;
+      return 0;
+    case PR_GET_CHILD_SUBREAPER:
+      return call.put(call.u64(1), new StructView(4).put32(0, Number(process.isChildSubreaper)).bytes);
     default:
-      return -EINVAL;
+      return prctlTuning(call) ?? -EINVAL;
   }
 }
 

@@ -4,32 +4,40 @@
  * A number that is not here answers ENOSYS, as a kernel built without it would; programs are written for that.
  */
 import type { SyscallEntry, SyscallGroup } from "./call.ts";
+import { cloneCalls } from "./clone.ts";
 import { directoryCalls } from "./directories.ts";
 import { fileCalls } from "./files.ts";
 import { futexCalls } from "./futex.ts";
 import { identityCalls } from "./identity.ts";
 import { intervalTimerCalls } from "./interval-timers.ts";
+import { ipcCalls } from "./ipc.ts";
 import { memoryCalls } from "./memory.ts";
+import { pidfdCalls } from "./pidfd.ts";
 import { pollCalls } from "./poll.ts";
 import { priorityCalls } from "./priority.ts";
 import { processCalls } from "./process.ts";
 import { signalCalls } from "./signals.ts";
+import { spliceCalls } from "./splice.ts";
 import { systemInfoCalls } from "./system-info.ts";
 import { terminalCalls } from "./terminal.ts";
 import { timeCalls } from "./time.ts";
 import { transferCalls } from "./transfer.ts";
 
 const GROUPS: readonly SyscallGroup[] = [
+  cloneCalls,
   directoryCalls,
   fileCalls,
   futexCalls,
   identityCalls,
   intervalTimerCalls,
+  ipcCalls,
   memoryCalls,
+  pidfdCalls,
   pollCalls,
   priorityCalls,
   processCalls,
   signalCalls,
+  spliceCalls,
   systemInfoCalls,
   terminalCalls,
   timeCalls,

@@ -6,10 +6,10 @@
  * is, and a signal ends it with what was written so far.
  */
 import type { UserSegment } from "../../mm/fault/user-iter.ts";
-import { sysLseek, sysPread64, sysPwrite64, sysRead, sysWrite } from "../../mm/syscalls/read-write.ts";
+import { AT_POSITION, mayTransfer, sysLseek, sysPreadv2, sysPwritev2 } from "../../mm/syscalls/read-write.ts";
 import { EAGAIN, EFBIG, EINVAL, EPIPE } from "../../mm/uapi/errno.ts";
 import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../mm/uapi/fs.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, RWF_NOSIGNAL } from "../../mm/uapi/fs.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../mm/uapi/mman.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
@@ -24,58 +24,73 @@ const STREAM_CHUNK = 65536;
 
 export const transferCalls: SyscallGroup = [
   [62, "lseek", 3, (call) => sysLseek(call.process, call.s32(0), call.s64(1), call.u32(2))],
-  [63, "read", 3, (call) => read(call, call.buffer(1, call.u64(2)))],
-  [64, "write", 3, (call) => write(call, call.buffer(1, call.u64(2)))],
-  [65, "readv", 3, (call) => withVector(call, (segments) => read(call, segments))],
-  [66, "writev", 3, (call) => withVector(call, (segments) => write(call, segments))],
-  [67, "pread64", 4, (call) => readAt(call, call.buffer(1, call.u64(2)))],
-  [68, "pwrite64", 4, (call) => writeAt(call, call.buffer(1, call.u64(2)))],
-  [69, "preadv", 4, (call) => withVector(call, (segments) => readAt(call, segments))],
-  [70, "pwritev", 4, (call) => withVector(call, (segments) => writeAt(call, segments))],
+  [63, "read", 3, (call) => read(call, call.buffer(1, call.u64(2)), AT_POSITION, 0)],
+  [64, "write", 3, (call) => write(call, call.buffer(1, call.u64(2)), AT_POSITION, 0)],
+  [65, "readv", 3, (call) => withVector(call, "read", AT_POSITION, 0)],
+  [66, "writev", 3, (call) => withVector(call, "write", AT_POSITION, 0)],
+  [67, "pread64", 4, (call) => atOffset(call, (pos) => read(call, call.buffer(1, call.u64(2)), pos, 0))],
+  [68, "pwrite64", 4, (call) => atOffset(call, (pos) => write(call, call.buffer(1, call.u64(2)), pos, 0))],
+  [69, "preadv", 4, (call) => atOffset(call, (pos) => withVector(call, "read", pos, 0))],
+  [70, "pwritev", 4, (call) => atOffset(call, (pos) => withVector(call, "write", pos, 0))],
+  [286, "preadv2", 6, (call) => withFlags(call, "read")],
+  [287, "pwritev2", 6, (call) => withFlags(call, "write")],
 ];
 
-function withVector(call: Call, transfer: (segments: UserSegment[]) => number): number {
-  const segments = call.vector(1);
-  return typeof segments === "number" ? segments : transfer(segments);
+type Direction = "read" | "write";
+
+function atOffset(call: Call, transfer: (pos: number) => number): number {
+  const pos = call.s64(3);
+  return pos < 0 ? -EINVAL : transfer(pos);
 }
 
-function read(call: Call, segments: readonly UserSegment[]): number {
+/** Argument 4 would be the offset's high half, which 64 bits don't need; 5 are the flags. */
+function withFlags(call: Call, direction: Direction): number {
+  const pos = call.s64(3);
+  return pos < AT_POSITION ? -EINVAL : withVector(call, direction, pos, call.u32(5));
+}
+
+/** The file comes first, then the segments, and flags only where there is something to move. */
+function withVector(call: Call, direction: Direction, pos: number, flags: number): number {
+  const refused = mayTransfer(call.process, call.s32(0), pos, direction);
+  if (refused !== 0) return refused;
+  const segments = call.importVector(1);
+  if (typeof segments === "number") return segments;
+  if (segments.every(({ len }) => len === 0)) return 0;
+  return direction === "read" ? read(call, segments, pos, flags) : write(call, segments, pos, flags);
+}
+
+function read(call: Call, segments: readonly UserSegment[], pos: number, flags: number): number {
   const fd = call.s32(0);
-  const bytes = sysRead(call.process, fd, call.iter(segments));
+  const bytes = sysPreadv2(call.process, fd, call.iter(segments), pos, flags);
   if (bytes !== -ERESTART_WOULD_BLOCK) return bytes;
   const file = call.process.files.get(fd);
   if (file === undefined || (file.flags & O_NONBLOCK) !== 0) return -EAGAIN;
   return waitFor(call, file, POLLIN | POLLHUP | POLLERR, -ERESTARTSYS, undefined);
 }
 
-function readAt(call: Call, segments: readonly UserSegment[]): number {
-  const pos = call.s64(3);
-  return pos < 0 ? -EINVAL : sysPread64(call.process, call.s32(0), call.iter(segments), pos);
-}
-
-function writeAt(call: Call, segments: readonly UserSegment[]): number {
-  const pos = call.s64(3);
-  if (pos < 0) return -EINVAL;
-  return signalTooLarge(call, sysPwrite64(call.process, call.s32(0), call.iter(segments), pos));
-}
-
-function write(call: Call, segments: readonly UserSegment[]): number {
+function write(call: Call, segments: readonly UserSegment[], pos: number, flags: number): number {
   const fd = call.s32(0);
   const file = call.process.files.get(fd);
-  if (file?.ops.isStream === true) return writeStream(call, fd, file, segments);
-  return signalTooLarge(call, sysWrite(call.process, fd, call.iter(segments)));
+  if (file?.ops.isStream === true && pos === AT_POSITION) return writeStream(call, fd, file, segments, flags);
+  return signalTooLarge(call, sysPwritev2(call.process, fd, call.iter(segments), pos, flags));
 }
 
-function writeStream(call: Call, fd: number, file: File, segments: readonly UserSegment[]): number {
+function writeStream(
+  call: Call,
+  fd: number,
+  file: File,
+  segments: readonly UserSegment[],
+  flags: number,
+): number {
   const total = segments.reduce((sum, segment) => sum + segment.len, 0);
   let done = typeof call.thread.callState === "number" ? call.thread.callState : 0;
   do {
     const piece = cut(segments, done, STREAM_CHUNK);
-    const bytes = sysWrite(call.process, fd, call.iter(piece));
+    const bytes = sysPwritev2(call.process, fd, call.iter(piece), AT_POSITION, flags);
     if (bytes === -ERESTART_WOULD_BLOCK && (file.flags & O_NONBLOCK) === 0) {
       return waitFor(call, file, POLLOUT | POLLERR, done > 0 ? done : -ERESTARTSYS, done);
     }
-    if (bytes === -EPIPE) sendToCaller(call, SIGPIPE);
+    if (bytes === -EPIPE && (flags & RWF_NOSIGNAL) === 0) sendToCaller(call, SIGPIPE);
     if (bytes < 0) return done > 0 ? done : bytes === -ERESTART_WOULD_BLOCK ? -EAGAIN : bytes;
     done += bytes;
     if (bytes === 0) break;
@@ -99,7 +114,7 @@ function cut(segments: readonly UserSegment[], from: number, length: number): Us
 }
 
 /** Puts the caller to wait until the file is ready in one of the ways `events`. */
-function waitFor(call: Call, file: File, events: number, interrupted: number, state: unknown): number {
+export function waitFor(call: Call, file: File, events: number, interrupted: number, state: unknown): number {
   const isReady = (): boolean => ((file.ops.poll?.(file) ?? events) & events) !== 0;
   const isForInput = call.system.streams.has(file.inode);
   return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted, isForInput }, state);
@@ -113,7 +128,7 @@ export function signalTooLarge(call: Call, result: number): number {
 }
 
 /** send_sig(signal, current, 0). */
-function sendToCaller(call: Call, signal: number): void {
+export function sendToCaller(call: Call, signal: number): void {
   const { thread, process } = call;
   sendSignal(thread.group, userInfo(signal, SI_USER, process.pid, process.uid), thread);
 }

@@ -40,6 +40,11 @@ function doReadFault(vmf: FaultContext): number {
   if (vmf.vma.ops?.mapsAround === true && doFaultAround(vmf)) return 0;
   const found = callFault(vmf);
   if ((found & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0) return found;
+  // Linux lets go of its locks while it reads, and handles the fault anew: what came with the page is mapped with it.
+  if ((found & VM_FAULT_MAJOR) !== 0 && vmf.vma.ops?.mapsAround === true && doFaultAround(vmf)) {
+    vmf.phys.putPage(vmf.page);
+    return VM_FAULT_MAJOR;
+  }
   mapFilePage(vmf, vmf.pte, vmf.page, readablePte(vmf.vma));
   return found & VM_FAULT_MAJOR;
 }

@@ -7,11 +7,21 @@
  * then the walk is done again. What can't be served is a signal, which is left in `fault…` for the caller: user code
  * gets the signal, a system call EFAULT.
  */
+import { markPageAccessed } from "../frames/lru.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
-import { PTE_ACCESSED, PTE_DIRTY, PTE_EXEC, PTE_PRESENT, PTE_READ, PTE_WRITE } from "../pagetable/pte.ts";
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_EXEC,
+  PTE_PRESENT,
+  PTE_READ,
+  PTE_SPECIAL,
+  PTE_WRITE,
+} from "../pagetable/pte.ts";
 import type { TlbPool } from "../pagetable/tlb.ts";
+import { setPageDirty } from "../rmap/page-dirty.ts";
 import { FAULT_CAUSES } from "../trace/events.ts";
 import { expandDownwards } from "../vma/stack-growth.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -96,21 +106,52 @@ export class Mmu {
   /**
    * Makes the page at `addr` resident as an access would, without using it (faultin_page): for populate and mlock.
    * The mapping's permissions are the caller's business. Answers VM_FAULT_… flags.
+   *
+   * @param counts "as-minor" for what mm_populate does: when the page had to be read, it forgets so and faults again
    */
-  faultIn(task: FaultingTask, vma: VmArea, addr: Vaddr, write: boolean): number {
+  faultIn(
+    task: FaultingTask,
+    vma: VmArea,
+    addr: Vaddr,
+    write: boolean,
+    counts: "as-minor" | "as-it-is" = "as-it-is",
+  ): number {
     const pte = vma.mm.pageTable.walk(addr);
     if (pte !== 0) {
       const needed = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
       if ((this.#u32[pte] & needed) === needed) {
-        this.#u32[pte] |= write ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
+        this.touch(pte, write);
         return 0;
       }
     }
     const access = write ? ACCESS_WRITE : ACCESS_READ;
     const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0);
     const result = handleMmFault(vmf);
-    if ((result & VM_FAULT_ERROR) === 0) this.#account(task, vmf, result, access, "kernel");
+    if ((result & VM_FAULT_ERROR) === 0) {
+      const counted = counts === "as-minor" ? result & ~VM_FAULT_MAJOR : result;
+      this.#account(task, vmf, counted, access, "kernel");
+      this.touch(vma.mm.pageTable.walk(addr), write);
+    }
     return result;
+  }
+
+  /** Lets the page at `addr` be made resident, though perhaps not yet so that it can be written. Answers VM_FAULT_… flags. */
+  fault(task: FaultingTask, vma: VmArea, addr: Vaddr, write: boolean): number {
+    const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0);
+    const result = handleMmFault(vmf);
+    if ((result & VM_FAULT_ERROR) === 0) {
+      this.#account(task, vmf, result, write ? ACCESS_WRITE : ACCESS_READ, "kernel");
+    }
+    return result;
+  }
+
+  /** FOLL_TOUCH: the page, and not its PTE, remembers that the kernel used it. */
+  touch(pte: number, write: boolean): void {
+    const word = pte === 0 ? 0 : this.#u32[pte];
+    if ((word & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT) return;
+    const pfn = this.#u32[pte + 1];
+    if (write && (word & PTE_DIRTY) === 0) setPageDirty(this.phys, pfn);
+    markPageAccessed(this.phys, pfn);
   }
 
   /** Makes a present anonymous page the process's own without writing to it. Answers VM_FAULT_… flags. */

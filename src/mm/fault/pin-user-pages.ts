@@ -40,17 +40,16 @@ function pinPage(mmu: Mmu, task: FaultingTask, mm: MmStruct, addr: Vaddr, write:
   const { u32 } = mmu.phys.ram;
   const needed = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
   for (;;) {
-    if ((mmu.faultIn(task, vma, addr, write) & VM_FAULT_ERROR) !== 0) return 0;
     const pte = mm.pageTable.walk(addr);
-    if (pte !== 0 && (u32[pte] & needed) === needed) {
-      const pfn = u32[pte + 1];
-      if (write || !isSharedAnon(frames.flags[pfn])) {
-        mmu.phys.getPage(pfn);
-        return pfn;
-      }
-      // What is held must stay what the process sees, even once somebody writes (gup_must_unshare).
-      if ((mmu.unshare(task, vma, addr) & VM_FAULT_ERROR) !== 0) return 0;
+    const isThere = pte !== 0 && (u32[pte] & needed) === needed;
+    if (isThere && (write || !isSharedAnon(frames.flags[u32[pte + 1]]))) {
+      mmu.touch(pte, write);
+      mmu.phys.getPage(u32[pte + 1]);
+      return u32[pte + 1];
     }
+    // What is held must stay what the process sees, even once somebody writes (gup_must_unshare).
+    const result = isThere ? mmu.unshare(task, vma, addr) : mmu.fault(task, vma, addr, write);
+    if ((result & VM_FAULT_ERROR) !== 0) return 0;
   }
 }
 

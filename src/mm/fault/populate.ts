@@ -38,7 +38,7 @@ function populateVma(mmu: Mmu, task: FaultingTask, vma: VmArea, start: Vaddr, en
   if ((vma.flags & VM_ACCESS_FLAGS) === 0) return -EFAULT;
   const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
   for (let addr: number = start; addr < end; addr += PAGE_SIZE) {
-    const result = mmu.faultIn(task, vma, addr, write);
+    const result = mmu.faultIn(task, vma, addr, write, "as-minor");
     if ((result & VM_FAULT_OOM) !== 0) return -ENOMEM;
     if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
   }

@@ -32,6 +32,14 @@ export class UserIter implements IovIter {
     return this.#segments.some(({ base, len }) => base + len > taskSize);
   }
 
+  segmentsAlign(n: number): boolean {
+    let end = 0;
+    return this.#segments.every(({ len }) => {
+      end += len;
+      return end <= this.#done || Math.min(len, end - this.#done) % n === 0;
+    });
+  }
+
   get count(): number {
     return this.#total - this.#done;
   }

@@ -14,6 +14,7 @@ import type { AddressSpace } from "../vfs/address-space.ts";
 import { type File, fileOf } from "../vfs/file.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import {
+  FAULT_FLAG_USER,
   VM_FAULT_LOCKED,
   VM_FAULT_MAJOR,
   VM_FAULT_OOM,
@@ -33,9 +34,13 @@ export function filemapFault(vmf: VmFault): number {
   if (vmf.pgoff >= filePages(mapping)) return VM_FAULT_SIGBUS;
   const cached = findGetPage(mapping, vmf.pgoff);
   if (cached !== 0) {
-    mmapAsyncReadahead(file, vmf, cached);
+    const startsReading = mmapAsyncReadahead(file, vmf, cached);
     vmf.page = cached;
-    return VM_FAULT_LOCKED;
+    // Linux lets go of the lock on the address space to read ahead, and handles the fault anew: as a major one, but where
+    // the first attempt held no more than the mapping's lock, as user mode's does (FAULT_FLAG_VMA_LOCK).
+    return startsReading && (vmf.flags & FAULT_FLAG_USER) === 0
+      ? VM_FAULT_LOCKED | VM_FAULT_MAJOR
+      : VM_FAULT_LOCKED;
   }
   mapping.phys.stat[PGMAJFAULT]++;
   mmapSyncReadahead(file, vmf);

@@ -5,10 +5,14 @@
 import { markPageAccessed } from "../frames/lru.ts";
 import { PG_READAHEAD } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
-import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
+import { O_DIRECT } from "../uapi/fcntl.ts";
+import { RWF_NOWAIT } from "../uapi/fs.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import type { File } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import type { Pipe } from "../vfs/pipe.ts";
+import { copySpliceRead } from "../vfs/splice.ts";
 import { fileAccessed } from "./file-times.ts";
 import { findGetPage, readIntoCache } from "./page-cache.ts";
 import { pageCacheAsyncRa, pageCacheSyncRa } from "./readahead.ts";
@@ -19,7 +23,7 @@ const NO_MARK = -1;
  * Copies from the file at byte `pos` to `iter` what both have. Bytes copied: fewer than asked for at the end of the file,
  * or when the destination or storage failed after some; else -EFAULT, or storage's error.
  */
-export function genericFileRead(file: File, iter: IovIter, pos: number): number {
+export function genericFileRead(file: File, iter: IovIter, pos: number, rwf = 0): number {
   if (pos < 0) return -EINVAL;
   const { inode, mapping } = file;
   const { phys } = mapping;
@@ -28,7 +32,15 @@ export function genericFileRead(file: File, iter: IovIter, pos: number): number 
   let last = file.raPrev;
   let error = 0;
   while (iter.count > 0 && at < inode.size) {
-    const pfn = getPageForRead(file, Math.floor(at / PAGE_SIZE), Math.ceil((at + iter.count) / PAGE_SIZE));
+    const index = Math.floor(at / PAGE_SIZE);
+    const isLate = (rwf & RWF_NOWAIT) !== 0 && mapping.pages.load(index) === 0;
+    const pfn = getPageForRead(file, index, Math.ceil((at + iter.count) / PAGE_SIZE));
+    // What has to be read is on its way, but not there yet.
+    if (isLate && pfn > 0) {
+      phys.putPage(pfn);
+      error = -EAGAIN;
+      break;
+    }
     if (pfn < 0) {
       error = pfn;
       break;
@@ -55,6 +67,33 @@ export function genericFileRead(file: File, iter: IovIter, pos: number): number 
   }
   fileAccessed(file);
   file.raPrev = last;
+  return at > pos ? at - pos : error;
+}
+
+/**
+ * Puts the file's pages from byte `pos` on into the pipe's free buffers, as they are (filemap_splice_read). Bytes, 0 at
+ * the end of the file, or negative errno.
+ */
+export function genericSpliceRead(file: File, pos: number, pipe: Pipe, len: number): number {
+  if ((file.flags & O_DIRECT) !== 0) return copySpliceRead(file, pos, pipe, len);
+  const { inode, mapping } = file;
+  const end = Math.min(pos + Math.min(len, pipe.freeBuffers * PAGE_SIZE), inode.size);
+  let at = pos;
+  let error = 0;
+  while (at < end && !pipe.isFull) {
+    const pfn = getPageForRead(file, Math.floor(at / PAGE_SIZE), Math.ceil(end / PAGE_SIZE));
+    if (pfn < 0) {
+      error = pfn;
+      break;
+    }
+    const offset = at % PAGE_SIZE;
+    const bytes = Math.min(PAGE_SIZE - offset, end - at);
+    pipe.pushPage(pfn, offset, offset + bytes);
+    mapping.phys.putPage(pfn);
+    at += bytes;
+    file.raPrev = at;
+  }
+  fileAccessed(file);
   return at > pos ? at - pos : error;
 }
 

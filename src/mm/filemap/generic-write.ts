@@ -13,7 +13,7 @@ import { PG_UPTODATE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { EFAULT, EFBIG, EINVAL, ENOMEM } from "../uapi/errno.ts";
-import { MAX_LFS_FILESIZE, O_APPEND } from "../uapi/fcntl.ts";
+import { MAX_LFS_FILESIZE } from "../uapi/fcntl.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import type { File } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
@@ -23,13 +23,12 @@ import { addToPageCache, findGetPage } from "./page-cache.ts";
 import { isizeExtended } from "./truncate.ts";
 
 /**
- * Copies `iter` into the file at byte `start`, or at its end with O_APPEND. Bytes copied: fewer than there are when the
+ * Copies `iter` into the file at byte `pos`. Bytes copied: fewer than there are when the
  * source, memory or storage failed after some; else a negative errno.
  */
-export function genericFileWrite(file: File, iter: IovIter, start: number): number {
+export function genericFileWrite(file: File, iter: IovIter, pos: number): number {
   const { inode, mapping } = file;
   if (iter.count === 0) return 0;
-  const pos = (file.flags & O_APPEND) !== 0 ? inode.size : start;
   if (pos < 0) return -EINVAL;
   if (pos >= MAX_LFS_FILESIZE) return -EFBIG;
   fileUpdateTime(inode);

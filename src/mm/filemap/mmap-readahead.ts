@@ -35,9 +35,11 @@ export function mmapSyncReadahead(file: File, vmf: VmFault): void {
   submitWindow(file, Math.max(0, pgoff - (file.raPages >> 1)), file.raPages, file.raPages >> 2);
 }
 
-/** The faulting page is cached, in frame `pfn`. */
-export function mmapAsyncReadahead(file: File, vmf: VmFault, pfn: Pfn): void {
-  if ((vmf.vma.flags & VM_RAND_READ) !== 0 || file.raPages === 0) return;
+/** The faulting page is cached, in frame `pfn`. Answers whether it bore the mark at which the next window is read. */
+export function mmapAsyncReadahead(file: File, vmf: VmFault, pfn: Pfn): boolean {
+  if ((vmf.vma.flags & VM_RAND_READ) !== 0 || file.raPages === 0) return false;
   if (file.raMmapMiss > 0) file.raMmapMiss--;
-  if ((file.mapping.phys.frames.flags[pfn] & PG_READAHEAD) !== 0) pageCacheAsyncRa(file, pfn, file.raPages);
+  if ((file.mapping.phys.frames.flags[pfn] & PG_READAHEAD) === 0) return false;
+  pageCacheAsyncRa(file, pfn, file.raPages);
+  return true;
 }

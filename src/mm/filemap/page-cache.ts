@@ -7,10 +7,16 @@
  */
 import { BugError } from "../bug.ts";
 import { lruAdd, lruDel } from "../frames/lru.ts";
-import { PG_READAHEAD, PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
+import {
+  PG_READAHEAD,
+  PG_SHM_LOCKED,
+  PG_SWAPBACKED,
+  PG_UNEVICTABLE,
+  PG_UPTODATE,
+} from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { cancelPageDirty } from "../rmap/page-dirty.ts";
-import { NR_FILE_PAGES, NR_SHMEM, PGPGIN } from "../trace/vmstat.ts";
+import { NR_FILE_PAGES, NR_SHMEM, PGPGIN, UNEVICTABLE_PGCULLED } from "../trace/vmstat.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import { dPath } from "../vfs/path.ts";
 
@@ -33,6 +39,10 @@ export function addToPageCache(mapping: AddressSpace, index: PgOff, pfn: Pfn): v
     frames.flags[pfn] |= PG_SWAPBACKED;
     stat[NR_SHMEM]++;
   }
+  if (mapping.isUnevictable) {
+    frames.flags[pfn] |= PG_SHM_LOCKED | PG_UNEVICTABLE;
+    stat[UNEVICTABLE_PGCULLED]++;
+  }
   lruAdd(phys, pfn);
 }
 
@@ -48,6 +58,7 @@ export function deleteFromPageCache(mapping: AddressSpace, pfn: Pfn): void {
   const found = mapping.pages.erase(index);
   if (found !== pfn) throw new BugError("deleteFromPageCache", `page ${index} is ${found}, not ${pfn}`);
   lruDel(phys, pfn);
+  frames.flags[pfn] &= ~(PG_SHM_LOCKED | PG_UNEVICTABLE);
   frames.mapping[pfn] = 0;
   stat[NR_FILE_PAGES]--;
   if (!mapping.ops.writesBack) stat[NR_SHMEM]--;

@@ -69,10 +69,15 @@ export function isizeExtended(inode: Inode, from: number, to: number): void {
  * -EBUSY when pages stayed: dirty ones, and those in somebody's hands.
  */
 export function invalidateMapping(mapping: AddressSpace): number {
+  return invalidateRange(mapping, 0, XA_MAX);
+}
+
+/** invalidateMapping for pages `first` … `last` (invalidate_inode_pages2_range). */
+export function invalidateRange(mapping: AddressSpace, first: PgOff, last: PgOff): number {
   const { pages, phys } = mapping;
   const { frames } = phys;
   let result = 0;
-  for (let pfn = pages.next(0); pfn !== 0; pfn = pages.next(pages.index + 1)) {
+  for (let pfn = pages.next(first); pfn !== 0 && pages.index <= last; pfn = pages.next(pages.index + 1)) {
     const { index } = pages;
     if (frames.mapCount[pfn] !== 0) unmapMappingRange(mapping, index, index, /* evenCows */ false);
     if (isDroppable(mapping, pfn)) deleteFromPageCache(mapping, pfn);

@@ -97,16 +97,18 @@ export function deactivatePage(phys: LruMemory, pfn: Pfn): void {
 }
 
 /**
- * Notes a use of a page by read(2), or by a PTE that goes away (folio_mark_accessed): the first makes it referenced, the
- * second active.
+ * Notes a use of a page by read(2), by the kernel through a process's memory, or by a PTE that goes away
+ * (folio_mark_accessed): the first makes it referenced, the second active.
  */
 export function markPageAccessed(phys: LruMemory, pfn: Pfn): void {
   const { flags } = phys.frames;
   const now = flags[pfn];
   if ((now & PG_REFERENCED) === 0) {
     flags[pfn] = now | PG_REFERENCED;
-  } else if ((now & (PG_ACTIVE | PG_UNEVICTABLE)) === 0 && (now & PG_LRU) !== 0) {
-    activatePage(phys, pfn);
+  } else if ((now & (PG_ACTIVE | PG_UNEVICTABLE)) === 0) {
+    // A page that is on no list yet is active once it gets on one.
+    if ((now & PG_LRU) !== 0) activatePage(phys, pfn);
+    else flags[pfn] |= PG_ACTIVE;
     flags[pfn] &= ~PG_REFERENCED;
   }
 }

@@ -3,8 +3,9 @@
  *
  * Each PTE of a VM_LOCKED mapping locks its page once more; the last one that goes makes the page evictable again. While
  * a page is locked it is off the lists that reclaim looks at: it is counted as unevictable but linked nowhere, so that
- * its `lruPrev` has room for the number of locks (mlock_count). Invariant: PG_MLOCKED and PG_UNEVICTABLE are set iff
- * `lruPrev` counts at least one such PTE; NR_MLOCK counts these pages.
+ * its `lruPrev` has room for the number of locks (mlock_count). Invariant: PG_MLOCKED is set iff `lruPrev` counts at least
+ * one such PTE; NR_MLOCK counts these pages; they have PG_UNEVICTABLE, as a page of a file that SHM_LOCK keeps may have
+ * without them.
  */
 import type { Pfn } from "../page.ts";
 import {
@@ -15,7 +16,14 @@ import {
   UNEVICTABLE_PGRESCUED,
 } from "../trace/vmstat.ts";
 import { type LruMemory, lruAdd, lruDel } from "./lru.ts";
-import { PG_ACTIVE, PG_ANON, PG_MLOCKED, PG_SWAPBACKED, PG_UNEVICTABLE } from "./page-flags.ts";
+import {
+  PG_ACTIVE,
+  PG_ANON,
+  PG_MLOCKED,
+  PG_SHM_LOCKED,
+  PG_SWAPBACKED,
+  PG_UNEVICTABLE,
+} from "./page-flags.ts";
 
 /** A PTE of a locked mapping names the page from now on. */
 export function mlockPage(phys: LruMemory, pfn: Pfn): void {
@@ -25,13 +33,16 @@ export function mlockPage(phys: LruMemory, pfn: Pfn): void {
     lruPrev[pfn]++;
     return;
   }
-  lruDel(phys, pfn);
-  flags[pfn] = (flags[pfn] & ~PG_ACTIVE) | PG_MLOCKED | PG_UNEVICTABLE;
-  lruAdd(phys, pfn);
+  if ((flags[pfn] & PG_UNEVICTABLE) === 0) {
+    lruDel(phys, pfn);
+    flags[pfn] = (flags[pfn] & ~PG_ACTIVE) | PG_UNEVICTABLE;
+    lruAdd(phys, pfn);
+    stat[UNEVICTABLE_PGCULLED]++;
+  }
+  flags[pfn] |= PG_MLOCKED;
   lruPrev[pfn] = 1;
   stat[NR_MLOCK]++;
   stat[UNEVICTABLE_PGMLOCKED]++;
-  stat[UNEVICTABLE_PGCULLED]++;
 }
 
 /** One PTE of a locked mapping names the page no longer, or its mapping is no longer locked. */
@@ -40,11 +51,13 @@ export function munlockPage(phys: LruMemory, pfn: Pfn): void {
   const { stat } = phys;
   if ((flags[pfn] & PG_MLOCKED) === 0) return;
   if (--lruPrev[pfn] > 0) return;
-  lruDel(phys, pfn);
-  flags[pfn] &= ~(PG_MLOCKED | PG_UNEVICTABLE);
-  // Anonymous pages are on no list while there is no swap that could take them, but for those that MADV_FREE gave up.
-  if ((flags[pfn] & (PG_ANON | PG_SWAPBACKED)) !== (PG_ANON | PG_SWAPBACKED)) lruAdd(phys, pfn);
+  flags[pfn] &= ~PG_MLOCKED;
   stat[NR_MLOCK]--;
   stat[UNEVICTABLE_PGMUNLOCKED]++;
+  if ((flags[pfn] & PG_SHM_LOCKED) !== 0) return;
+  lruDel(phys, pfn);
+  flags[pfn] &= ~PG_UNEVICTABLE;
+  // Anonymous pages are on no list while there is no swap that could take them, but for those that MADV_FREE gave up.
+  if ((flags[pfn] & (PG_ANON | PG_SWAPBACKED)) !== (PG_ANON | PG_SWAPBACKED)) lruAdd(phys, pfn);
   stat[UNEVICTABLE_PGRESCUED]++;
 }

@@ -41,3 +41,5 @@ export const PG_UNEVICTABLE: number = 1 << 16;
 export const PG_ERROR: number = 1 << 17;
 /** In the swap cache; `priv` holds the swap entry. */
 export const PG_SWAPCACHE: number = 1 << 18;
+/** Its file stays in memory as a whole (SHM_LOCK): the page is unevictable, or will be when reclaim or mlock meets it. */
+export const PG_SHM_LOCKED: number = 1 << 19;

@@ -16,18 +16,31 @@
  */
 import type { Prng } from "../../lib/prng.ts";
 import { PAGE_SIZE, pageAlign, pageAlignDown, type Vaddr } from "../page.ts";
+import { ADDR_COMPAT_LAYOUT } from "../uapi/personality.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 
+/** Settings of the kernel that decide the layout. */
+export interface LayoutSettings {
+  /** vm.mmap_rnd_bits */
+  readonly mmapRndBits: number;
+  /** vm.legacy_va_layout: not 0 for mappings from the bottom up */
+  readonly legacyVaLayout: number;
+}
+
 /** Chooses `mmapBase` and the search direction. `random` undefined: no randomisation. */
-export function pickMmapLayout(mm: MmStruct, random: Prng | undefined): void {
+export function pickMmapLayout(mm: MmStruct, random: Prng | undefined, settings: LayoutSettings): void {
   const { arch } = mm;
-  const shift = random === undefined ? 0 : random.below(2 ** arch.mmapRndBits) * PAGE_SIZE;
-  const stackShift = random === undefined ? 0 : arch.stackRndPages * PAGE_SIZE;
+  const shift = random === undefined ? 0 : random.below(2 ** settings.mmapRndBits) * PAGE_SIZE;
+  const stackShift = random === undefined ? 0 : (arch.stackRndPages - 1) * PAGE_SIZE;
   // An unlimited stack could meet mappings anywhere below it, so mappings go upwards from a third of the space.
-  mm.bottomUp = mm.rlimitStack === Number.POSITIVE_INFINITY;
+  mm.random = random;
+  mm.bottomUp =
+    (mm.actor.personality & ADDR_COMPAT_LAYOUT) !== 0 ||
+    (mm.rlimitStack === Number.POSITIVE_INFINITY && arch.unlimitedStackIsLegacy) ||
+    settings.legacyVaLayout !== 0;
   const wanted = mm.rlimitStack + stackShift + mm.stackGuardGap;
   const gap = Math.min(Math.max(wanted, arch.mmapMinGap), arch.mmapMaxGap);
-  mm.mmapLegacyBase = arch.unmappedBase + shift;
+  mm.mmapLegacyBase = arch.unmappedBase + (mm.bottomUp || arch.fallbackIsRandom ? shift : 0);
   mm.mmapBase = mm.bottomUp ? mm.mmapLegacyBase : pageAlign(arch.taskSize - gap - shift);
 }
 

@@ -1,5 +1,6 @@
 /** The settings of a booted kernel that /proc/sys shows, and that a change of reaches every process at once. */
 import type { Sysctl } from "../proc/proc-task.ts";
+import type { Arch } from "../vma/arch.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 
 /** vm.max_map_count and vm.mmap_min_addr of a kernel that was not told otherwise. */
@@ -13,17 +14,25 @@ interface InitialSettings {
 }
 
 export class KernelSysctl implements Sysctl {
-  readonly randomizesAddresses: boolean;
+  /** kernel.randomize_va_space: 0 for the same addresses in every run; 2 for a heap at a random place, too. */
+  randomizeVaSpace: number;
+  legacyVaLayout = 0;
+  mmapRndBits: number;
   /** Whose address spaces keep copies, so that the paths that ask need not look here. */
   readonly #processes: ReadonlyMap<number, { readonly mm: MmStruct }>;
   #maxMapCount: number;
   #mmapMinAddr: number;
 
-  constructor(initial: InitialSettings, processes: ReadonlyMap<number, { readonly mm: MmStruct }>) {
+  constructor(
+    initial: InitialSettings,
+    arch: Arch,
+    processes: ReadonlyMap<number, { readonly mm: MmStruct }>,
+  ) {
+    this.mmapRndBits = arch.mmapRndBits;
     this.#processes = processes;
     this.#maxMapCount = initial.maxMapCount ?? DEFAULT_MAX_MAP_COUNT;
     this.#mmapMinAddr = initial.mmapMinAddr ?? DEFAULT_MMAP_MIN_ADDR;
-    this.randomizesAddresses = initial.randomize === true;
+    this.randomizeVaSpace = initial.randomize === true ? 2 : 0;
   }
 
   get maxMapCount(): number {

@@ -4,15 +4,16 @@
 import { Prng } from "../../lib/prng.ts";
 import { Mmu, SIGKILL } from "../fault/mmu.ts";
 import { PhysicalMemory } from "../frames/physical-memory.ts";
+import { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { TlbPool } from "../pagetable/tlb.ts";
-import type { ProcHost } from "../proc/proc-task.ts";
+import type { ProcHost, SystemActivity } from "../proc/proc-task.ts";
 import { Vmscan } from "../reclaim/vmscan.ts";
 import { tmpFs } from "../shmem/tmpfs.ts";
 import type { Tracer } from "../trace/events.ts";
 import { VMSTAT_NAMES } from "../trace/vmstat.ts";
 import { ENOENT } from "../uapi/errno.ts";
 import { vfsMkdir } from "../vfs/directory.ts";
-import { MountNamespace } from "../vfs/mount.ts";
+import { MountNamespace, type MountOptions } from "../vfs/mount.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../vfs/namei.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
 import { type Arch, RISCV64 } from "../vma/arch.ts";
@@ -64,14 +65,21 @@ export class Kernel implements ProcHost {
   readonly mmu: Mmu;
   readonly mounts: MountNamespace;
   readonly random: Prng;
-  /** The source for address-space randomisation, undefined when that is off. */
-  readonly addressRandom: Prng | undefined;
+  /** The source for address-space randomisation, used as kernel.randomize_va_space says. */
+  readonly addressRandom: Prng;
   readonly now: () => number;
+  readonly bootNs: number;
+  /** Filled in by whoever runs programs. */
+  activity: SystemActivity | null = null;
   readonly options: KernelOptions;
   /** Processes by pid, zombies included. */
   readonly processes: Map<number, Process> = new Map();
   /** What /proc/sys shows and changes. */
   readonly sysctl: KernelSysctl;
+  /** The segments of System V shared memory. */
+  readonly ipc: ShmNamespace;
+  /** Whose call is being served (current); 0 before the first. */
+  currentPid = 0;
   #nextPid = 1;
 
   /** Boots, with one file system at /. */
@@ -81,7 +89,8 @@ export class Kernel implements ProcHost {
       throw new RangeError(`RAM is ${MIN_RAM} to ${MAX_RAM} bytes, not ${ram}`);
     }
     this.options = options;
-    this.sysctl = new KernelSysctl(options, this.processes);
+    this.arch = options.arch ?? RISCV64;
+    this.sysctl = new KernelSysctl(options, this.arch, this.processes);
     this.phys = new PhysicalMemory({
       ramBytes: ram,
       machineBytes: options.machineBytes ?? 0,
@@ -92,18 +101,19 @@ export class Kernel implements ProcHost {
     commit.ratio = options.overcommitRatio ?? commit.ratio;
     commit.kbytes = options.overcommitKbytes ?? commit.kbytes;
     this.phys.reclaimer = new Vmscan(this.phys);
-    this.arch = options.arch ?? RISCV64;
     this.tlbs = new TlbPool(this.phys.ram);
     this.mmu = new Mmu(this.phys, this.tlbs);
     this.now = options.now ?? (() => 0);
+    this.bootNs = this.now();
     this.random = new Prng(options.seed ?? 0);
-    this.addressRandom = options.randomize === true ? new Prng((options.seed ?? 0) ^ 0x5bd1e995) : undefined;
+    this.addressRandom = new Prng((options.seed ?? 0) ^ 0x5bd1e995);
     this.mounts = new MountNamespace(this.phys, this.now);
+    this.ipc = new ShmNamespace(this);
     check("mount", this.mounts.mount("/", options.root ?? tmpFs()), "/");
   }
 
   /** Mounts a file system over the directory `path` (absolute), making the directory if there is none. */
-  mount(path: string, fileSystem: FileSystem): void {
+  mount(path: string, fileSystem: FileSystem, options: MountOptions = {}): void {
     const { root } = this.mounts;
     const task = { root, cwd: root, uid: 0, gid: 0, umask: 0 };
     let dir = root;
@@ -115,7 +125,7 @@ export class Kernel implements ProcHost {
       }
       dir = checkValue("mount", next, path);
     }
-    check("mount", this.mounts.mount(path, fileSystem), path);
+    check("mount", this.mounts.mount(path, fileSystem, options), path);
   }
 
   /** A new process without parent, with an empty address space. */
@@ -164,8 +174,13 @@ export class Kernel implements ProcHost {
     return Object.fromEntries(VMSTAT_NAMES.map((name, index) => [name, this.phys.stat[index]]));
   }
 
+  get lastPid(): number {
+    return this.#nextPid - 1;
+  }
+
   /** The next free process number. */
   allocPid(): number {
+    while (this.processes.has(this.#nextPid)) this.#nextPid++;
     return this.#nextPid++;
   }
 }

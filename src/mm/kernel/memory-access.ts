@@ -19,6 +19,7 @@ import {
 import { PAGE_OFFSET_MASK, PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
 import { EFAULT } from "../uapi/errno.ts";
+import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { memoryFault } from "./errors.ts";
 
@@ -37,6 +38,7 @@ const SPLIT_VIEW = new DataView(SPLIT.buffer);
 export abstract class MemoryAccess implements FaultingTask {
   abstract readonly pid: number;
   abstract mm: MmStruct;
+  abstract readonly actor: MmActor;
   abstract minFlt: number;
   abstract majFlt: number;
   readonly #mmu: Mmu;
@@ -230,6 +232,7 @@ export abstract class MemoryAccess implements FaultingTask {
   }
 
   #translate(addr: Vaddr, access: Access): number {
+    this.mm.actor = this.actor;
     const frame = this.#mmu.translate(this, addr, access);
     if (frame < 0) this.#throwFault();
     return frame;

@@ -16,6 +16,7 @@ import { vmEnoughMemory } from "../vma/overcommit.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_ACCOUNT, VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK } from "../vma/vm-flags.ts";
 import { detachVma, dupVma, freeVma, removeVma, setVmaFlags, vmaLink } from "../vma/vma-lifetime.ts";
+import { dupMmExeFile, putMmExeFile } from "./exe-file.ts";
 
 /** An empty address space, or -ENOMEM. */
 export function mmAlloc(phys: PhysicalMemory, arch: Arch): MmStruct | number {
@@ -31,8 +32,7 @@ export function dupMm(parent: MmStruct, tlbs: TlbPool): MmStruct | number {
   const child = mmAlloc(parent.phys, parent.arch);
   if (typeof child === "number") return child;
   copyLayout(child, parent);
-  child.exeFile = parent.exeFile;
-  child.exeFile?.get();
+  dupMmExeFile(child, parent);
   for (const vma of parent.vmas) {
     if ((vma.flags & VM_DONTCOPY) !== 0) continue;
     const failed = dupVmaInto(child, vma);
@@ -58,8 +58,7 @@ export function exitMmap(mm: MmStruct, tlbs: TlbPool): void {
     vma = next;
   }
   tlbs.release(mm.tlb);
-  mm.exeFile?.put();
-  mm.exeFile = null;
+  putMmExeFile(mm);
 }
 
 function dupVmaInto(child: MmStruct, vma: VmArea): number {
@@ -89,19 +88,12 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.mmapBase = parent.mmapBase;
   child.mmapLegacyBase = parent.mmapLegacyBase;
   child.bottomUp = parent.bottomUp;
+  child.random = parent.random;
   child.maxMapCount = parent.maxMapCount;
   child.mmapMinAddr = parent.mmapMinAddr;
   child.stackGuardGap = parent.stackGuardGap;
   child.thpSize = parent.thpSize;
-  child.rlimitAs = parent.rlimitAs;
-  child.rlimitData = parent.rlimitData;
-  child.rlimitDataMax = parent.rlimitDataMax;
-  child.rlimitStack = parent.rlimitStack;
-  child.rlimitMemlock = parent.rlimitMemlock;
-  child.capIpcLock = parent.capIpcLock;
   child.failVmaAfter = parent.failVmaAfter;
-  child.capSysAdmin = parent.capSysAdmin;
-  child.capSysRawio = parent.capSysRawio;
   child.startCode = parent.startCode;
   child.endCode = parent.endCode;
   child.startData = parent.startData;
@@ -113,5 +105,7 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.argEnd = parent.argEnd;
   child.envStart = parent.envStart;
   child.envEnd = parent.envEnd;
+  child.savedAuxv = parent.savedAuxv;
+  child.thpDisable = parent.thpDisable;
   child.vdso = parent.vdso;
 }

@@ -5,8 +5,12 @@
  * errno, it throws a LinuxError. Buffers are addresses in the process's memory, or byte arrays of the caller's.
  */
 import { UserIter } from "../fault/user-iter.ts";
+import type { IpcChange } from "../ipc/ipc-permission.ts";
+import type { ShmNamespace } from "../ipc/shm-namespace.ts";
+import { type ShmidDs, shmidDs } from "../ipc/shm-segment.ts";
 import type { Vaddr } from "../page.ts";
 import { procMaps } from "../proc/maps.ts";
+import type { TaskActivity } from "../proc/proc-task.ts";
 import { sysBrk } from "../syscalls/brk.ts";
 import { sysMkdirat, sysRenameat2, sysUnlinkat } from "../syscalls/directory.ts";
 import { sysFtruncate, sysTruncate } from "../syscalls/file-size.ts";
@@ -21,28 +25,57 @@ import { sysMseal } from "../syscalls/mseal.ts";
 import { sysMsync } from "../syscalls/msync.ts";
 import { sysMunmap } from "../syscalls/munmap.ts";
 import { sysClose, sysDup, sysMemfdCreate, sysOpenat } from "../syscalls/open.ts";
+import { pidfdGetTask, sysPidfdGetfd, sysPidfdOpen } from "../syscalls/pidfd.ts";
+import { sysProcessMadvise } from "../syscalls/process-madvise.ts";
 import { sysLseek, sysPread64, sysPwrite64, sysRead, sysWrite } from "../syscalls/read-write.ts";
 import { sysRemapFilePages } from "../syscalls/remap-file-pages.ts";
-import { sysGetrlimit, sysSetrlimit } from "../syscalls/rlimit.ts";
+import { applyRlimits, sysGetrlimit, sysSetrlimit } from "../syscalls/rlimit.ts";
+import { sysShmat, sysShmdt, sysShmget } from "../syscalls/shm.ts";
+import {
+  type ShmInfo,
+  type ShmInfo64,
+  sysShmctlIpcInfo,
+  sysShmctlLock,
+  sysShmctlRmid,
+  sysShmctlSet,
+  sysShmctlShmInfo,
+  sysShmctlStat,
+  sysShmctlStatSlot,
+  sysShmctlUnlock,
+} from "../syscalls/shmctl.ts";
 import { sysFstat, sysNewfstatat } from "../syscalls/stat.ts";
 import { sysFdatasync, sysFsync } from "../syscalls/sync.ts";
 import { FsContext, initialRlimits, type Rlimit, type Task } from "../syscalls/task.ts";
 import { ECHILD, EINVAL, ESRCH } from "../uapi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from "../uapi/fcntl.ts";
+import {
+  IPC_INFO,
+  IPC_RMID,
+  IPC_SET,
+  IPC_STAT,
+  SHM_INFO,
+  SHM_LOCK,
+  SHM_STAT,
+  SHM_STAT_ANY,
+  SHM_UNLOCK,
+} from "../uapi/ipc.ts";
 import type { Stat } from "../vfs/attributes.ts";
 import { FdTable } from "../vfs/fd-table.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { BytesIter } from "./bytes-iter.ts";
 import { check, checkValue, LinuxError } from "./errors.ts";
+import { FileTransfers } from "./file-transfers.ts";
 import type { Kernel } from "./kernel.ts";
-import { MemoryAccess } from "./memory-access.ts";
 import {
   applyCapabilities,
+  becomeCurrent,
   exitProcess,
   forkProcess,
   newMm,
   reapChild,
+  type Sharing,
   type WaitResult,
 } from "./task-lifecycle.ts";
 
@@ -53,7 +86,10 @@ export interface SpawnOptions {
   readonly gid?: number;
 }
 
-export class Process extends MemoryAccess implements Task {
+/** Leaves the flags as they are. */
+const PERSONALITY_QUERY = 0xffffffff;
+
+export class Process extends FileTransfers implements Task {
   readonly kernel: Kernel;
   readonly pid: number;
   comm: string;
@@ -63,6 +99,7 @@ export class Process extends MemoryAccess implements Task {
   uid: number;
   gid: number;
   readonly rlimits: Rlimit[];
+  readonly actor: MmActor = new MmActor();
   minFlt = 0;
   majFlt = 0;
   /** Peak resident set so far (pages), over all its address spaces. */
@@ -76,6 +113,10 @@ export class Process extends MemoryAccess implements Task {
   oomScoreAdjMin: number;
   parent: Process | null;
   readonly children: Set<Process> = new Set();
+  /** Children of descendants that end become this process's (PR_SET_CHILD_SUBREAPER). */
+  isChildSubreaper = false;
+  /** Filled in by whoever runs it. */
+  activity: TaskActivity | null = null;
   /** Wait status once it has ended, null while it lives. */
   exitStatus: number | null = null;
 
@@ -86,19 +127,25 @@ export class Process extends MemoryAccess implements Task {
     files: FdTable,
     fs: FsContext,
     rlimits: Rlimit[],
+    /** Whom it copies; its parent, but for CLONE_PARENT. */
+    maker: Process | null,
+    pid?: number,
   ) {
     super(kernel.mmu);
     this.kernel = kernel;
-    this.pid = kernel.allocPid();
-    this.comm = parent?.comm ?? "";
-    this.uid = parent?.uid ?? 0;
-    this.gid = parent?.gid ?? 0;
-    this.oomScoreAdj = parent?.oomScoreAdj ?? 0;
-    this.oomScoreAdjMin = parent?.oomScoreAdjMin ?? 0;
+    this.pid = pid ?? kernel.allocPid();
+    this.comm = maker?.comm ?? "";
+    this.uid = maker?.uid ?? 0;
+    this.gid = maker?.gid ?? 0;
+    this.oomScoreAdj = maker?.oomScoreAdj ?? 0;
+    this.oomScoreAdjMin = maker?.oomScoreAdjMin ?? 0;
     this.mm = mm;
     this.files = files;
     this.fs = fs;
     this.rlimits = rlimits;
+    applyRlimits(this.actor, rlimits);
+    applyCapabilities(this);
+    this.actor.personality = maker?.actor.personality ?? 0;
     this.parent = parent;
     parent?.children.add(this);
     kernel.processes.set(this.pid, this);
@@ -107,7 +154,9 @@ export class Process extends MemoryAccess implements Task {
   /** For Kernel.spawn: a process without parent. */
   static spawn(kernel: Kernel, options: SpawnOptions): Process {
     const rlimits = initialRlimits();
-    const mm = checkValue("spawn", newMm(kernel, rlimits));
+    const actor = new MmActor();
+    applyRlimits(actor, rlimits);
+    const mm = checkValue("spawn", newMm(kernel, actor));
     const root = kernel.mounts.root;
     const process = new Process(
       kernel,
@@ -116,18 +165,39 @@ export class Process extends MemoryAccess implements Task {
       new FdTable(),
       new FsContext(kernel.mounts, root, root),
       rlimits,
+      null,
     );
     process.comm = options.comm ?? "";
     process.uid = options.uid ?? 0;
     process.gid = options.gid ?? 0;
     applyCapabilities(process);
+    mm.actor = process.actor;
     return process;
   }
 
-  /** For fork: a child with copies of everything but the address space, which is given. */
-  cloneWith(mm: MmStruct): Process {
+  get ipc(): ShmNamespace {
+    return this.kernel.ipc;
+  }
+
+  /** For forkProcess: a child in the given address space, with copies of what is not shared. */
+  cloneWith(mm: MmStruct, { files, fs, parent, pid }: Sharing): Process {
     const rlimits = this.rlimits.map((limit) => ({ ...limit }));
-    return new Process(this.kernel, this, mm, this.files.clone(), this.fs.clone(), rlimits);
+    if (files === true) this.files.users++;
+    return new Process(
+      this.kernel,
+      parent === true ? this.parent : this,
+      mm,
+      files === true ? this.files : this.files.clone(),
+      fs === true ? this.fs : this.fs.clone(),
+      rlimits,
+      this,
+      pid,
+    );
+  }
+
+  /** It was waited for: its number is nobody's, or another's. */
+  get isReaped(): boolean {
+    return this.kernel.processes.get(this.pid) !== this;
   }
 
   // Memory
@@ -271,6 +341,69 @@ export class Process extends MemoryAccess implements Task {
     );
   }
 
+  /** shmget(2): the id of the segment called `key`, or of a new one; IPC_PRIVATE makes one without a name. */
+  shmget(key: number, size: number, flags: number): number {
+    const task = this.#live("shmget");
+    return check("shmget", sysShmget(task, integer("shmget", key) | 0, u64("shmget", size), flags));
+  }
+
+  /** shmat(2): maps the segment, at `addr` or (0) where there is room, and answers where. */
+  shmat(shmid: number, addr: Vaddr = 0, flags = 0): Vaddr {
+    return check(
+      "shmat",
+      sysShmat(this.kernel.mmu, this.#live("shmat"), integer("shmat", shmid) | 0, u64("shmat", addr), flags),
+    );
+  }
+
+  /** shmdt(2): takes the mapping of a segment at `addr` away, or what is left of it. */
+  shmdt(addr: Vaddr): void {
+    check("shmdt", sysShmdt(this.#live("shmdt"), u64("shmdt", addr)));
+  }
+
+  /** shmctl(2): IPC_STAT tells of a segment; SHM_STAT and SHM_STAT_ANY of the one in a slot. */
+  shmctl(shmid: number, command: typeof IPC_STAT | typeof SHM_STAT | typeof SHM_STAT_ANY): ShmidDs;
+  /** IPC_SET gives it another owner and other permissions. */
+  shmctl(shmid: number, command: typeof IPC_SET, change: IpcChange): void;
+  /** IPC_RMID ends it, with its last attachment; SHM_LOCK keeps it in memory until SHM_UNLOCK. */
+  shmctl(shmid: number, command: typeof IPC_RMID | typeof SHM_LOCK | typeof SHM_UNLOCK): void;
+  /** IPC_INFO tells the limits, whatever the first argument is. */
+  shmctl(shmid: number, command: typeof IPC_INFO): ShmInfo64;
+  /** SHM_INFO tells how much there is of all segments together. */
+  shmctl(shmid: number, command: typeof SHM_INFO): ShmInfo;
+  shmctl(
+    shmid: number,
+    command: number,
+    change: IpcChange = { uid: -1, gid: -1, mode: 0 },
+  ): ShmidDs | ShmInfo64 | ShmInfo | undefined {
+    const task = this.#live("shmctl");
+    const id = integer("shmctl", shmid) | 0;
+    switch (command) {
+      case IPC_STAT:
+        return shmidDs(checkValue("shmctl", sysShmctlStat(task, id)));
+      case SHM_STAT:
+      case SHM_STAT_ANY:
+        return shmidDs(checkValue("shmctl", sysShmctlStatSlot(task, id, command === SHM_STAT_ANY)));
+      case IPC_INFO:
+        return sysShmctlIpcInfo(task);
+      case SHM_INFO:
+        return sysShmctlShmInfo(task);
+      case IPC_SET:
+        check("shmctl", sysShmctlSet(task, id, change));
+        return undefined;
+      case IPC_RMID:
+        check("shmctl", sysShmctlRmid(task, id));
+        return undefined;
+      case SHM_LOCK:
+        check("shmctl", sysShmctlLock(task, id));
+        return undefined;
+      case SHM_UNLOCK:
+        check("shmctl", sysShmctlUnlock(task, id));
+        return undefined;
+      default:
+        throw new LinuxError("shmctl", EINVAL, `no command ${command}`);
+    }
+  }
+
   /** getrlimit(2): soft and hard limit, Infinity for none. */
   getrlimit(resource: number): Rlimit {
     return checkValue("getrlimit", sysGetrlimit(this.#live("getrlimit"), resource));
@@ -406,6 +539,25 @@ export class Process extends MemoryAccess implements Task {
     return checkValue("fork", forkProcess(this.#live("fork")));
   }
 
+  /**
+   * clone(2): as fork, with what `sharing` names shared for good instead of copied. With `vm` both processes use one
+   * address space, until one of them ends.
+   */
+  clone(sharing: Sharing = {}): Process {
+    return checkValue("clone", forkProcess(this.#live("clone"), sharing));
+  }
+
+  /**
+   * personality(2): sets the flags (ADDR_NO_RANDOMIZE = 0x40000, ADDR_COMPAT_LAYOUT = 0x200000, READ_IMPLIES_EXEC =
+   * 0x400000) and answers the old ones; 0xffffffff only asks. What lies where is decided at the next exec.
+   */
+  personality(flags: number = PERSONALITY_QUERY): number {
+    const { actor } = this.#live("personality");
+    const old = actor.personality;
+    if (flags !== PERSONALITY_QUERY) actor.personality = flags >>> 0;
+    return old;
+  }
+
   /** _exit(2): ends the process; its memory and descriptors are gone. */
   exit(code = 0): void {
     exitProcess(this, (code & 0xff) << 8);
@@ -419,6 +571,37 @@ export class Process extends MemoryAccess implements Task {
     const result = reapChild(this, pid);
     if (typeof result === "number") throw new LinuxError("wait4", ECHILD);
     return result;
+  }
+
+  // Other processes
+
+  /** pidfd_open(2): a descriptor for the process with that number, which goes on to mean it. PIDFD_… flags. */
+  pidfd_open(pid: number, flags = 0): number {
+    return check("pidfd_open", sysPidfdOpen(this.kernel.processes, this.#live("pidfd_open"), pid, flags));
+  }
+
+  /** pidfd_getfd(2): the other process's open file behind its descriptor `targetFd`, as a descriptor here. */
+  pidfd_getfd(pidfd: number, targetFd: number, flags = 0): number {
+    const task = this.#live("pidfd_getfd");
+    return check("pidfd_getfd", sysPidfdGetfd(this.kernel.processes, task, pidfd, targetFd, flags));
+  }
+
+  /**
+   * process_madvise(2): MADV_… for ranges of the process that a pidfd (or PIDFD_SELF_…) stands for. Bytes advised.
+   *
+   * @param ranges address and length each
+   */
+  process_madvise(pidfd: number, ranges: readonly (readonly [Vaddr, number])[], advice: number): number {
+    const task = this.#live("process_madvise");
+    const { kernel } = this;
+    const segments = ranges.map(([addr, length]) => ({
+      base: u64("process_madvise", addr),
+      len: u64("process_madvise", length),
+    }));
+    const target = pidfdGetTask(kernel.processes, task, pidfd);
+    if (typeof target === "number") return check("process_madvise", target);
+    const live = target.exitStatus === null ? target : undefined;
+    return check("process_madvise", sysProcessMadvise(kernel.mmu, task, live, segments, advice));
   }
 
   /** What /proc/PID/maps shows. */
@@ -435,9 +618,14 @@ export class Process extends MemoryAccess implements Task {
     return new UserIter(this.kernel.mmu, this, [{ base: u64(call, buffer), len: u64(call, count) }]);
   }
 
+  protected override caller(call: string): Task {
+    return this.#live(call);
+  }
+
   /** This process, which a call is about to use. Throws ESRCH once it has ended: nothing is left to work on. */
   #live(call: string): this {
     if (this.exitStatus !== null) throw new LinuxError(call, ESRCH, "the process has ended");
+    becomeCurrent(this);
     return this;
   }
 }

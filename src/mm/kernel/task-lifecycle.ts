@@ -5,9 +5,9 @@
  * to its program.
  */
 
-import { PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
+import type { Prng } from "../../lib/prng.ts";
+import { PAGE_SIZE, pageAlign, pageAlignDown, type Vaddr } from "../page.ts";
 import { doMmap } from "../syscalls/mmap.ts";
-import { applyRlimits } from "../syscalls/rlimit.ts";
 import { EAGAIN, ECHILD } from "../uapi/errno.ts";
 import {
   MAP_ANONYMOUS,
@@ -17,7 +17,11 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
+  RLIM_INFINITY,
+  RLIMIT_NPROC,
 } from "../uapi/mman.ts";
+import { ADDR_NO_RANDOMIZE } from "../uapi/personality.ts";
+import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { pickBrk, pickMmapLayout, pickStackTop } from "./address-layout.ts";
 import type { Kernel } from "./kernel.ts";
@@ -35,47 +39,84 @@ export interface WaitResult {
   readonly maxRss: number;
 }
 
-/** Pages that a new stack has from the start; it grows from there on access. */
-const INITIAL_STACK_PAGES = 33;
+/** Bytes that a new stack has from the start beside the strings of the program; it grows from there on access. */
+const STACK_EXPAND_BYTES = 131072;
+
+/** What a new process shares with its parent, where fork copies it (clone(2)). */
+export interface Sharing {
+  /** CLONE_VM: the address space. */
+  readonly vm?: boolean;
+  /** CLONE_FILES: the table of descriptors. */
+  readonly files?: boolean;
+  /** CLONE_FS: root, working directory and umask. */
+  readonly fs?: boolean;
+  /** CLONE_PARENT: the parent: the new process is a sibling of the one that makes it. */
+  readonly parent?: boolean;
+  /** Not shared, but chosen: the new process's number, which is free. Default: the next one. */
+  readonly pid?: number;
+}
 
 /** An address space with nothing in it and the kernel's settings, or -ENOMEM. */
-export function newMm(kernel: Kernel, rlimits: Process["rlimits"] | undefined): MmStruct | number {
+export function newMm(kernel: Kernel, actor: MmActor): MmStruct | number {
   const mm = mmAlloc(kernel.phys, kernel.arch);
   if (typeof mm === "number") return mm;
   const { options } = kernel;
   mm.maxMapCount = kernel.sysctl.maxMapCount;
   mm.mmapMinAddr = kernel.sysctl.mmapMinAddr;
   if (options.thpSize !== undefined) mm.thpSize = options.thpSize;
-  if (rlimits !== undefined) applyRlimits(mm, rlimits);
-  pickMmapLayout(mm, kernel.addressRandom);
-  mm.startBrk = pickBrk(
-    mm,
-    mm.arch.unmappedBase / 2 - ((mm.arch.unmappedBase / 2) % PAGE_SIZE),
-    kernel.addressRandom,
-  );
+  mm.actor = actor;
+  const isFixed = kernel.sysctl.randomizeVaSpace === 0 || (actor.personality & ADDR_NO_RANDOMIZE) !== 0;
+  pickMmapLayout(mm, isFixed ? undefined : kernel.addressRandom, kernel.sysctl);
+  const { unmappedBase } = mm.arch;
+  mm.startBrk = pickBrk(mm, pageAlignDown(unmappedBase / 2), brkRandom(kernel, mm));
   mm.brk = mm.startBrk;
   return mm;
 }
 
-/** Brings what the address space knows of its process's privileges to its user: root has them all. */
-export function applyCapabilities(process: Process): void {
-  const isRoot = process.uid === 0;
-  process.mm.capIpcLock = isRoot;
-  process.mm.capSysAdmin = isRoot;
+/** The heap is moved only where kernel.randomize_va_space is 2. */
+function brkRandom({ sysctl }: Kernel, mm: MmStruct): Prng | undefined {
+  return sysctl.randomizeVaSpace > 1 ? mm.random : undefined;
 }
 
-/** fork(2): a child with a copy of everything. With `shareMm` (vfork, CLONE_VM) both use one address space. */
-export function forkProcess(parent: Process, shareMm = false): Process | number {
+/** Brings what the memory calls ask for to the process's user: root has all capabilities. */
+export function applyCapabilities(process: Process): void {
+  const isRoot = process.uid === 0;
+  const { actor } = process;
+  actor.capIpcLock = isRoot;
+  actor.capSysAdmin = isRoot;
+  actor.capSysRawio = isRoot;
+}
+
+/** From now on the kernel works for this process: its limits and privileges hold (current). */
+export function becomeCurrent(process: Process): void {
+  process.kernel.currentPid = process.pid;
+  process.mm.actor = process.actor;
+}
+
+/** fork(2), vfork(2), clone(2): a child with a copy of everything that is not shared. */
+export function forkProcess(parent: Process, sharing: Sharing = {}): Process | number {
   const { kernel } = parent;
-  if (parent.exitStatus !== null) return -EAGAIN;
+  if (parent.exitStatus !== null || isOverNproc(parent)) return -EAGAIN;
+  becomeCurrent(parent);
+  const shareMm = sharing.vm === true;
   const mm = shareMm ? parent.mm : dupMm(parent.mm, kernel.tlbs);
   if (typeof mm === "number") return mm;
   if (shareMm) mm.users++;
-  const child = parent.cloneWith(mm);
+  const child = parent.cloneWith(mm, sharing);
+  if (!shareMm) mm.actor = child.actor;
   if (kernel.tracer.enabled) {
     kernel.tracer.emit({ type: "fork", pid: parent.pid, value: child.pid, name: child.comm });
   }
   return child;
+}
+
+/** RLIMIT_NPROC: whether one more process, zombies counted, would be too many for a user other than root. */
+function isOverNproc({ uid, rlimits, kernel }: Process): boolean {
+  const limit = rlimits[RLIMIT_NPROC].soft;
+  if (uid === 0 || limit === RLIM_INFINITY) return false;
+  let count = 1;
+  for (const other of kernel.processes.values()) if (other.uid === uid) count++;
+  return count > limit;
 }
 
 /** Leaves the address space: the last one out ends it. */
@@ -87,22 +128,31 @@ export function mmput(process: Process): void {
 
 /** exec's half of the work on memory: a fresh address space instead of the old one. 0 or -ENOMEM. */
 export function execMm(process: Process): number {
-  const mm = newMm(process.kernel, process.rlimits);
+  const mm = newMm(process.kernel, process.actor);
   if (typeof mm === "number") return mm;
+  mm.thpDisable = process.mm.thpDisable;
   mmput(process);
   process.mm = mm;
-  applyCapabilities(process);
   return 0;
+}
+
+/** exec: a table of descriptors that others use too is left to them (unshare_files). */
+export function unshareFiles(process: Process): void {
+  if (process.files.users === 1) return;
+  process.files.users--;
+  process.files = process.files.clone();
 }
 
 /**
  * Makes the stack of a new program and answers its top, or a negative errno (setup_arg_pages): one mapping that grows
  * down on access, as far as RLIMIT_STACK allows.
  */
-export function setupArgPages(process: Process, executable: boolean): Vaddr {
+export function setupArgPages(process: Process, executable: boolean, stringBytes: number): Vaddr {
   const { kernel, mm } = process;
-  const top = pickStackTop(mm, kernel.addressRandom);
-  const size = INITIAL_STACK_PAGES * PAGE_SIZE;
+  const top = pickStackTop(mm, mm.random);
+  const strings = pageAlign(stringBytes);
+  const wanted = strings + STACK_EXPAND_BYTES;
+  const size = wanted <= mm.rlimitStack ? wanted : Math.max(strings, pageAlignDown(mm.rlimitStack));
   const prot = PROT_READ | PROT_WRITE | (executable ? PROT_EXEC : 0);
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN;
   const made = doMmap(kernel.mmu, process, null, top - size, size, prot, flags, 0);
@@ -111,10 +161,15 @@ export function setupArgPages(process: Process, executable: boolean): Vaddr {
   return top;
 }
 
-/** Says where the heap begins: behind the program's last segment. */
-export function setBrk(process: Process, end: Vaddr): void {
-  const { mm } = process;
-  mm.startBrk = pickBrk(mm, pageAlign(end), process.kernel.addressRandom);
+/**
+ * Says where the heap begins: behind the program's last segment, which ends at `end`, with a page between the two where
+ * addresses are random; or at `end`, far from all segments, with `isMoved`.
+ */
+export function setBrk(process: Process, end: Vaddr, isMoved = false): void {
+  const { mm, kernel } = process;
+  const random = brkRandom(kernel, mm);
+  const gap = random === undefined || isMoved ? 0 : PAGE_SIZE;
+  mm.startBrk = pickBrk(mm, pageAlign(end) + gap, random);
   mm.brk = mm.startBrk;
 }
 
@@ -123,17 +178,39 @@ export function exitProcess(process: Process, status: number): void {
   if (process.exitStatus !== null) return;
   const { kernel } = process;
   process.exitStatus = status;
+  kernel.currentPid = process.pid;
   if (--process.files.users === 0) process.files.closeAll();
   mmput(process);
+  kernel.ipc.exit(process);
+  const reaper = findNewReaper(process);
   for (const child of process.children) {
-    child.parent = null;
-    if (child.exitStatus !== null) kernel.processes.delete(child.pid);
+    child.parent = reaper;
+    reaper?.children.add(child);
+    if (reaper === null && child.exitStatus !== null) kernel.processes.delete(child.pid);
   }
   process.children.clear();
   if (process.parent === null) kernel.processes.delete(process.pid);
   if (kernel.tracer.enabled) {
     kernel.tracer.emit({ type: "exit", pid: process.pid, value: status, name: process.comm });
   }
+}
+
+/**
+ * Who becomes the parent of the children of `process`, which ends: the nearest living ancestor that asked for orphans
+ * (PR_SET_CHILD_SUBREAPER). null for nobody, since there is no init: they are then without parent, as processes whose
+ * parent lies outside of their pid namespace.
+ */
+function findNewReaper(process: Process): Process | null {
+  for (let at = process.parent; at !== null; at = at.parent) {
+    if (at.isChildSubreaper && at.exitStatus === null) return at;
+  }
+  return null;
+}
+
+/** A child that nobody will wait for goes, and what it used is nobody's (release_task without wait_task_zombie). */
+export function releaseChild(child: Process): void {
+  child.parent?.children.delete(child);
+  child.kernel.processes.delete(child.pid);
 }
 
 /**
@@ -147,8 +224,7 @@ export function reapChild(parent: Process, pid: number, keep = false): WaitResul
     any = true;
     if (child.exitStatus === null) continue;
     if (!keep) {
-      parent.children.delete(child);
-      parent.kernel.processes.delete(child.pid);
+      releaseChild(child);
       parent.childMinFlt += child.minFlt + child.childMinFlt;
       parent.childMajFlt += child.majFlt + child.childMajFlt;
       parent.childMaxRss = Math.max(parent.childMaxRss, child.maxRss, child.childMaxRss);

@@ -3,10 +3,11 @@
  *
  * - Every present PTE lies in a mapping, grants no more than that allows, and names a frame which counts that mapping
  *   and whose reverse map leads back to it.
- * - Every frame is free once, or has exactly the references that PTEs, page cache and page tables hold.
+ * - Every frame is free once, or has exactly the references that PTEs, page cache, page tables and pipes hold.
  * - A guard marker names no frame; an anonymous page is on a list iff MADV_FREE gave it up or it is locked.
  * - Every locked page is off the lists, and memory promised equals what mappings and files were promised.
  * - Mappings, their trees and gaps, page-cache indexes, dirty tags, LRU lists, Rss and every state counter equal a recount.
+ * - Every segment of System V shared memory counts the mappings that show it.
  * - A TLB holds nothing that its page table does not grant.
  *
  * Between calls no reference is in passing; while one is (a fault), the validator would complain rightly.
@@ -20,12 +21,14 @@ import {
   PG_DIRTY,
   PG_LRU,
   PG_MLOCKED,
+  PG_SHM_LOCKED,
   PG_SWAPBACKED,
   PG_TABLE,
   PG_UNEVICTABLE,
 } from "../frames/page-flags.ts";
 import { ZERO_PFN } from "../frames/ram.ts";
 import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "../frames/tlb-layout.ts";
+import { checkShm } from "../ipc/shm-validate.ts";
 import { PAGE_SIZE, type Pfn, pageAlign, type Vaddr } from "../page.ts";
 import {
   PTE_ACCESSED,
@@ -61,6 +64,7 @@ import {
 } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import { fileOf } from "../vfs/file.ts";
+import { type Pipe, pipeOf } from "../vfs/pipe.ts";
 import { AnonVma } from "../vma/anon-vma.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -100,9 +104,11 @@ class Validation {
       if (process.exitStatus === null) mms.add(process.mm);
     }
     for (const mm of mms) this.#checkMm(mm);
+    for (const finding of checkShm(this.#kernel.ipc, mms)) this.#found(finding);
     for (const owner of this.#kernel.phys.owners.values()) {
       if (owner instanceof AddressSpace) this.#checkMapping(owner);
     }
+    this.#countPipes();
     this.#checkLru();
     this.#checkFrames();
     this.#checkStat();
@@ -218,6 +224,8 @@ class Validation {
       if (frames.mapping[pfn] !== mapping.id || frames.index[pfn] !== index)
         this.#found(`${at}: frame ${pfn} says otherwise`);
       if ((frames.flags[pfn] & PG_LRU) === 0) this.#found(`${at}: on no LRU list`);
+      if (((frames.flags[pfn] & PG_SHM_LOCKED) !== 0) !== mapping.isUnevictable)
+        this.#found(`${at}: the frame does not know whether its file stays in memory`);
       const dirty = (frames.flags[pfn] & PG_DIRTY) !== 0;
       if (mapping.ops.writesBack) {
         if (dirty) this.#stat[NR_FILE_DIRTY]++;
@@ -231,6 +239,18 @@ class Validation {
     }
     if (count !== mapping.pages.size)
       this.#found(`mapping ${mapping.id} counts ${mapping.pages.size} pages, has ${count}`);
+  }
+
+  /** Frames that pipes show: spliced pages of files and programs. */
+  #countPipes(): void {
+    const pipes = new Set<Pipe>();
+    for (const { files } of this.#kernel.processes.values()) {
+      for (const [, file] of files.entries()) {
+        const pipe = pipeOf(file);
+        if (pipe !== undefined) pipes.add(pipe);
+      }
+    }
+    for (const pipe of pipes) for (const { pfn } of pipe.buffers) this.#refs[pfn]++;
   }
 
   #checkLru(): void {
@@ -274,10 +294,15 @@ class Validation {
   #checkLocks(pfn: Pfn): void {
     const { flags, lruPrev } = this.#kernel.phys.frames;
     const locks = this.#locks[pfn];
-    const wanted = locks > 0 ? PG_MLOCKED | PG_UNEVICTABLE | PG_LRU : 0;
+    // A page of a file that SHM_LOCK keeps is unevictable with locks and without.
+    const held = flags[pfn] & PG_SHM_LOCKED ? flags[pfn] & PG_UNEVICTABLE : 0;
+    const wanted = locks > 0 ? PG_MLOCKED | PG_UNEVICTABLE | PG_LRU : held;
     const found = flags[pfn] & (PG_MLOCKED | PG_UNEVICTABLE | (locks > 0 ? PG_LRU : 0));
     if (found !== wanted) this.#found(`frame ${pfn} is locked ${locks} times and has flags ${flags[pfn]}`);
-    if (locks === 0) return;
+    if (locks === 0) {
+      if (held !== 0) this.#stat[NR_UNEVICTABLE]++;
+      return;
+    }
     if (lruPrev[pfn] !== locks) this.#found(`frame ${pfn} counts ${lruPrev[pfn]} locks, ${locks} found`);
     this.#stat[NR_MLOCK]++;
     this.#stat[NR_UNEVICTABLE]++;

@@ -35,8 +35,6 @@ export function procMeminfo(host: ProcHost): string {
     pages("Mlocked", of("nr_mlock")),
     pages("SwapTotal", 0),
     pages("SwapFree", 0),
-    pages("Zswap", 0),
-    pages("Zswapped", 0),
     pages("Dirty", of("nr_dirty")),
     pages("Writeback", of("nr_writeback")),
     pages("AnonPages", of("nr_anon_pages")),
@@ -58,11 +56,6 @@ export function procMeminfo(host: ProcHost): string {
     pages("VmallocUsed", 0),
     pages("VmallocChunk", 0),
     pages("Percpu", 0),
-    pages("AnonHugePages", 0),
-    pages("ShmemHugePages", 0),
-    pages("ShmemPmdMapped", 0),
-    pages("FileHugePages", 0),
-    pages("FilePmdMapped", 0),
     pages("Balloon", 0),
     // Of the pool of huge pages these are counts, not sizes.
     ...["HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp"].map(

@@ -1,4 +1,5 @@
 /** /proc/PID/mounts and /proc/filesystems: what is mounted where, and what can be (fs/proc_namespace.c). */
+import { majorOf, minorOf } from "../uapi/fs.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import { escapeChars } from "./text.ts";
 
@@ -6,8 +7,20 @@ import { escapeChars } from "./text.ts";
 export function procMounts(mounts: MountNamespace): string {
   let text = "";
   for (const { sb, path } of mounts.mounts()) {
-    const mode = sb.readOnly === true ? "ro" : "rw";
+    const mode = (sb.readOnly === true ? "ro" : "rw") + (sb.noExec === true ? ",noexec" : "");
     text += `${sb.fsName} ${escapeChars(path, " \t\n\\#")} ${sb.fsName} ${mode},relatime 0 0\n`;
+  }
+  return text;
+}
+
+/** /proc/PID/mountinfo: the same with numbers (show_mountinfo). No mount shares what happens to it with another. */
+export function procMountinfo(mounts: MountNamespace): string {
+  let text = "";
+  for (const { id, parentId, sb, path } of mounts.mounts()) {
+    const mode = sb.readOnly === true ? "ro" : "rw";
+    const dev = `${majorOf(sb.dev)}:${minorOf(sb.dev)}`;
+    const place = escapeChars(path, " \t\n\\");
+    text += `${id} ${parentId} ${dev} / ${place} ${mode},relatime - ${sb.fsName} ${sb.fsName} ${mode}\n`;
   }
   return text;
 }

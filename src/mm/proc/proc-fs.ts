@@ -16,10 +16,13 @@ import {
   linkNode,
   type ProcDirectory,
   type ProcName,
+  type ProcNode,
   ProcSuperBlock,
 } from "./proc-tree.ts";
 import { processDirectory } from "./process-directory.ts";
 import { sysctlDirectory } from "./sysctl.ts";
+import { procCpuinfo, procLoadavg, procSystemStat, procUptime } from "./system-texts.ts";
+import { procSysvipcShm } from "./sysvipc.ts";
 import { textNode } from "./text-file.ts";
 import { procVmstat, procZoneinfo } from "./vmstat.ts";
 
@@ -30,14 +33,23 @@ export function procFs(host: ProcHost): FileSystem {
 
 function rootDirectory(host: ProcHost): ProcDirectory {
   const { processes } = host;
+  const cpuinfo = procCpuinfo(host.arch);
   const fixed = fixedDirectory({
+    ...(cpuinfo === undefined ? {} : { cpuinfo: textNode(() => cpuinfo) }),
     filesystems: textNode(() => procFilesystems(host.mounts)),
+    loadavg: textNode(() => procLoadavg(host)),
     meminfo: textNode(() => procMeminfo(host)),
     mounts: linkNode(() => "self/mounts"),
     // Whoever asks is led to its own directory.
     self: linkNode((_inode, { pid }) => (pid === undefined || !processes.has(pid) ? -ENOENT : String(pid))),
+    stat: textNode(() => procSystemStat(host)),
     swaps: textNode(procSwaps),
     sys: directoryNode(sysctlDirectory(host)),
+    sysvipc: directoryNode(fixedDirectory({ shm: textNode(() => procSysvipcShm(host.ipc)) })),
+    "thread-self": linkNode((_inode, { pid }) =>
+      pid === undefined || !processes.has(pid) ? -ENOENT : `${pid}/task/${pid}`,
+    ),
+    uptime: textNode(() => procUptime(host)),
     version: textNode(() => `${UTS_SYSNAME} version ${UTS_RELEASE} (faultline) ${UTS_VERSION}\n`),
     vmstat: textNode(() => procVmstat(host)),
     zoneinfo: textNode(() => procZoneinfo(host)),
@@ -46,7 +58,11 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     // Only the way the number is written in a listing: "01" is no process.
     const task = /^[1-9][0-9]*$/.test(name) ? processes.get(Number(name)) : undefined;
     if (task === undefined) return undefined;
-    return { key: task, node: () => directoryNode(processDirectory(host, task), 0o555, task) };
+    const node = (): ProcNode => ({
+      ...directoryNode(processDirectory(host, task), 0o555, task),
+      process: task,
+    });
+    return { key: task, node };
   };
   return {
     find: (name) => fixed.find(name) ?? findProcess(name),

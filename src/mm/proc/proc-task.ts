@@ -7,15 +7,71 @@
 import type { FaultingTask } from "../fault/faulting-task.ts";
 import type { Mmu } from "../fault/mmu.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
 import type { Credentials } from "../vfs/inode.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
+import type { PidfdTarget } from "../vfs/pidfd.ts";
 import type { Arch } from "../vma/arch.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 
+/** A set of the signals 1 … 64: signal n is bit n − 1. */
+export interface SignalBits {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What only whoever runs a process knows of it. Times are nanoseconds. */
+export interface TaskActivity {
+  /** "R (running)" and so on, as status says it. */
+  readonly state: string;
+  readonly processGroup: number;
+  readonly session: number;
+  readonly userNs: number;
+  readonly systemNs: number;
+  /** The same of the children it waited for. */
+  readonly childUserNs: number;
+  readonly childSystemNs: number;
+  /** When it began, since boot. */
+  readonly startNs: number;
+  /** −20 … 19 */
+  readonly nice: number;
+  readonly voluntarySwitches: number;
+  readonly involuntarySwitches: number;
+  /** What its parent is sent when it ends. */
+  readonly exitSignal: number;
+  readonly personality: number;
+  readonly noNewPrivileges: boolean;
+  /** How late a timer of its may be. Setting 0 brings the default back. */
+  timerSlackNs: number;
+  /** Signals that wait for it, all told. */
+  readonly queuedSignals: number;
+  readonly pending: SignalBits;
+  readonly sharedPending: SignalBits;
+  readonly blocked: SignalBits;
+  readonly ignored: SignalBits;
+  readonly caught: SignalBits;
+}
+
+/** What only whoever runs the processes knows of the whole. */
+export interface SystemActivity {
+  /** Time since boot, and how much of it the one CPU was busy. */
+  readonly uptimeNs: number;
+  readonly busyNs: number;
+  readonly contextSwitches: number;
+  /** Threads that can run. */
+  readonly running: number;
+  /** Threads that wait and can't be interrupted. */
+  readonly blocked: number;
+  /** Exponential means of how many threads could run, over 1, 5 and 15 minutes, in 2048ths (avenrun). */
+  readonly loads: readonly number[];
+}
+
 /** A process, as its directory in /proc shows it. */
-export interface ProcTask extends FaultingTask, Credentials {
+export interface ProcTask extends FaultingTask, Credentials, PidfdTarget {
+  /** null: nobody runs it; it was made, and what it does is done for it from outside. */
+  readonly activity: TaskActivity | null;
   comm: string;
   readonly files: FdTable;
   readonly fs: { readonly root: Dentry; readonly cwd: Dentry; readonly umask: number };
@@ -23,8 +79,6 @@ export interface ProcTask extends FaultingTask, Credentials {
   readonly parent: { readonly pid: number } | null;
   readonly childMinFlt: number;
   readonly childMajFlt: number;
-  /** Wait status once it has ended, null while it lives. */
-  readonly exitStatus: number | null;
   /** −1000 … 1000; the least that its own user may lower it to. */
   oomScoreAdj: number;
   oomScoreAdjMin: number;
@@ -39,7 +93,11 @@ export interface ProcessTable {
 export interface Sysctl {
   maxMapCount: number;
   mmapMinAddr: number;
-  readonly randomizesAddresses: boolean;
+  /** Address spaces that are made from now on place mappings from the bottom up. */
+  legacyVaLayout: number;
+  /** Random bits of where mappings begin, in address spaces that are made from now on. */
+  mmapRndBits: number;
+  randomizeVaSpace: number;
 }
 
 /** The whole of what /proc shows. */
@@ -48,9 +106,15 @@ export interface ProcHost extends ProcessTable {
   readonly arch: Arch;
   readonly mmu: Mmu;
   readonly mounts: MountNamespace;
-  /** Nanoseconds since the epoch. */
+  /** Nanoseconds since the epoch; and what that was at boot. */
   readonly now: () => number;
+  readonly bootNs: number;
+  /** null: no program runs. */
+  readonly activity: SystemActivity | null;
+  /** Number of the process that was made last; as many have been made since boot. */
+  readonly lastPid: number;
   readonly sysctl: Sysctl;
+  readonly ipc: ShmNamespace;
 }
 
 /** The address space, null once the process has ended (get_task_mm). */

@@ -12,6 +12,7 @@ import { PROC_SUPER_MAGIC } from "../uapi/fs.ts";
 import { dDelete } from "../vfs/dentry.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, type DirEntry, dirEntryType, Inode, type InodeOperations } from "../vfs/inode.ts";
+import { type PidfdTarget, setProcessDirectory } from "../vfs/pidfd.ts";
 import type { MountContext, SuperBlock } from "../vfs/super-block.ts";
 
 /** What stands under a name: how its inode behaves. */
@@ -25,6 +26,8 @@ export interface ProcNode {
   readonly fops?: FileOperations;
   /** For a directory. */
   readonly directory?: ProcDirectory;
+  /** The directory stands for this process as a pidfd does. */
+  readonly process?: PidfdTarget;
 }
 
 /** A node, and what it stands for. */
@@ -38,6 +41,8 @@ export interface ProcDirectory {
   find(name: string): ProcName | undefined;
   /** All names, in order. */
   names(): readonly string[];
+  /** How many of them are directories that are always there: each is a link to this one. */
+  readonly subdirectories?: number;
 }
 
 /** A directory whose names never change. */
@@ -50,6 +55,7 @@ export function fixedDirectory(nodes: Readonly<Record<string, ProcNode>>): ProcD
       return node === undefined ? undefined : { key: node, node: () => node };
     },
     names: () => names,
+    subdirectories: [...byName.values()].filter(({ directory }) => directory !== undefined).length,
   };
 }
 
@@ -72,7 +78,8 @@ class ProcInode extends Inode {
     const isDirectory = node.directory !== undefined;
     super(sb, ino, node.mode, isDirectory ? DIRECTORY_OPS : { ...FILE_OPS, ...node.ops }, node.fops ?? {});
     this.node = node;
-    this.nlink = isDirectory ? 2 : 1;
+    if (node.process !== undefined) setProcessDirectory(this, node.process);
+    this.nlink = isDirectory ? 2 + (node.directory?.subdirectories ?? 0) : 1;
     this.size = node.size ?? 0;
     this.atimeNs = sb.now();
     this.mtimeNs = this.atimeNs;
@@ -82,15 +89,17 @@ class ProcInode extends Inode {
 }
 
 export class ProcSuperBlock implements SuperBlock {
-  readonly fsName = "proc";
-  readonly magic: number = PROC_SUPER_MAGIC;
+  readonly fsName: string;
+  readonly magic: number;
   readonly dev: number;
   readonly now: () => number;
   readonly root: Inode;
   readonly revalidates = true;
   #nextIno = 1;
 
-  constructor(context: MountContext, root: ProcDirectory) {
+  constructor(context: MountContext, root: ProcDirectory, fsName = "proc", magic: number = PROC_SUPER_MAGIC) {
+    this.fsName = fsName;
+    this.magic = magic;
     this.dev = context.dev;
     this.now = context.now;
     this.root = new ProcInode(this, this.newIno(), directoryNode(root));

@@ -1,45 +1,85 @@
 /** /proc/PID: a process's own files (tgid_base_stuff, fs/proc/base.c). */
-import { EACCES, EINVAL, ENOTTY } from "../uapi/errno.ts";
+import { EACCES, EINVAL, ENOTTY, EPERM } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
 import { File } from "../vfs/file.ts";
+import type { Actor } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { clearRefs } from "./clear-refs.ts";
 import { commandLine, environment } from "./command-line.ts";
+import { fdinfoDirectory } from "./fdinfo.ts";
 import { procLimits } from "./limits.ts";
 import { mapsLine } from "./maps.ts";
 import { memOps } from "./mem-file.ts";
 import { mappingRecords } from "./mm-records.ts";
-import { procMounts } from "./mounts.ts";
+import { procMountinfo, procMounts } from "./mounts.ts";
 import { numaMapsLine } from "./numa-maps.ts";
 import { fdDirectory, mapFilesDirectory, objectLink } from "./object-links.ts";
-import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, oomScore } from "./oom-score.ts";
+import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, oomAdjOf, oomScore, scoreAdjOf } from "./oom-score.ts";
 import { readPagemap } from "./pagemap.ts";
-import { mayInspect, mmOf, type ProcHost, type ProcTask } from "./proc-task.ts";
-import { fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
+import { PAGEMAP_SCAN, pagemapScan } from "./pagemap-scan.ts";
+import { mayInspect, mmOf, type ProcHost, type ProcTask, type TaskActivity } from "./proc-task.ts";
+import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
 import { PROCMAP_QUERY, procmapQuery } from "./procmap-query.ts";
 import { openSeq, openSingle, seqOps } from "./seq-file.ts";
 import { procSmapsRollup, smapsEntry } from "./smaps.ts";
 import { procStat } from "./stat.ts";
 import { procStatm } from "./statm.ts";
 import { procStatus } from "./status.ts";
+import { hex } from "./text.ts";
 import {
   mappingsNode,
   memoryNode,
   mmOfFile,
   openMm,
+  parseInteger,
   readBytes,
   takeNumber,
   takeText,
   textNode,
 } from "./text-file.ts";
 
+/** Digits of a number that is written to timerslack_ns (PROC_NUMBUF is 13). */
+const NUMBER_BYTES = 20;
 /** The longest name of a process, without its NUL (TASK_COMM_LEN − 1). */
 const COMM_BYTES = 15;
 
 export function processDirectory(host: ProcHost, task: ProcTask): ProcDirectory {
-  const { mmu } = host;
   return fixedDirectory({
+    ...sharedNodes(host, task),
+    fdinfo: fdinfoDirectory(task, host.mounts),
+    map_files: mapFilesDirectory(task),
+    task: directoryNode(
+      fixedDirectory({ [task.pid]: directoryNode(threadDirectory(host, task), 0o555, task) }),
+      0o555,
+      task,
+    ),
+    ...(task.activity === null ? {} : { timerslack_ns: timerSlackNode(task, task.activity) }),
+  });
+}
+
+/** /proc/PID/task/TID (tid_base_stuff): there is one thread, so that most of it is the process's. */
+function threadDirectory(host: ProcHost, task: ProcTask): ProcDirectory {
+  return fixedDirectory({
+    ...sharedNodes(host, task),
+    children: textNode(() => childrenOf(host, task), 0o444, undefined, task),
+    fdinfo: fdinfoDirectory(task, host.mounts),
+  });
+}
+
+/** Numbers of the processes whose parent it is, each with a space behind it. */
+function childrenOf(host: ProcHost, task: ProcTask): string {
+  let text = "";
+  for (const child of host.processes.values()) if (child.parent === task) text += `${child.pid} `;
+  return text;
+}
+
+/** What a process and its thread both have. */
+function sharedNodes(host: ProcHost, task: ProcTask): Record<string, ProcNode> {
+  const { mmu } = host;
+  return {
+    auxv: memoryNode(task, 0o400, { read: (file, to, pos) => readBytes(mmOfFile(file).savedAuxv, to, pos) }),
+    cgroup: textNode(() => "0::/\n", 0o444, undefined, task),
     clear_refs: clearRefsNode(task),
     cmdline: {
       mode: S_IFREG | 0o444,
@@ -67,15 +107,21 @@ export function processDirectory(host: ProcHost, task: ProcTask): ProcDirectory 
     }),
     fd: fdDirectory(task),
     limits: textNode(() => procLimits(task), 0o444, undefined, task),
-    map_files: mapFilesDirectory(task),
     maps: mappingsNode(
       task,
       (mm) => mappingRecords(mm, (vma) => `${mapsLine(vma)}\n`),
       (mm, cmd, arg, { pid }) => mapsIoctl(host, mm, cmd, arg, pid),
     ),
     mem: memoryNode(task, 0o600, memOps(mmu)),
+    mountinfo: textNode(() => procMountinfo(host.mounts), 0o444, undefined, task),
     mounts: textNode(() => procMounts(host.mounts), 0o444, undefined, task),
     numa_maps: mappingsNode(task, (mm) => mappingRecords(mm, numaMapsLine)),
+    oom_adj: textNode(
+      () => `${oomAdjOf(task.oomScoreAdj)}\n`,
+      0o644,
+      (from, writer) => takeNumber(from, /* anyBase */ true, (adj) => setOomAdj(task, adj, writer.uid === 0)),
+      task,
+    ),
     oom_score: textNode(() => `${oomScore(host.phys, task)}\n`, 0o444, undefined, task),
     oom_score_adj: textNode(
       () => `${task.oomScoreAdj}\n`,
@@ -86,19 +132,21 @@ export function processDirectory(host: ProcHost, task: ProcTask): ProcDirectory 
     ),
     pagemap: memoryNode(task, 0o400, {
       read: (file, to, pos) => readPagemap(mmOfFile(file), to, pos, /* showPfn */ file.opener.uid === 0),
+      ioctl: (file, cmd, arg, { pid }) => pagemapIoctl(host, mmOfFile(file), cmd, arg, pid),
     }),
+    personality: ownersText(task, () => hex(task.activity?.personality ?? 0, 8)),
     root: objectLink(task, () => (task.exitStatus === null ? task.fs.root : null)),
     smaps: mappingsNode(task, (mm) => mappingRecords(mm, smapsEntry)),
     smaps_rollup: rollupNode(task),
     stat: textNode(
-      (reader) => procStat(task, reader.pid, mayInspect(reader, task), host.sysctl.randomizesAddresses),
+      (reader) => procStat(task, reader.pid, mayInspect(reader, task), task.mm.random !== undefined),
       0o444,
       undefined,
       task,
     ),
     statm: textNode(() => procStatm(mmOf(task)), 0o444, undefined, task),
-    status: textNode((reader) => procStatus(task, reader.pid), 0o444, undefined, task),
-  });
+    status: textNode((reader) => procStatus(host, task, reader.pid), 0o444, undefined, task),
+  };
 }
 
 /** procfs_procmap_ioctl */
@@ -106,6 +154,19 @@ function mapsIoctl(host: ProcHost, mm: MmStruct, cmd: number, arg: number, pid: 
   const caller = pid === undefined ? undefined : host.processes.get(pid);
   if (cmd !== PROCMAP_QUERY || caller === undefined) return -ENOTTY;
   return procmapQuery(host.mmu, caller, mm, arg);
+}
+
+/** do_pagemap_cmd */
+function pagemapIoctl(
+  host: ProcHost,
+  mm: MmStruct,
+  cmd: number,
+  arg: number,
+  pid: number | undefined,
+): number {
+  const caller = pid === undefined ? undefined : host.processes.get(pid);
+  if (cmd !== PAGEMAP_SCAN || caller === undefined) return -EINVAL;
+  return pagemapScan(host.mmu, caller, mm, arg);
 }
 
 function clearRefsNode(task: ProcTask): ProcNode {
@@ -148,6 +209,50 @@ function writeComm(task: ProcTask, from: IovIter, writerPid: number | undefined)
   const nul = name.indexOf("\0");
   task.comm = nul < 0 ? name : name.slice(0, nul);
   return wanted === 0 ? 0 : wanted;
+}
+
+/** A line for those who may look into the process, asked at each opening. */
+function ownersText(task: ProcTask, text: () => string): ProcNode {
+  return {
+    mode: S_IFREG | 0o400,
+    owner: task,
+    ops: {
+      open: (_inode, file) =>
+        mayInspect(file.opener, task) ? openSingle(file, () => `${text()}\n`) : -EACCES,
+    },
+    fops: seqOps,
+  };
+}
+
+/** How late timers may be: anybody may try, its own user may. Another's is told to root alone. */
+function timerSlackNode(task: ProcTask, activity: TaskActivity): ProcNode {
+  const isAllowed = (who: Actor): boolean => who.pid === task.pid || who.uid === 0;
+  return {
+    ...textNode(
+      () => `${activity.timerSlackNs}\n`,
+      0o666,
+      (from, writer) => {
+        const wanted = from.count;
+        const text = takeText(from, NUMBER_BYTES);
+        if (typeof text === "number") return text;
+        const slack = parseInteger(text, /* anyBase */ true);
+        if (typeof slack === "string" || slack < 0) return -EINVAL;
+        if (!isAllowed(writer)) return -EPERM;
+        activity.timerSlackNs = slack;
+        return wanted;
+      },
+      task,
+    ),
+  };
+}
+
+/** __set_oom_adj for the older file: a user may only make the process likelier to be killed. */
+function setOomAdj(task: ProcTask, adj: number, privileged: boolean): number {
+  const scoreAdj = scoreAdjOf(adj);
+  if (Number.isNaN(scoreAdj)) return -EINVAL;
+  if (scoreAdj < task.oomScoreAdj && !privileged) return -EACCES;
+  task.oomScoreAdj = scoreAdj;
+  return 0;
 }
 
 /** __set_oom_adj: what root once allowed as the least, a user may go back to. */

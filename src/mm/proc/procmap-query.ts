@@ -19,6 +19,7 @@ import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE } from "../vma/vm-flags.ts";
 import { vmaName } from "../vma/vma-name.ts";
+import { buildIdOf } from "./build-id.ts";
 
 /** _IOWR('f', 17, struct procmap_query) */
 export const PROCMAP_QUERY = 0xc0686611;
@@ -43,6 +44,7 @@ const STRUCT_BYTES = 104;
 /** Up to and with query_addr: what every caller has. */
 const LEAST_BYTES = 24;
 const ENCODER = new TextEncoder();
+const NO_BYTES = new Uint8Array(0);
 
 /** Answers the query in the caller's memory at `arg`. 0 or negative errno. */
 export function procmapQuery(mmu: Mmu, caller: FaultingTask, mm: MmStruct, arg: Vaddr): number {
@@ -60,11 +62,16 @@ export function procmapQuery(mmu: Mmu, caller: FaultingTask, mm: MmStruct, arg: 
   const nameSize = view.getUint32(80, true);
   const nameAddr = getU64(view, 88);
   if ((nameSize === 0) !== (nameAddr === 0)) return -EINVAL;
-  if ((view.getUint32(84, true) === 0) !== (getU64(view, 96) === 0)) return -EINVAL;
+  const buildIdSize = view.getUint32(84, true);
+  const buildIdAddr = getU64(view, 96);
+  if ((buildIdSize === 0) !== (buildIdAddr === 0)) return -EINVAL;
   if (mm.users === 0) return -ESRCH;
   const vma = matchingVma(mm, getU64(view, 16), flags);
   if (vma === null) return -ENOENT;
   describe(view, vma);
+  const buildId = buildIdSize > 0 ? buildIdOfVma(vma) : NO_BYTES;
+  if (buildId.length > buildIdSize) return -ENAMETOOLONG;
+  view.setUint32(84, buildId.length, true);
   if (nameSize > 0) {
     const name = vmaName(vma);
     const text = name === "" ? new Uint8Array(0) : ENCODER.encode(`${name}\0`);
@@ -72,6 +79,7 @@ export function procmapQuery(mmu: Mmu, caller: FaultingTask, mm: MmStruct, arg: 
     view.setUint32(80, text.length, true);
     if (copyToUser(mmu, caller, nameAddr, text) < text.length) return -EFAULT;
   }
+  if (copyToUser(mmu, caller, buildIdAddr, buildId) < buildId.length) return -EFAULT;
   const answered = Math.min(size, STRUCT_BYTES);
   return copyToUser(mmu, caller, arg, bytes, 0, answered) < answered ? -EFAULT : 0;
 }
@@ -102,8 +110,12 @@ function describe(view: DataView, vma: VmArea): void {
   setU64(view, 64, inode?.ino ?? 0);
   view.setUint32(72, inode === null ? 0 : majorOf(inode.sb.dev), true);
   view.setUint32(76, inode === null ? 0 : minorOf(inode.sb.dev), true);
-  // As of a file without a build identifier.
-  view.setUint32(84, 0, true);
+}
+
+/** Empty for memory without a file, and for a file without an identifier. */
+function buildIdOfVma(vma: VmArea): Uint8Array {
+  const mapping = vma.file === null ? null : fileOf(vma).inode.mapping;
+  return (mapping === null ? null : buildIdOf(mapping)) ?? NO_BYTES;
 }
 
 function getU64(view: DataView, at: number): number {

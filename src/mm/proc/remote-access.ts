@@ -67,9 +67,10 @@ function followPage(mmu: Mmu, task: FaultingTask, addr: Vaddr, write: boolean): 
   for (let round = 0; round < 3; round++) {
     const pte = task.mm.pageTable.walk(addr);
     if (pte !== 0 && (ram.u32[pte] & PTE_PRESENT) !== 0 && (!write || canWrite(mmu, vma, pte))) {
+      mmu.touch(pte, write);
       return ram.u32[pte + 1];
     }
-    if ((mmu.faultIn(task, vma, addr, write) & VM_FAULT_ERROR) !== 0) return 0;
+    if ((mmu.fault(task, vma, addr, write) & VM_FAULT_ERROR) !== 0) return 0;
   }
   return 0;
 }

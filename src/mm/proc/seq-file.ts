@@ -59,7 +59,7 @@ export function openSingle(file: File, text: () => string): number {
 
 /** The operations of such files. */
 export const seqOps: FileOperations = {
-  read: (file, to, pos) => seqRead(seqOf(file), to, pos),
+  read: seqRead,
   llseek: seqLseek,
 };
 
@@ -69,7 +69,8 @@ function seqOf(file: File): SeqFile {
 }
 
 /** seq_read_iter */
-function seqRead(seq: SeqFile, to: IovIter, pos: number): number {
+export function seqRead(file: File, to: IovIter, pos: number): number {
+  const seq = seqOf(file);
   if (to.count === 0) return 0;
   if (pos === 0) restart(seq);
   if (pos !== seq.readPos) traverse(seq, pos);

@@ -2,8 +2,9 @@
 import { PAGE_SIZE } from "../page.ts";
 import { RLIMIT_RSS } from "../uapi/mman.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from "../vma/mm-struct.ts";
-import { mmOf, type ProcTask } from "./proc-task.ts";
+import { mmOf, type ProcTask, type SignalBits } from "./proc-task.ts";
 import { stateOf } from "./status.ts";
+import { ticks } from "./system-texts.ts";
 
 const SIGCHLD = 17;
 const PF_RANDOMIZE = 0x400000;
@@ -23,6 +24,8 @@ export function procStat(
   randomized: boolean,
 ): string {
   const mm = mmOf(task);
+  const { activity } = task;
+  const nice = activity?.nice ?? 0;
   const shown = mayInspect ? mm : null;
   const resident = mm === null ? 0 : mm.rss[MM_FILEPAGES] + mm.rss[MM_ANONPAGES] + mm.rss[MM_SHMEMPAGES];
   const rssLimit = task.rlimits[RLIMIT_RSS].soft;
@@ -34,9 +37,8 @@ export function procStat(
     `(${task.comm})`,
     stateOf(task, readerPid)[0],
     task.parent?.pid ?? 0,
-    // Process group and session: of no process that is visible here.
-    0,
-    0,
+    activity?.processGroup ?? 0,
+    activity?.session ?? 0,
     // Terminal and its foreground group: none.
     0,
     -1,
@@ -45,24 +47,30 @@ export function procStat(
     task.childMinFlt,
     task.majFlt,
     task.childMajFlt,
-    // utime, stime, cutime, cstime: this room has no clock that runs.
-    0,
-    0,
-    0,
-    0,
-    DEFAULT_PRIORITY,
-    /* nice */ 0,
+    ticks(activity?.userNs ?? 0),
+    ticks(activity?.systemNs ?? 0),
+    ticks(activity?.childUserNs ?? 0),
+    ticks(activity?.childSystemNs ?? 0),
+    DEFAULT_PRIORITY + nice,
+    nice,
     /* threads */ 1,
     /* itrealvalue */ 0,
-    /* starttime */ 0,
+    /* starttime */ ticks(activity?.startNs ?? 0),
     mm === null ? 0 : mm.totalVm * PAGE_SIZE,
     resident,
     Number.isFinite(rssLimit) ? rssLimit : UNLIMITED,
     ...code,
     shown?.startStack ?? 0,
-    // kstkesp, kstkeip; pending, blocked, ignored and caught signals; wchan, nswap, cnswap.
-    ...[0, 0, 0, 0, 0, 0, 0, 0, 0],
-    SIGCHLD,
+    // kstkesp, kstkeip: only of a process that is being dumped.
+    ...[0, 0],
+    // What was sent to the process as a whole is not told here.
+    standardSignals(activity?.pending),
+    standardSignals(activity?.blocked),
+    standardSignals(activity?.ignored),
+    standardSignals(activity?.caught),
+    // wchan, nswap, cnswap
+    ...[0, 0, 0],
+    activity?.exitSignal ?? SIGCHLD,
     // processor, rt_priority, policy, delayacct_blkio_ticks, guest_time, cguest_time
     ...[0, 0, 0, 0, 0, 0],
     shown?.startData ?? 0,
@@ -75,4 +83,9 @@ export function procStat(
     mayInspect ? (task.exitStatus ?? 0) : 0,
   ];
   return `${fields.join(" ")}\n`;
+}
+
+/** The signals 1 … 31 of a set, as a number. */
+function standardSignals(set: SignalBits | undefined): number {
+  return (set?.low ?? 0) & 0x7fffffff;
 }

@@ -1,24 +1,25 @@
 /**
  * /proc/PID/status: a process in words (proc_pid_status, fs/proc/array.c).
  *
- * Signals, capabilities and scheduling belong to whoever runs the process, which this room does not know: they are
- * shown as a process without any has them.
+ * Signals, groups and scheduling belong to whoever runs the process. One that nobody runs has none, and is in no group.
  */
 import { PAGE_SIZE } from "../page.ts";
+import { RLIMIT_SIGPENDING } from "../uapi/mman.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
-import { mmOf, type ProcTask } from "./proc-task.ts";
+import { mmOf, type ProcHost, type ProcTask, type SignalBits } from "./proc-task.ts";
 import { textBytes } from "./statm.ts";
-import { kb, pagesKb } from "./text.ts";
+import { hex, kb, pagesKb } from "./text.ts";
 
-const NO_SIGNALS = "0000000000000000";
+/** No signal, no capability. */
+const NONE = "0000000000000000";
 /** All capabilities of 6.18, CAP_CHOWN … CAP_CHECKPOINT_RESTORE. */
 const ALL_CAPABILITIES = "000001ffffffffff";
 
 /** @param readerPid pid of the reader: a process that shows itself is running, the others sleep */
-export function procStatus(task: ProcTask, readerPid: number | undefined): string {
-  const { pid, uid, gid } = task;
+export function procStatus(host: ProcHost, task: ProcTask, readerPid: number | undefined): string {
+  const { pid, uid, gid, activity } = task;
   const mm = mmOf(task);
-  const capabilities = uid === 0 ? ALL_CAPABILITIES : NO_SIGNALS;
+  const capabilities = uid === 0 ? ALL_CAPABILITIES : NONE;
   const lines = [
     `Name:\t${task.comm.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,
     ...(mm === null ? [] : [`Umask:\t${task.fs.umask.toString(8).padStart(4, "0")}`]),
@@ -34,40 +35,55 @@ export function procStatus(task: ProcTask, readerPid: number | undefined): strin
     "Groups:\t ",
     `NStgid:\t${pid}`,
     `NSpid:\t${pid}`,
-    "NSpgid:\t0",
-    "NSsid:\t0",
+    `NSpgid:\t${activity?.processGroup ?? 0}`,
+    `NSsid:\t${activity?.session ?? 0}`,
     "Kthread:\t0",
     ...(mm === null ? [] : memoryLines(mm)),
     "Threads:\t1",
-    "SigQ:\t0/0",
-    `SigPnd:\t${NO_SIGNALS}`,
-    `ShdPnd:\t${NO_SIGNALS}`,
-    `SigBlk:\t${NO_SIGNALS}`,
-    `SigIgn:\t${NO_SIGNALS}`,
-    `SigCgt:\t${NO_SIGNALS}`,
-    `CapInh:\t${NO_SIGNALS}`,
+    `SigQ:\t${queuedOf(host, uid)}/${limitText(task.rlimits[RLIMIT_SIGPENDING].soft)}`,
+    `SigPnd:\t${signals(activity?.pending)}`,
+    `ShdPnd:\t${signals(activity?.sharedPending)}`,
+    `SigBlk:\t${signals(activity?.blocked)}`,
+    `SigIgn:\t${signals(activity?.ignored)}`,
+    `SigCgt:\t${signals(activity?.caught)}`,
+    `CapInh:\t${NONE}`,
     `CapPrm:\t${capabilities}`,
     `CapEff:\t${capabilities}`,
     `CapBnd:\t${ALL_CAPABILITIES}`,
-    `CapAmb:\t${NO_SIGNALS}`,
-    "NoNewPrivs:\t0",
-    "Seccomp:\t0",
-    "Seccomp_filters:\t0",
+    `CapAmb:\t${NONE}`,
+    `NoNewPrivs:\t${activity?.noNewPrivileges === true ? 1 : 0}`,
     "Speculation_Store_Bypass:\tunknown",
     "SpeculationIndirectBranch:\tunsupported",
     "Cpus_allowed:\t1",
     "Cpus_allowed_list:\t0",
-    "Mems_allowed:\t1",
-    "Mems_allowed_list:\t0",
-    "voluntary_ctxt_switches:\t0",
-    "nonvoluntary_ctxt_switches:\t0",
+    `voluntary_ctxt_switches:\t${activity?.voluntarySwitches ?? 0}`,
+    `nonvoluntary_ctxt_switches:\t${activity?.involuntarySwitches ?? 0}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** Sixteen hexadecimal digits (render_sigset_t). */
+function signals(set: SignalBits | undefined): string {
+  return set === undefined ? NONE : hex(set.high >>> 0, 8) + hex(set.low >>> 0, 8);
+}
+
+/** Signals that wait for processes of one user. */
+function queuedOf(host: ProcHost, uid: number): number {
+  let queued = 0;
+  for (const task of host.processes.values())
+    if (task.uid === uid) queued += task.activity?.queuedSignals ?? 0;
+  return queued;
+}
+
+/** A limit as an unsigned long. */
+function limitText(limit: number): string {
+  return Number.isFinite(limit) ? String(limit) : "18446744073709551615";
 }
 
 /** The letter and the word (get_task_state). */
 export function stateOf(task: ProcTask, readerPid: number | undefined): string {
   if (task.exitStatus !== null) return "Z (zombie)";
+  if (task.activity !== null) return task.activity.state;
   return task.pid === readerPid ? "R (running)" : "S (sleeping)";
 }
 

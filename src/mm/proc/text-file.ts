@@ -8,7 +8,7 @@ import type { IovIter } from "../vfs/iov-iter.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { mayInspect, mmOf, type ProcTask } from "./proc-task.ts";
 import type { ProcNode } from "./proc-tree.ts";
-import { openSeq, openSingle, type SeqShow, seqOps } from "./seq-file.ts";
+import { openSeq, openSingle, type SeqShow, seqOps, seqRead } from "./seq-file.ts";
 
 /** Takes what is written to the file: the count, or negative errno. */
 export type TakeWrite = (from: IovIter, writer: Actor) => number;
@@ -24,8 +24,24 @@ export function textNode(
     mode: S_IFREG | permissions,
     ...(owner === undefined ? {} : { owner }),
     ops: { open: (_inode, file) => openSingle(file, () => text(file.opener)) },
-    fops: write === undefined ? seqOps : { ...seqOps, write: (file, from) => write(from, file.opener) },
+    fops: {
+      ...seqOps,
+      ...(owner === undefined ? {} : { read: readWhileThere(owner) }),
+      ...(write === undefined ? {} : { write: writeWhileThere(owner, write) }),
+    },
   };
+}
+
+/** Who opened a file of a process before it was waited for finds nobody in it afterwards (get_proc_task). */
+function readWhileThere(owner: ProcTask): NonNullable<FileOperations["read"]> {
+  return (file, to, pos) => (owner.isReaped ? -ESRCH : seqRead(file, to, pos));
+}
+
+function writeWhileThere(
+  owner: ProcTask | undefined,
+  write: TakeWrite,
+): NonNullable<FileOperations["write"]> {
+  return (file, from) => (owner?.isReaped === true ? -ESRCH : write(from, file.opener));
 }
 
 /**
@@ -60,9 +76,10 @@ export function mappingsNode(
     },
     fops:
       ioctl === undefined
-        ? seqOps
+        ? { ...seqOps, read: readWhileThere(task) }
         : {
             ...seqOps,
+            read: readWhileThere(task),
             ioctl: (file, cmd, arg, caller) => {
               const mm = opened.get(file);
               return mm === undefined ? -ESRCH : ioctl(mm, cmd, arg, caller);

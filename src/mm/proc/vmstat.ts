@@ -14,45 +14,53 @@ export function procVmstat(host: ProcHost): string {
   return items.map((name) => `${name} ${counter(host, name)}\n`).join("");
 }
 
-/** The one zone, with its node's counters before its own. */
+/** The node's zones: all memory is in the one called Normal, with the node's counters before its own; the other is empty. */
 export function procZoneinfo(host: ProcHost): string {
   const { totalFrames, buddy } = host.phys;
+  const item = (name: string): string => `\n      ${name.padEnd(12)} ${counter(host, name)}`;
+  return [
+    "Node 0, zone   Normal",
+    "\n  per-node stats",
+    ...NODE_ITEMS.map(item),
+    zonePages(buddy.freeFrames, totalFrames),
+    ...ZONE_ITEMS.map(item),
+    ...NUMA_ITEMS.map(item),
+    "\n  pagesets",
+    "\n    cpu: 0",
+    ...PAGESET.map((line) => `\n              ${line}`),
+    "\n  vm stats threshold: 0",
+    "\n  node_unreclaimable:  0",
+    `\n  start_pfn:           ${host.phys.ram.firstPfn}`,
+    "\n",
+    "Node 0, zone  Movable",
+    zonePages(0, 0),
+    "\n",
+  ].join("");
+}
+
+const PAGESET: readonly string[] = [
+  "count:    0",
+  "high:     0",
+  "batch:    1",
+  "high_min: 0",
+  "high_max: 0",
+];
+
+/** Pages of a zone: free, and in all; and what is kept back in it from allocations that others could serve. */
+function zonePages(free: number, total: number): string {
   const fields: readonly (readonly [string, number])[] = [
     ["boost", 0],
     ["min", 0],
     ["low", 0],
     ["high", 0],
     ["promo", 0],
-    ["spanned", totalFrames],
-    ["present", totalFrames],
-    ["managed", totalFrames],
+    ["spanned", total],
+    ["present", total],
+    ["managed", total],
     ["cma", 0],
   ];
-  const pageset: readonly string[] = [
-    "count:    0",
-    "high:     0",
-    "batch:    1",
-    "high_min: 0",
-    "high_max: 0",
-  ];
-  const item = (name: string): string => `\n      ${name.padEnd(12)} ${counter(host, name)}`;
-  return [
-    "Node 0, zone   Normal",
-    "\n  per-node stats",
-    ...NODE_ITEMS.map(item),
-    `\n  pages free     ${buddy.freeFrames}`,
-    ...fields.map(([name, count]) => `\n        ${name.padEnd(8)} ${count}`),
-    "\n        protection: (0, 0)",
-    ...ZONE_ITEMS.map(item),
-    ...NUMA_ITEMS.map(item),
-    "\n  pagesets",
-    "\n    cpu: 0",
-    ...pageset.map((line) => `\n              ${line}`),
-    "\n  vm stats threshold: 0",
-    "\n  node_unreclaimable:  0",
-    `\n  start_pfn:           ${host.phys.ram.firstPfn}`,
-    "\n",
-  ].join("");
+  const lines = fields.map(([name, count]) => `\n        ${name.padEnd(8)} ${count}`);
+  return `\n  pages free     ${free}${lines.join("")}\n        protection: (0, 0)`;
 }
 
 /** The counter of that name; the zone's are the node's, there being one zone. */

@@ -39,8 +39,11 @@ export function pageOutRange(vma: VmArea, start: Vaddr, end: Vaddr, onlyAnon: bo
   const { flags } = phys.frames;
   forEachOwnPage(vma, start, end, (pfn) => {
     if (onlyAnon && (flags[pfn] & PG_ANON) === 0) return;
-    // On no list: anonymous, and without swap there is nowhere to go.
-    if ((flags[pfn] & (PG_LRU | PG_UNEVICTABLE)) === PG_LRU) pageOut(phys, pfn);
+    flags[pfn] &= ~PG_REFERENCED;
+    if ((flags[pfn] & PG_UNEVICTABLE) !== 0) return;
+    if ((flags[pfn] & PG_LRU) !== 0) pageOut(phys, pfn);
+    // On no list: anonymous, and without swap there is nowhere to go. What could not be taken counts as active.
+    else flags[pfn] |= PG_ACTIVE;
   });
 }
 

@@ -60,6 +60,7 @@ function mountDevices(context: MountContext, options: DevFsOptions): ShmemSuperB
 function mappableZero(mounts: KernMounts): FileOperations {
   return {
     ...zeroDevice,
+    placesMappings: true,
     mmap: (_file, vma) => ((vma.flags & VM_SHARED) === 0 ? 0 : shmemZeroSetup(mounts, vma)),
   };
 }

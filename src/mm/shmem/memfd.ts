@@ -24,15 +24,26 @@ import { newShmemFile } from "./shmem-mount.ts";
 
 /** NAME_MAX less the length of "memfd:". */
 const MFD_NAME_MAX_LEN = 249;
+/** Where the size of huge pages is chosen (MFD_HUGE_MASK << MFD_HUGE_SHIFT). */
+const MFD_HUGE_SIZE: number = 0x3f << 26;
 const KNOWN_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC | MFD_NOEXEC_SEAL;
+
+/** 0, or -EINVAL for flags that mean nothing (sanitize_flags): looked at before the name is. */
+export function checkMemfdFlags(flags: number): number {
+  const isHuge = (flags & MFD_HUGETLB) !== 0;
+  // The bits that choose the size of huge pages have a meaning beside MFD_HUGETLB only.
+  const unknown = isHuge ? flags & ~(KNOWN_FLAGS | MFD_HUGETLB | MFD_HUGE_SIZE) : flags & ~KNOWN_FLAGS;
+  if (unknown !== 0) return -EINVAL;
+  return (flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0 ? -EINVAL : 0;
+}
 
 /** An empty file called "/memfd:name (deleted)". MFD_CLOEXEC is the descriptor's business. */
 export function newMemfd(mounts: KernMounts, name: string, flags: number, owner: Credentials): File | number {
-  // Huge pages, and the bits above the flags that choose their size: there are none.
-  if ((flags & MFD_HUGETLB) !== 0) return -ENOSYS;
-  if ((flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
-  if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
+  const wrong = checkMemfdFlags(flags);
+  if (wrong !== 0) return wrong;
   if (byteLength(name) > MFD_NAME_MAX_LEN) return -EINVAL;
+  // There are no huge pages to make it of.
+  if ((flags & MFD_HUGETLB) !== 0) return -ENOSYS;
   const file = newShmemFile(mounts, `memfd:${name}`, 0, owner);
   const { inode } = file;
   if ((flags & MFD_NOEXEC_SEAL) !== 0) {

@@ -1,16 +1,20 @@
 /**
- * The kernel's own tmpfs (shm_mnt): no path leads there; memfd and shared anonymous memory have their inodes in it.
+ * The kernel's own tmpfs (shm_mnt): no path leads there; memfd, shared anonymous memory and SysV segments have their
+ * inodes in it.
  */
 import { BugError } from "../bug.ts";
 import { PAGE_SIZE } from "../page.ts";
-import { O_LARGEFILE, O_RDWR, S_IFREG } from "../uapi/fcntl.ts";
+import { EINVAL, ENOMEM } from "../uapi/errno.ts";
+import { MAX_LFS_FILESIZE, O_LARGEFILE, O_RDWR, S_IFREG } from "../uapi/fcntl.ts";
 import { newPseudoDentry } from "../vfs/dentry.ts";
 import { File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
 import type { Credentials } from "../vfs/inode.ts";
 import type { FileSystem, KernMounts } from "../vfs/super-block.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+import { VM_NORESERVE } from "../vma/vm-flags.ts";
 import { shmemFileOps, shmemInodeOps } from "./shmem.ts";
 import { type ShmemInodeKind, ShmemSuperBlock } from "./shmem-inode.ts";
-import { initShmemMapping } from "./shmem-page.ts";
+import { initShmemMapping, shmemOf } from "./shmem-page.ts";
 
 const REGULAR: ShmemInodeKind = { ops: shmemInodeOps, fops: shmemFileOps };
 const ROOT: ShmemInodeKind = { ops: shmemInodeOps, fops: {} };
@@ -39,4 +43,26 @@ export function newShmemFile(mounts: KernMounts, name: string, size: number, own
     O_RDWR | O_LARGEFILE,
     RA_PAGES,
   );
+}
+
+/**
+ * The same for memory whose size is known when it is made (shmem_file_setup): all of it is promised to `mm`, unless
+ * `vmFlags` say otherwise. -EINVAL more than a file can have, -ENOMEM more than can be promised.
+ */
+export function shmemFileSetup(
+  mounts: KernMounts,
+  name: string,
+  sizeBytes: number,
+  vmFlags: number,
+  owner: Credentials,
+  mm: MmStruct | null,
+): File | number {
+  if (sizeBytes < 0 || sizeBytes > MAX_LFS_FILESIZE) return -EINVAL;
+  const file = newShmemFile(mounts, name, sizeBytes, owner);
+  const inode = shmemOf(file.inode);
+  if ((vmFlags & VM_NORESERVE) === 0 && !inode.sb.reserve(inode, mm)) {
+    file.put();
+    return -ENOMEM;
+  }
+  return file;
 }

@@ -3,7 +3,8 @@
  *
  * There is no storage below. A page that is not in the cache is a hole: reading it gives zeros and allocates nothing,
  * writing or mapping it puts a zeroed frame there. A page that is there is the only copy, so it is never dropped for
- * being clean (PG_SWAPBACKED: swap is where it could go).
+ * being clean (PG_SWAPBACKED: swap is where it could go). A page that fallocate put there, and nobody has used since, is
+ * zeros and counts as a hole to lseek and mincore: it has no PG_UPTODATE.
  */
 import { BugError } from "../bug.ts";
 import { addToPageCache } from "../filemap/page-cache.ts";
@@ -61,6 +62,8 @@ export function shmemGetPage(
   const { phys } = mapping;
   const cached = mapping.pages.load(index);
   if (cached !== 0) {
+    // What fallocate put there becomes data with its first use.
+    phys.frames.flags[cached] |= PG_UPTODATE;
     phys.getPage(cached);
     return cached;
   }

@@ -8,7 +8,8 @@
 import { fileAccessed, fileUpdateTime } from "../filemap/file-times.ts";
 import { truncateInodePages, truncatePunchHole, truncateSetsize } from "../filemap/truncate.ts";
 import { markPageAccessed } from "../frames/lru.ts";
-import { PAGE_SIZE, type PgOff, pageAlign } from "../page.ts";
+import { PG_REFERENCED, PG_UPTODATE } from "../frames/page-flags.ts";
+import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { EFAULT, EFBIG, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, SEEK_DATA, SEEK_HOLE } from "../uapi/fcntl.ts";
@@ -21,13 +22,14 @@ import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
 } from "../uapi/fs.ts";
+import type { AddressSpace } from "../vfs/address-space.ts";
 import { applyAttributes } from "../vfs/attributes.ts";
 import type { File, FileOperations } from "../vfs/file.ts";
 import type { AttributeChange, Inode, InodeOperations } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import type { Pipe } from "../vfs/pipe.ts";
 import { genericLlseek, setPosition } from "../vfs/read-write.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_MAYWRITE, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import type { ShmemInode } from "./shmem-inode.ts";
 import { cacheOf, shmemGetPage, shmemOf, shmemVmOps } from "./shmem-page.ts";
 
@@ -41,7 +43,7 @@ function shmemRead(file: File, to: IovIter, start: number): number {
   while (to.count > 0 && pos < inode.size) {
     const offset = pos % PAGE_SIZE;
     const wanted = Math.min(PAGE_SIZE - offset, inode.size - pos, to.count);
-    const pfn = mapping.pages.load((pos - offset) / PAGE_SIZE);
+    const pfn = dataPage(mapping, (pos - offset) / PAGE_SIZE);
     let copied: number;
     if (pfn === 0) {
       copied = to.zeroIter(wanted);
@@ -60,6 +62,30 @@ function shmemRead(file: File, to: IovIter, start: number): number {
   }
   fileAccessed(file);
   return pos - start;
+}
+
+/** The page at `index` that holds data; 0 for a hole, be it reserved or not. */
+function dataPage(mapping: AddressSpace, index: PgOff): Pfn {
+  const pfn = mapping.pages.load(index);
+  return (mapping.phys.frames.flags[pfn] & PG_UPTODATE) === 0 ? 0 : pfn;
+}
+
+/** Puts the file's pages into the pipe's free buffers, zeros for holes (shmem_file_splice_read). */
+function shmemSpliceRead(file: File, start: number, pipe: Pipe, len: number): number {
+  const inode = shmemOf(file.inode);
+  const mapping = cacheOf(inode);
+  const end = Math.min(start + Math.min(len, pipe.freeBuffers * PAGE_SIZE), inode.size);
+  let pos = start;
+  while (pos < end && !pipe.isFull) {
+    const offset = pos % PAGE_SIZE;
+    const bytes = Math.min(PAGE_SIZE - offset, end - pos);
+    const pfn = dataPage(mapping, (pos - offset) / PAGE_SIZE);
+    if (pfn === 0) pipe.pushBytes(new Uint8Array(bytes));
+    else pipe.pushPage(pfn, offset, offset + bytes);
+    pos += bytes;
+  }
+  fileAccessed(file);
+  return Math.max(pos - start, 0);
 }
 
 /** 0, or -EPERM when a seal forbids writing bytes up to `end`. */
@@ -87,14 +113,19 @@ function shmemWritePage(inode: ShmemInode, from: IovIter, pos: number, wanted: n
   const sealed = checkWriteSeals(inode, pos + wanted);
   if (sealed !== 0) return sealed;
   const offset = pos % PAGE_SIZE;
-  const pfn = shmemGetPage(inode, (pos - offset) / PAGE_SIZE);
+  const { phys, pages } = cacheOf(inode);
+  const index = (pos - offset) / PAGE_SIZE;
+  const isNew = pages.load(index) === 0;
+  const pfn = shmemGetPage(inode, index);
   if (pfn < 0) return pfn;
-  const { phys } = cacheOf(inode);
+  if (isNew) phys.frames.flags[pfn] |= PG_REFERENCED;
+  else markPageAccessed(phys, pfn);
   // As in genericFileWrite: the file reaches up to where the write begins before its source is faulted in.
   if (pos > inode.size) inode.size = pos;
   const copied = from.copyFromIter(pfn * PAGE_SIZE + offset, wanted);
+  // Even of a write that copies nothing, the page stays, and is data (shmem_write_end).
+  setPageDirty(phys, pfn);
   if (copied > 0) {
-    setPageDirty(phys, pfn);
     phys.flushIcache(pfn);
     // What a mapping wrote past the old end stays: tmpfs, unlike ext4, shows it once the file covers it.
     if (pos + copied > inode.size) inode.size = pos + copied;
@@ -104,11 +135,6 @@ function shmemWritePage(inode: ShmemInode, from: IovIter, pos: number, wanted: n
 }
 
 function shmemMmap(file: File, vma: VmArea): number {
-  if ((file.inode.seals & WRITE_SEALS) !== 0 && (vma.flags & VM_SHARED) !== 0) {
-    if ((vma.flags & VM_WRITE) !== 0) return -EPERM;
-    // A mapping that only reads must not become one that writes.
-    vma.flags &= ~VM_MAYWRITE;
-  }
   fileAccessed(file);
   vma.ops = shmemVmOps;
   return 0;
@@ -118,19 +144,29 @@ function shmemMmap(file: File, vma: VmArea): number {
 function shmemLlseek(file: File, offset: number, whence: number): number {
   if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return genericLlseek(file, offset, whence);
   const { size } = file.inode;
-  const { pages } = cacheOf(file.inode);
+  const mapping = cacheOf(file.inode);
+  const { pages } = mapping;
   if (offset < 0 || offset >= size) return -ENXIO;
   let index = Math.floor(offset / PAGE_SIZE);
   if (whence === SEEK_DATA) {
-    if (pages.next(index) === 0 || pages.index * PAGE_SIZE >= size) return -ENXIO;
+    for (let pfn = pages.next(index); ; pfn = pages.next(pages.index + 1)) {
+      if (pfn === 0 || pages.index * PAGE_SIZE >= size) return -ENXIO;
+      if (dataPage(mapping, pages.index) !== 0) break;
+    }
     index = pages.index;
   } else {
-    while (pages.load(index) !== 0) index++;
+    while (dataPage(mapping, index) !== 0) index++;
   }
   return setPosition(file, Math.min(Math.max(offset, index * PAGE_SIZE), size));
 }
 
-function shmemFallocate(file: File, mode: number, offset: number, len: number): number {
+function shmemFallocate(
+  file: File,
+  mode: number,
+  offset: number,
+  len: number,
+  limit = Number.POSITIVE_INFINITY,
+): number {
   const inode = shmemOf(file.inode);
   if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
   const end = offset + len;
@@ -141,7 +177,8 @@ function shmemFallocate(file: File, mode: number, offset: number, len: number): 
     fileUpdateTime(inode);
     return 0;
   }
-  if (end > MAX_LFS_FILESIZE) return -EFBIG;
+  // inode_newsize_ok, which does not ask whether the size is to be kept.
+  if (end > inode.size && (end > limit || end > MAX_LFS_FILESIZE)) return -EFBIG;
   if ((inode.seals & F_SEAL_GROW) !== 0 && end > inode.size) return -EPERM;
   const failed = shmemPreallocate(inode, Math.floor(offset / PAGE_SIZE), pageAlign(end) / PAGE_SIZE);
   if (failed !== 0) return failed;
@@ -158,6 +195,7 @@ function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
   for (let index = first; index < end; index++) {
     if (mapping.pages.load(index) !== 0) continue;
     const pfn = shmemGetPage(inode, index);
+    if (pfn >= 0) mapping.phys.frames.flags[pfn] &= ~PG_UPTODATE;
     if (pfn < 0) {
       for (const undo of made) truncatePunchHole(mapping, undo * PAGE_SIZE, (undo + 1) * PAGE_SIZE);
       inode.sb.recalc(inode);
@@ -172,8 +210,12 @@ function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
 }
 
 export const shmemFileOps: FileOperations = {
+  takesRwf: true,
+  canDirect: true,
   read: shmemRead,
   write: shmemWrite,
+  spliceRead: shmemSpliceRead,
+  spliceWrite: "write",
   llseek: shmemLlseek,
   mmap: shmemMmap,
   fsync: () => 0,

@@ -4,9 +4,9 @@ import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "../uapi/fcntl.ts";
 import { AT_EACCESS } from "../uapi/fs.ts";
 import { type NewTime, vfsChmod, vfsChown, vfsUtimes } from "../vfs/attributes.ts";
 import type { Dentry } from "../vfs/dentry.ts";
-import { type Inode, isLnk } from "../vfs/inode.ts";
+import { type Inode, isLnk, isReg } from "../vfs/inode.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../vfs/namei.ts";
-import { inodePermission, MAY_WRITE } from "../vfs/permission.ts";
+import { inodePermission, MAY_EXEC, MAY_WRITE } from "../vfs/permission.ts";
 import { fdGet, startAt, walkContext } from "./fd.ts";
 import type { Task } from "./task.ts";
 
@@ -26,6 +26,7 @@ export function sysFaccessat(task: Task, dirfd: number, path: string, mode: numb
   const dentry = lookupAt(task, dirfd, path, flags);
   if (typeof dentry === "number") return dentry;
   if (mode === 0) return 0;
+  if ((mode & MAY_EXEC) !== 0 && isReg(dentry.inode) && dentry.inode.sb.noExec === true) return -EACCES;
   const denied = inodePermission(task, dentry.inode, mode);
   if (denied === -EROFS && inodePermission(task, dentry.inode, mode & ~MAY_WRITE) === -EACCES) return -EACCES;
   return denied;

@@ -1,9 +1,18 @@
 /** truncate, ftruncate and fallocate (fs/open.c). */
 import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EROFS, ESPIPE } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, S_IFIFO, S_IFMT } from "../uapi/fcntl.ts";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../uapi/fs.ts";
+import {
+  FALLOC_FL_ALLOCATE_RANGE,
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_UNSHARE_RANGE,
+  FALLOC_FL_WRITE_ZEROES,
+  FALLOC_FL_ZERO_RANGE,
+} from "../uapi/fs.ts";
 import { RLIMIT_FSIZE } from "../uapi/mman.ts";
-import { vfsTruncate } from "../vfs/attributes.ts";
+import { fileRemovePrivs, vfsTruncate } from "../vfs/attributes.ts";
 import { FMODE_WRITE } from "../vfs/file.ts";
 import { isDir, isReg } from "../vfs/inode.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../vfs/namei.ts";
@@ -24,7 +33,7 @@ export function sysTruncate(task: Task, path: string, length: number): number {
   // The path's attributes may be older than its storage's.
   const stale = inode.ops.getattr?.(inode) ?? 0;
   if (stale !== 0) return stale;
-  return vfsTruncate(inode, length, task.rlimits[RLIMIT_FSIZE].soft, /* touchesTimes */ false);
+  return vfsTruncate(task, inode, length, task.rlimits[RLIMIT_FSIZE].soft, /* touchesTimes */ false);
 }
 
 /** ftruncate(2). A descriptor that may not write is EINVAL, not EBADF. */
@@ -33,24 +42,53 @@ export function sysFtruncate(task: Task, fd: number, length: number): number {
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
   if (!isReg(file.inode) || (file.mode & FMODE_WRITE) === 0) return -EINVAL;
-  return vfsTruncate(file.inode, length, task.rlimits[RLIMIT_FSIZE].soft, /* touchesTimes */ true);
+  return vfsTruncate(task, file.inode, length, task.rlimits[RLIMIT_FSIZE].soft, /* touchesTimes */ true);
 }
 
-/** fallocate(2) (vfs_fallocate). */
+/** What fallocate may do to a range, one at a time (FALLOC_FL_MODE_MASK). */
+const MODE_MASK =
+  FALLOC_FL_PUNCH_HOLE |
+  FALLOC_FL_COLLAPSE_RANGE |
+  FALLOC_FL_ZERO_RANGE |
+  FALLOC_FL_INSERT_RANGE |
+  FALLOC_FL_UNSHARE_RANGE |
+  FALLOC_FL_WRITE_ZEROES;
+
+/**
+ * fallocate(2) (vfs_fallocate): room for a range, or the range emptied, cut out or pushed apart. -EFBIG past RLIMIT_FSIZE
+ * also means SIGXFSZ: the caller sends it.
+ */
 export function sysFallocate(task: Task, fd: number, mode: number, offset: number, len: number): number {
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
   if (offset < 0 || len <= 0) return -EINVAL;
-  const punches = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
-  if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
-  if (punches && (mode & FALLOC_FL_KEEP_SIZE) === 0) return -EOPNOTSUPP;
+  if (!isMode(mode)) return -EOPNOTSUPP;
   if ((file.mode & FMODE_WRITE) === 0) return -EBADF;
   if (file.inode.sb.readOnly === true) return -EROFS;
   if ((file.inode.mode & S_IFMT) === S_IFIFO) return -ESPIPE;
   if (isDir(file.inode)) return -EISDIR;
   if (!isReg(file.inode)) return -ENODEV;
   if (offset + len > MAX_LFS_FILESIZE) return -EFBIG;
-  const grows = (mode & FALLOC_FL_KEEP_SIZE) === 0 && offset + len > file.inode.size;
-  if (grows && offset + len > task.rlimits[RLIMIT_FSIZE].soft) return -EFBIG;
-  return file.ops.fallocate?.(file, mode, offset, len) ?? -EOPNOTSUPP;
+  if (file.ops.fallocate === undefined) return -EOPNOTSUPP;
+  const failed = file.ops.fallocate(file, mode, offset, len, task.rlimits[RLIMIT_FSIZE].soft);
+  return failed !== 0 ? failed : fileRemovePrivs(task, file.inode);
+}
+
+function isMode(mode: number): boolean {
+  if ((mode & ~(MODE_MASK | FALLOC_FL_KEEP_SIZE)) !== 0) return false;
+  const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+  switch (mode & MODE_MASK) {
+    case FALLOC_FL_ALLOCATE_RANGE:
+    case FALLOC_FL_UNSHARE_RANGE:
+    case FALLOC_FL_ZERO_RANGE:
+      return true;
+    case FALLOC_FL_PUNCH_HOLE:
+      return keepsSize;
+    case FALLOC_FL_COLLAPSE_RANGE:
+    case FALLOC_FL_INSERT_RANGE:
+    case FALLOC_FL_WRITE_ZEROES:
+      return !keepsSize;
+    default:
+      return false;
+  }
 }

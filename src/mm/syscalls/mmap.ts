@@ -22,6 +22,7 @@ import {
   EOVERFLOW,
   EPERM,
 } from "../uapi/errno.ts";
+import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../uapi/fs.ts";
 import {
   MAP_ANONYMOUS,
   MAP_DENYWRITE,
@@ -46,6 +47,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../uapi/mman.ts";
+import { READ_IMPLIES_EXEC } from "../uapi/personality.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
 import { mayExpandVm, mlockFutureOk, vmStatAccount } from "../vma/accounting.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -69,13 +71,14 @@ import {
   VM_NORESERVE,
   VM_READ,
   VM_SHARED,
+  VM_SYNC,
   VM_WIPEONFORK,
   VM_WRITE,
 } from "../vma/vm-flags.ts";
 import { allocVma, freeVma, setVmaFlags, vmaLink } from "../vma/vma-lifetime.ts";
 import { vmaMergeNewRange } from "../vma/vma-merge.ts";
 import { fdGet } from "./fd.ts";
-import { splitAtEnds, unmapWhole } from "./munmap.ts";
+import { doMunmap, splitAtEnds, unmapWhole } from "./munmap.ts";
 import type { Task } from "./task.ts";
 
 /** Placement flags that x86-64 has besides (MAP_32BIT, MAP_ABOVE4G). */
@@ -98,6 +101,10 @@ const LEGACY_MAP_MASK: number =
   MAP_HUGETLB |
   (21 << 26) |
   (30 << 26);
+/** Where a size of huge pages stands in the flags, and the sizes that x86-64 and riscv64 know, the usual one first. */
+const MAP_HUGE_SHIFT = 26;
+const MAP_HUGE_MASK = 0x3f;
+const HUGE_SIZE_LOGS: readonly number[] = [21, 30];
 /** Largest offset any file may have (MAX_LFS_FILESIZE): 2^63 − 1. */
 const MAX_FILE_BYTES = 2 ** 63;
 
@@ -121,14 +128,49 @@ export function sysMmap(
 ): number {
   if (!isPageAligned(offset)) return -EINVAL;
   if ((flags & MAP_ANONYMOUS) !== 0) {
-    // There is no pool of huge pages to take from.
-    if ((flags & MAP_HUGETLB) !== 0) return (flags & MAP_TYPE) === MAP_DROPPABLE ? -EINVAL : -ENOMEM;
+    if ((flags & MAP_HUGETLB) !== 0) return hugeMmap(task, addr, len, flags, offset);
     return doMmap(mmu, task, null, addr, len, prot, flags, offset);
   }
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
   if ((flags & MAP_HUGETLB) !== 0) return -EINVAL;
   return doMmap(mmu, task, file, addr, len, prot, flags, offset);
+}
+
+/**
+ * mmap of huge pages, of which there is no pool (hugetlb_file_setup, hugetlb_reserve_pages): everything is checked as for
+ * a file, the pages are asked for last, and by then what lay at a fixed address is gone.
+ */
+function hugeMmap(task: Task, hint: Vaddr, len: number, flags: number, offset: number): number {
+  const { mm } = task;
+  const sizeLog = (flags >>> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
+  if (sizeLog !== 0 && !HUGE_SIZE_LOGS.includes(sizeLog)) return -EINVAL;
+  const size = 2 ** (sizeLog === 0 ? HUGE_SIZE_LOGS[0] : sizeLog);
+  const length = Math.ceil(len / size) * size;
+  if (len === 0) return -EINVAL;
+  if (length >= 2 ** 64 || length > mm.arch.taskSize) return -ENOMEM;
+  const isFixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+  if (isFixed && (hint > mm.arch.taskSize - length || hint % size !== 0)) {
+    return hint % size !== 0 ? -EINVAL : -ENOMEM;
+  }
+  const wanted = isFixed ? hint : roundHintToMin(mm, hint);
+  const addr = getUnmappedArea(mm, wanted, length, offset / PAGE_SIZE, flags | (isFixed ? MAP_FIXED : 0), null);
+  if (addr < 0) return addr;
+  if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(addr, addr + length) !== null) {
+    return -EEXIST;
+  }
+  if ((flags & MAP_LOCKED) !== 0 && mm.rlimitMemlock === 0 && !mm.capIpcLock) return -EPERM;
+  const vmFlags = mapToVmFlags(mm, flags) | mm.defFlags;
+  if (!mlockFutureOk(mm, vmFlags, length)) return -EAGAIN;
+  const type = flags & MAP_TYPE;
+  if (type !== MAP_PRIVATE && type !== MAP_SHARED && type !== MAP_SHARED_VALIDATE) return -EINVAL;
+  if (type === MAP_SHARED_VALIDATE && (flags & ~legacyMapMask(mm)) !== 0) return -EOPNOTSUPP;
+  if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
+  if (isFixed) {
+    const failed = doMunmap(mm, addr, addr + length);
+    if (failed !== 0) return failed;
+  }
+  return offset % size !== 0 ? -EINVAL : -ENOMEM;
 }
 
 /** mmap of an open file, or of anonymous memory where `file` is null: for the system call and for loaders. */
@@ -138,11 +180,12 @@ export function doMmap(
   file: File | null,
   hint: Vaddr,
   len: number,
-  prot: number,
+  callerProt: number,
   callerFlags: number,
   offset: number,
 ): number {
   const { mm } = task;
+  const prot = readImpliesExec(mm, callerProt) && !isOnNoexec(file) ? callerProt | PROT_EXEC : callerProt;
   if (len === 0) return -EINVAL;
   const flags = (callerFlags & MAP_FIXED_NOREPLACE) !== 0 ? callerFlags | MAP_FIXED : callerFlags;
   const wanted = (flags & MAP_FIXED) !== 0 ? hint : roundHintToMin(mm, hint);
@@ -199,6 +242,15 @@ export function doMmap(
   return addr;
 }
 
+/** Whether what may be read is to be executable, too (READ_IMPLIES_EXEC). */
+export function readImpliesExec(mm: MmStruct, prot: number): boolean {
+  return (prot & PROT_READ) !== 0 && (mm.actor.personality & READ_IMPLIES_EXEC) !== 0;
+}
+
+function isOnNoexec(file: File | null): boolean {
+  return file !== null && file.inode.sb.noExec === true;
+}
+
 /** What PROT_… asks for as VM_… (calc_vm_prot_bits). Unknown bits are ignored, as by mmap. */
 export function protToVmFlags(prot: number): number {
   return (
@@ -213,12 +265,18 @@ function mapToVmFlags(mm: MmStruct, flags: number): number {
   return (
     ((flags & MAP_GROWSDOWN) !== 0 ? VM_GROWSDOWN : 0) |
     ((flags & MAP_LOCKED) !== 0 ? VM_LOCKED : 0) |
+    ((flags & MAP_SYNC) !== 0 ? VM_SYNC : 0) |
     ((flags & MAP_STACK) !== 0 && mm.thpSize > 0 ? VM_NOHUGEPAGE : 0)
   );
 }
 
 function legacyMapMask(mm: MmStruct): number {
   return mm.arch.name === "x86-64" ? LEGACY_MAP_MASK | X86_MAP_MASK : LEGACY_MAP_MASK;
+}
+
+/** Files of a disk know MAP_SYNC (FOP_MMAP_SYNC), though none of them can be mapped so. */
+function syncFlag(file: File): number {
+  return file.inode.mapping?.canWriteback === true ? MAP_SYNC : 0;
 }
 
 /** Checks a file mapping against the descriptor; the mapping's flags, or a negative errno. */
@@ -237,7 +295,8 @@ function fileVmFlags(
     case MAP_SHARED:
     case MAP_SHARED_VALIDATE:
       // Plain MAP_SHARED has always ignored flags it does not know.
-      if ((flags & MAP_TYPE) === MAP_SHARED_VALIDATE && (flags & ~validatedFlags) !== 0) return -EOPNOTSUPP;
+      if ((flags & MAP_TYPE) === MAP_SHARED_VALIDATE && (flags & ~(validatedFlags | syncFlag(file))) !== 0)
+        return -EOPNOTSUPP;
       if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
       vmFlags |= VM_SHARED | VM_MAYSHARE;
       if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
@@ -248,10 +307,18 @@ function fileVmFlags(
       return -EINVAL;
   }
   if ((file.mode & FMODE_READ) === 0) return -EACCES;
+  if (file.inode.sb.noExec === true) {
+    if ((vmFlags & VM_EXEC) !== 0) return -EPERM;
+    vmFlags &= ~VM_MAYEXEC;
+  }
   if (file.ops.mmap === undefined) return -ENODEV;
   if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
-  // Storage that could be mapped itself would have to be memory; tmpfs does not look.
-  if ((flags & MAP_SYNC) !== 0 && file.inode.mapping?.canWriteback === true) return -EOPNOTSUPP;
+  // memfd_check_seals_mmap
+  if ((file.inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0 && (vmFlags & VM_SHARED) !== 0) {
+    if ((vmFlags & VM_WRITE) !== 0) return -EPERM;
+    // A mapping that only reads must not become one that writes.
+    vmFlags &= ~VM_MAYWRITE;
+  }
   return vmFlags;
 }
 
@@ -318,7 +385,10 @@ function newMapping(
   backing?.put();
   if (vma === null) return -ENOMEM;
   if (file !== null) {
-    const refused = file.ops.mmap?.(file, vma) ?? -ENODEV;
+    // Storage that can be mapped itself would have to be memory; tmpfs does not look. A disk refuses so late that what
+    // lay at a fixed address is gone.
+    const isSync = (vma.flags & VM_SYNC) !== 0 && file.inode.mapping?.canWriteback === true;
+    const refused = isSync ? -EOPNOTSUPP : (file.ops.mmap?.(file, vma) ?? -ENODEV);
     if (refused !== 0) {
       freeVma(vma);
       return refused;

@@ -18,6 +18,7 @@ import {
   VM_ACCOUNT,
   VM_GROWSDOWN,
   VM_LOCKED,
+  VM_MAYEXEC,
   VM_NORESERVE,
   VM_SEALED,
   VM_SHARED,
@@ -25,7 +26,7 @@ import {
 } from "../vma/vm-flags.ts";
 import { setVmaFlags } from "../vma/vma-lifetime.ts";
 import { vmaModify } from "../vma/vma-modify.ts";
-import { protToVmFlags } from "./mmap.ts";
+import { protToVmFlags, readImpliesExec } from "./mmap.ts";
 import type { Task } from "./task.ts";
 
 /** PROT_SEM: accepted and without effect on both architectures. */
@@ -59,7 +60,8 @@ export function sysMprotect(mmu: Mmu, task: Task, addr: Vaddr, len: number, prot
   for (let at = start; at < end; ) {
     vma = mm.vmas.lookup(at);
     if (vma === null) return -ENOMEM;
-    const flags = protToVmFlags(prot) | (vma.flags & ~VM_ACCESS_FLAGS);
+    const getsExec = readImpliesExec(mm, prot) && (vma.flags & VM_MAYEXEC) !== 0;
+    const flags = protToVmFlags(getsExec ? prot | PROT_EXEC : prot) | (vma.flags & ~VM_ACCESS_FLAGS);
     if ((flags & ~(flags >> 4) & VM_ACCESS_FLAGS) !== 0) return -EACCES;
     const upTo = Math.min(vma.end, end);
     const failed = mprotectFixup(mmu, task, vma, at, upTo, flags);

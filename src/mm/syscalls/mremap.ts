@@ -204,6 +204,7 @@ function remapMove(mmu: Mmu, task: Task, remap: Remap): number {
     if (vma === null) return result;
     const from = Math.max(vma.start, start);
     if (!seen && start < from) return -EFAULT;
+    if (vma.file?.movesAlone === true && (seen || vma.end < end)) return -EFAULT;
     const upTo = Math.min(vma.end, end);
     const piece: Remap = {
       mm,

@@ -1,6 +1,6 @@
 /** open, close, dup, fcntl and what else makes descriptors: memfd_create, pipe2. */
 import { memfdAddSeals, memfdGetSeals, newMemfd } from "../shmem/memfd.ts";
-import { EBADF, EINVAL, EMFILE, ENOTTY } from "../uapi/errno.ts";
+import { EBADF, EINVAL, EMFILE, ENOTTY, EPERM } from "../uapi/errno.ts";
 import {
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
@@ -19,7 +19,9 @@ import {
 } from "../uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ, FIOCLEX, FIONCLEX } from "../uapi/fs.ts";
 import { MFD_CLOEXEC, RLIMIT_NOFILE } from "../uapi/mman.ts";
+import type { File } from "../vfs/file.ts";
 import { openPath } from "../vfs/open.ts";
+import { isOwner } from "../vfs/permission.ts";
 import { newPipe, PIPE_SIZE, pipeOf } from "../vfs/pipe.ts";
 import { fdGet, fdGetRaw, fdInstall, startAt, walkContext } from "./fd.ts";
 import type { Task } from "./task.ts";
@@ -98,8 +100,7 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
   if (open === undefined) return -EBADF;
   switch (cmd) {
     case F_SETFL:
-      open.flags = (open.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
-      return 0;
+      return setStatusFlags(task, open, arg);
     case F_ADD_SEALS:
       return memfdAddSeals(open, arg);
     case F_GET_SEALS:
@@ -110,6 +111,17 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
       return -EINVAL;
   }
 }
+
+/** setfl: who may not read behind its owner's back may not start to. */
+function setStatusFlags(task: Task, file: File, flags: number): number {
+  if ((flags & O_NOATIME & ~file.flags) !== 0 && !isOwner(task, file.inode)) return -EPERM;
+  if ((flags & O_DIRECT) !== 0 && file.ops.canDirect !== true) return -EINVAL;
+  file.flags = (file.flags & ~SETFL_MASK) | (flags & SETFL_MASK);
+  return 0;
+}
+
+/** What memfd_create checks before it looks at the name: 0 or -EINVAL. */
+export { checkMemfdFlags } from "../shmem/memfd.ts";
 
 /** memfd_create(2). */
 export function sysMemfdCreate(task: Task, name: string, flags: number): number {

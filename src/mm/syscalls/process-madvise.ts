@@ -1,8 +1,7 @@
 /**
  * process_madvise(2): madvise for several ranges at once, of the caller's own memory or another process's (mm/madvise.c).
  *
- * On another's memory only advice that takes nothing away is possible. Who it is about comes as a pidfd; what a pidfd is
- * is the business of whoever has descriptors for processes.
+ * On another's memory only advice that takes nothing away is possible.
  */
 import type { Mmu } from "../fault/mmu.ts";
 import type { UserSegment } from "../fault/user-iter.ts";

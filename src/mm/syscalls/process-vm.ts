@@ -8,6 +8,7 @@ import type { Mmu } from "../fault/mmu.ts";
 import { pinUserPages } from "../fault/pin-user-pages.ts";
 import { UserIter, type UserSegment } from "../fault/user-iter.ts";
 import { PAGE_OFFSET_MASK, PAGE_SIZE } from "../page.ts";
+import { setPageDirty } from "../rmap/page-dirty.ts";
 import { EFAULT, EPERM, ESRCH } from "../uapi/errno.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { ptraceMayAccess } from "./ptrace-access.ts";
@@ -81,6 +82,8 @@ function transferSegment(
         if (write) mmu.phys.flushIcache(pfn);
         if (copied < bytes && iter.count > 0) failed = -EFAULT;
       }
+      // What was held for writing counts as written (unpin_user_pages_dirty_lock).
+      if (write) setPageDirty(mmu.phys, pfn);
       mmu.phys.putPage(pfn);
       left -= bytes;
       offset = 0;

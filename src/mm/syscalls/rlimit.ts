@@ -8,7 +8,7 @@ import {
   RLIMIT_NOFILE,
   RLIMIT_STACK,
 } from "../uapi/mman.ts";
-import type { MmStruct } from "../vma/mm-struct.ts";
+import type { MmActor } from "../vma/mm-actor.ts";
 import type { Rlimit, Task } from "./task.ts";
 
 /** Most descriptors that any process may have (fs.nr_open). */
@@ -20,25 +20,33 @@ export function sysGetrlimit(task: Task, resource: number): Rlimit | number {
   return { ...task.rlimits[resource] };
 }
 
-/** 0; EINVAL no such limit, or soft above hard; EPERM a hard limit raised without the privilege, or above fs.nr_open. */
-export function sysSetrlimit(task: Task, resource: number, wanted: Readonly<Rlimit>): number {
+/**
+ * Sets a limit of `task`: 0; EINVAL no such limit, or soft above hard; EPERM a hard limit raised without the privilege, or
+ * above fs.nr_open. `by` makes the call, for itself or (prlimit) for another.
+ */
+export function sysSetrlimit(
+  task: Task,
+  resource: number,
+  wanted: Readonly<Rlimit>,
+  by: Task = task,
+): number {
   if (!isResource(resource) || wanted.soft > wanted.hard) return -EINVAL;
   if (resource === RLIMIT_NOFILE && wanted.hard > NR_OPEN) return -EPERM;
   const limit = task.rlimits[resource];
-  if (wanted.hard > limit.hard && task.uid !== 0) return -EPERM;
+  if (wanted.hard > limit.hard && by.uid !== 0) return -EPERM;
   limit.soft = wanted.soft;
   limit.hard = wanted.hard;
-  applyRlimits(task.mm, task.rlimits);
+  applyRlimits(task.actor, task.rlimits);
   return 0;
 }
 
-/** Brings an address space's limits to the task's: what is mapped from now on is checked against them. */
-export function applyRlimits(mm: MmStruct, rlimits: readonly Readonly<Rlimit>[]): void {
-  mm.rlimitData = rlimits[RLIMIT_DATA].soft;
-  mm.rlimitDataMax = rlimits[RLIMIT_DATA].hard;
-  mm.rlimitStack = rlimits[RLIMIT_STACK].soft;
-  mm.rlimitMemlock = rlimits[RLIMIT_MEMLOCK].soft;
-  mm.rlimitAs = rlimits[RLIMIT_AS].soft;
+/** Says the limits where the memory calls look: what is mapped from now on is checked against them. */
+export function applyRlimits(actor: MmActor, rlimits: readonly Readonly<Rlimit>[]): void {
+  actor.rlimitData = rlimits[RLIMIT_DATA].soft;
+  actor.rlimitDataMax = rlimits[RLIMIT_DATA].hard;
+  actor.rlimitStack = rlimits[RLIMIT_STACK].soft;
+  actor.rlimitMemlock = rlimits[RLIMIT_MEMLOCK].soft;
+  actor.rlimitAs = rlimits[RLIMIT_AS].soft;
 }
 
 function isResource(resource: number): boolean {

@@ -3,10 +3,12 @@
  *
  * The public Process and the machine's threads both are tasks, so that a system call has one implementation.
  */
+import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STACK } from "../uapi/mman.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
+import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 
 /** Root, working directory and umask (fs_struct), shared by CLONE_FS. */
@@ -51,9 +53,13 @@ export interface Task {
   mm: MmStruct;
   files: FdTable;
   fs: FsContext;
+  /** The segments of shared memory that it can see (nsproxy.ipc_ns). */
+  readonly ipc: ShmNamespace;
   uid: number;
   gid: number;
   readonly rlimits: Rlimit[];
+  /** What of its limits and privileges the memory calls ask for. Invariant: as `rlimits` and `uid` say. */
+  readonly actor: MmActor;
   /** Faults handled without and with storage I/O. */
   minFlt: number;
   majFlt: number;

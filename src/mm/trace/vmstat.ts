@@ -43,6 +43,8 @@ const NAMES = [
   "unevictable_pgs_munlocked",
   "pglazyfree",
   "pglazyfreed",
+  "drop_pagecache",
+  "drop_slab",
 ] as const;
 
 export type VmStatName = (typeof NAMES)[number];
@@ -86,6 +88,8 @@ export const UNEVICTABLE_PGMLOCKED = 34;
 export const UNEVICTABLE_PGMUNLOCKED = 35;
 export const PGLAZYFREE = 36;
 export const PGLAZYFREED = 37;
+export const DROP_PAGECACHE = 38;
+export const DROP_SLAB = 39;
 
 export type VmStat = Float64Array;
 

@@ -13,11 +13,30 @@ export const F_SEAL_FUTURE_WRITE = 0x0010;
 export const F_SEAL_EXEC = 0x0020;
 export const F_ALL_SEALS = 0x003f;
 
+export const FALLOC_FL_ALLOCATE_RANGE = 0x00;
 export const FALLOC_FL_KEEP_SIZE = 0x01;
 export const FALLOC_FL_PUNCH_HOLE = 0x02;
 export const FALLOC_FL_COLLAPSE_RANGE = 0x08;
 export const FALLOC_FL_ZERO_RANGE = 0x10;
 export const FALLOC_FL_INSERT_RANGE = 0x20;
+export const FALLOC_FL_UNSHARE_RANGE = 0x40;
+export const FALLOC_FL_WRITE_ZEROES = 0x80;
+
+/** Flags of preadv2 and pwritev2 for one transfer. */
+export const RWF_HIPRI = 0x001;
+export const RWF_DSYNC = 0x002;
+export const RWF_SYNC = 0x004;
+export const RWF_NOWAIT = 0x008;
+export const RWF_APPEND = 0x010;
+export const RWF_NOAPPEND = 0x020;
+export const RWF_ATOMIC = 0x040;
+export const RWF_DONTCACHE = 0x080;
+export const RWF_NOSIGNAL = 0x100;
+
+export const SPLICE_F_MOVE = 0x01;
+export const SPLICE_F_NONBLOCK = 0x02;
+export const SPLICE_F_MORE = 0x04;
+export const SPLICE_F_GIFT = 0x08;
 
 export const RENAME_NOREPLACE = 1;
 export const RENAME_EXCHANGE = 2;
@@ -38,6 +57,7 @@ export const POLLIN = 0x0001;
 export const POLLOUT = 0x0004;
 export const POLLERR = 0x0008;
 export const POLLHUP = 0x0010;
+export const POLLRDNORM = 0x0040;
 
 export const FIONREAD = 0x541b;
 export const FIONBIO = 0x5421;
@@ -50,6 +70,8 @@ export const S_IALLUGO = 0o7777;
 export const TMPFS_MAGIC = 0x01021994;
 export const PROC_SUPER_MAGIC = 0x9fa0;
 export const PIPEFS_MAGIC = 0x50495045;
+export const SYSFS_MAGIC = 0x62656572;
+export const PID_FS_MAGIC = 0x50494446;
 export const ANON_INODE_FS_MAGIC = 0x09041934;
 
 /** A device number as stat reports it (new_encode_dev). */

@@ -84,5 +84,6 @@ export const RLIMIT_NOFILE = 7;
 export const RLIMIT_NICE = 13;
 export const RLIMIT_MEMLOCK = 8;
 export const RLIMIT_AS = 9;
+export const RLIMIT_SIGPENDING = 11;
 export const RLIMIT_FSIZE = 1;
 export const RLIM_NLIMITS = 16;

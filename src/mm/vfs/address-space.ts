@@ -41,6 +41,8 @@ export class AddressSpace implements PageOwner {
   readonly iMmap: IntervalTree<VmArea> = new IntervalTree<VmArea>();
   /** Mappings through which the file may be written (i_mmap_writable). */
   writableMappings = 0;
+  /** Its pages stay in memory (AS_UNEVICTABLE): those that come are on no list of reclaim's. */
+  isUnevictable = false;
   /** The last write-back error, and who has seen it. */
   wbErr: Errseq = 0;
 

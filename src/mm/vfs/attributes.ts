@@ -2,7 +2,7 @@
  * Attributes of inodes: what stat shows and what chmod, chown, utimens and truncate change (fs/attr.c, fs/stat.c).
  */
 import { PAGE_SIZE } from "../page.ts";
-import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS } from "../uapi/errno.ts";
+import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS, ETXTBSY } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, S_ISGID, S_ISUID } from "../uapi/fcntl.ts";
 import { S_IALLUGO } from "../uapi/fs.ts";
 import { type AttributeChange, type Credentials, type Inode, isDir, isReg } from "./inode.ts";
@@ -117,10 +117,31 @@ export function vfsUtimes(cred: Credentials, inode: Inode, atime: NewTime, mtime
  * Sets the length of a regular file (do_truncate). The caller has checked permission: truncate by the inode's bits,
  * ftruncate by the file's mode. @param limit the soft RLIMIT_FSIZE
  */
-export function vfsTruncate(inode: Inode, size: number, limit: number, touchesTimes: boolean): number {
+export function vfsTruncate(
+  cred: Credentials,
+  inode: Inode,
+  size: number,
+  limit: number,
+  touchesTimes: boolean,
+): number {
   if (size < 0) return -EINVAL;
   if (isDir(inode)) return -EISDIR;
   if (!isReg(inode)) return -EINVAL;
+  // A program that runs keeps its length (get_write_access).
+  if (inode.executions > 0) return -ETXTBSY;
   if (size > inode.size && (size > limit || size > MAX_LFS_FILESIZE)) return -EFBIG;
-  return notifyChange(inode, touchesTimes ? { size, mtimeNs: inode.sb.now() } : { size });
+  const failed = notifyChange(inode, touchesTimes ? { size, mtimeNs: inode.sb.now() } : { size });
+  return failed !== 0 ? failed : fileRemovePrivs(cred, inode);
+}
+
+/**
+ * What a change of a file's content takes from it (file_remove_privs): whoever could write into a set-user-ID program
+ * would act as its owner. Root may keep the bits. 0 or negative errno.
+ */
+export function fileRemovePrivs(cred: Credentials, inode: Inode): number {
+  if (cred.uid === 0 || (inode.mode & (S_ISUID | S_ISGID)) === 0 || !isReg(inode)) return 0;
+  let mode = inode.mode & S_IALLUGO & ~S_ISUID;
+  // Without execution for the group the bit means something else, which only those outside the group may not keep.
+  if ((mode & 0o010) !== 0 || cred.gid !== inode.gid) mode &= ~S_ISGID;
+  return mode === (inode.mode & S_IALLUGO) ? 0 : notifyChange(inode, { mode });
 }

@@ -13,6 +13,7 @@ import { Inode } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import type { MountNamespace } from "./mount.ts";
 import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
+import { copySpliceRead } from "./splice.ts";
 import type { FileSystem } from "./super-block.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
 
@@ -40,6 +41,11 @@ function noopLlseek(file: File): number {
   return file.pos;
 }
 
+function nullLlseek(file: File): number {
+  file.pos = 0;
+  return 0;
+}
+
 function discard(from: IovIter): number {
   const scratch = new Uint8Array(Math.min(from.count, CHUNK));
   let done = 0;
@@ -55,12 +61,12 @@ const alwaysReady = (): number => POLLIN | POLLOUT;
 
 /** /dev/null: takes everything without looking at it, gives nothing. */
 export const nullDevice: FileOperations = {
+  takesRwf: true,
+  canNowait: true,
+  spliceWrite: "discard",
   read: () => 0,
   write: (_file, from) => from.count,
-  llseek: (file) => {
-    file.pos = 0;
-    return 0;
-  },
+  llseek: nullLlseek,
   poll: alwaysReady,
 };
 
@@ -71,14 +77,25 @@ function readZeros(_file: File, to: IovIter): number {
 }
 
 /** /dev/zero without its mapping, which needs shmem: the room above adds it. */
-export const zeroDevice: FileOperations = { ...nullDevice, read: readZeros };
+export const zeroDevice: FileOperations = { ...nullDevice, read: readZeros, spliceRead: copySpliceRead };
 
 /** /dev/full: reads zeros, and is always full. */
-export const fullDevice: FileOperations = { ...zeroDevice, write: () => -ENOSPC };
+export const fullDevice: FileOperations = {
+  takesRwf: true,
+  read: readZeros,
+  write: () => -ENOSPC,
+  llseek: nullLlseek,
+  poll: alwaysReady,
+  spliceRead: copySpliceRead,
+};
 
 /** /dev/random and /dev/urandom over a source of random bytes that the kernel was given. */
 export function randomDevice(random: (bytes: Uint8Array) => void): FileOperations {
   return {
+    takesRwf: true,
+    canNowait: true,
+    spliceRead: copySpliceRead,
+    spliceWrite: "write",
     read: (_file, to) => {
       const wanted = to.count;
       const scratch = new Uint8Array(Math.min(wanted, CHUNK));
@@ -115,6 +132,9 @@ export function openDevice(inode: Inode): number {
 export function streamOps(io: StreamIo): FileOperations {
   return {
     isStream: true,
+    takesRwf: true,
+    spliceRead: copySpliceRead,
+    spliceWrite: "write",
     read: (_file, to) => {
       if (io.read === undefined) return -EINVAL;
       if (to.count === 0) return 0;

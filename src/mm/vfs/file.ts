@@ -13,6 +13,7 @@ import { type Errseq, errseqSample } from "./errseq.ts";
 import { type Actor, type DirEntry, type Inode, igrab, iput, KERNEL_ACTOR } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import { dPath } from "./path.ts";
+import type { Pipe } from "./pipe.ts";
 
 export const FMODE_READ = 1;
 export const FMODE_WRITE = 2;
@@ -20,8 +21,22 @@ export const FMODE_PATH = 0x4000;
 
 /** What a kind of file does when it is used (file_operations). Byte counts or 0 on success, else negative errno. */
 export interface FileOperations {
-  read?(file: File, to: IovIter, pos: number): number;
-  write?(file: File, from: IovIter, pos: number): number;
+  /** `rwf`: RWF_… of this transfer; none for a file without `takesRwf`. */
+  read?(file: File, to: IovIter, pos: number, rwf?: number): number;
+  write?(file: File, from: IovIter, pos: number, rwf?: number): number;
+  /** preadv2 and pwritev2 may have flags (read_iter and write_iter); without, only RWF_HIPRI passes. */
+  readonly takesRwf?: boolean;
+  /** RWF_NOWAIT is understood (FMODE_NOWAIT). */
+  readonly canNowait?: boolean;
+  /** O_DIRECT is allowed (FMODE_CAN_ODIRECT). */
+  readonly canDirect?: boolean;
+  /**
+   * Puts up to `len` bytes from `pos` on into free buffers of the pipe: pages of the file themselves where there are such
+   * (filemap_splice_read), else copies. Bytes, 0 at the end. Absent: EINVAL.
+   */
+  spliceRead?(file: File, pos: number, pipe: Pipe, len: number): number;
+  /** What splice and sendfile may move into the file: through `write`, or nowhere. Absent: EINVAL. */
+  readonly spliceWrite?: "write" | "discard";
   /** The file has no position: pread, pwrite and lseek answer ESPIPE (stream_open). */
   readonly isStream?: boolean;
   /** New position, or negative errno; absent: position counts bytes of inode.size. -ESPIPE for streams. */
@@ -32,14 +47,22 @@ export interface FileOperations {
    * vma.file's place (shared /dev/zero).
    */
   mmap?(file: File, vma: VmArea): number;
+  /**
+   * Has a say in where mappings go (get_unmapped_area): what that says is what mmap would do anyway, but mremap can't
+   * know, and moves only one mapping at a time.
+   */
+  readonly placesMappings?: boolean;
   /** Writes what is dirty in start … end (bytes) to storage; `datasync` leaves out times. */
   fsync?(file: File, start: number, end: number, datasync: boolean): number;
-  fallocate?(file: File, mode: number, offset: number, len: number): number;
+  /** `limit`: the soft RLIMIT_FSIZE; absent: none. */
+  fallocate?(file: File, mode: number, offset: number, len: number, limit?: number): number;
   readdir?(file: File): readonly DirEntry[] | number;
   /** `caller` is whose memory `arg` may point into. */
   ioctl?(file: File, cmd: number, arg: number, caller: Actor): number;
   /** POLLIN | POLLOUT … that would not block now. */
   poll?(file: File): number;
+  /** Lines of /proc/PID/fdinfo/FD beyond those that all files have, each with its line end. */
+  showFdinfo?(file: File): string;
   /** A descriptor was closed (flush), and the last reference is gone (release). */
   flush?(file: File): number;
   release?(file: File): void;
@@ -74,10 +97,18 @@ export class File implements MappedFile {
   /** POSIX_FADV_RANDOM: a read that is not cached gets what it asked for, and no more (FMODE_RANDOM). */
   readsRandomly = false;
 
-  constructor(dentry: Dentry, inode: Inode, mode: number, flags: number, raPages: number) {
+  /** @param ops what the file does where that is not what its inode says (alloc_file_clone) */
+  constructor(
+    dentry: Dentry,
+    inode: Inode,
+    mode: number,
+    flags: number,
+    raPages: number,
+    ops: FileOperations = inode.fops,
+  ) {
     this.dentry = dentry;
     this.inode = inode;
-    this.ops = (mode & FMODE_PATH) === 0 ? inode.fops : PATH_OPS;
+    this.ops = (mode & FMODE_PATH) === 0 ? ops : PATH_OPS;
     this.mode = mode;
     this.flags = flags;
     this.raPages = raPages;
@@ -90,6 +121,10 @@ export class File implements MappedFile {
     const mapping = this.inode.mapping;
     if (mapping === null) throw new TypeError("this kind of file has no page cache");
     return mapping;
+  }
+
+  get movesAlone(): boolean {
+    return this.ops.placesMappings === true;
   }
 
   /** The path that maps shows. */

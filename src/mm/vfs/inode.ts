@@ -83,7 +83,8 @@ export interface AttributeChange {
 
 export class Inode {
   readonly sb: SuperBlock;
-  readonly ino: number;
+  /** Fixed, but for SysV shared memory: a segment's id is known only once there is a file for it. */
+  ino: number;
   /** S_IF… and permission bits. */
   mode: number;
   uid = 0;
@@ -107,6 +108,8 @@ export class Inode {
   refs = 0;
   /** Of the open files, those that may write (i_writecount). */
   writers = 0;
+  /** Address spaces that execute it, while which nobody may open it for writing (a negative i_writecount). */
+  executions = 0;
   /** Made by O_TMPFILE without O_EXCL: linkat may give it its first name (I_LINKABLE). */
   linkable = false;
   /** Dentries that name it, for its path. */

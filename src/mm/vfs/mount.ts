@@ -16,8 +16,16 @@ import type { FileSystem, KernMounts, SuperBlock } from "./super-block.ts";
 
 /** One line of /proc/PID/mounts. */
 export interface Mount {
+  /** Its number, and that of the mount that it stands on. */
+  readonly id: number;
+  readonly parentId: number;
   readonly root: Dentry;
   readonly sb: SuperBlock;
+}
+
+export interface MountOptions {
+  /** Nothing below may be executed: execve answers EACCES, mmap with PROT_EXEC EPERM (MS_NOEXEC). Default false. */
+  readonly noExec?: boolean;
 }
 
 export class MountNamespace implements KernMounts {
@@ -27,6 +35,9 @@ export class MountNamespace implements KernMounts {
   readonly #mounts: Mount[] = [];
   /** File systems that only the kernel uses (shmem's own, pipes), by name. */
   readonly #kernMounts: Map<string, SuperBlock> = new Map();
+  /** Numbers of mounts, the kernel's own included. The first stands on number 1, which Linux mounts before all others. */
+  readonly #ids: WeakMap<SuperBlock, number> = new WeakMap();
+  #nextId = 2;
   #nextMinor = 1;
 
   constructor(phys: PhysicalMemory, now: () => number) {
@@ -42,7 +53,7 @@ export class MountNamespace implements KernMounts {
   }
 
   /** Mounts `fs` over the directory at `path`; the first mount of all must be at "/". 0 or negative errno. */
-  mount(path: string, fs: FileSystem): number {
+  mount(path: string, fs: FileSystem, options: MountOptions = {}): number {
     let over: Dentry | null = null;
     if (this.#mounts.length === 0) {
       if (path !== "/") return -EINVAL;
@@ -55,12 +66,19 @@ export class MountNamespace implements KernMounts {
       over = found;
     }
     const sb = this.#newSuperBlock(fs);
+    // Each mount has a file system of its own: what holds for the one holds for the other.
+    if (options.noExec === true) sb.noExec = true;
     const root = new Dentry("", null, sb.root);
     sb.root.aliases.add(root);
     igrab(sb.root);
     root.covers = over;
     if (over !== null) over.mounted = root;
-    this.#mounts.push({ root, sb });
+    this.#mounts.push({
+      id: this.idOf(sb),
+      parentId: over === null ? 1 : this.idOf(over.inode.sb),
+      root,
+      sb,
+    });
     return 0;
   }
 
@@ -90,6 +108,11 @@ export class MountNamespace implements KernMounts {
     return sb;
   }
 
+  /** Number of the mount of a file system (mnt_id); each is mounted once. */
+  idOf(sb: SuperBlock): number {
+    return this.#ids.get(sb) ?? 0;
+  }
+
   /** What is mounted, in order of mounting, with where. */
   *mounts(): IterableIterator<Mount & { readonly path: string }> {
     for (const mount of this.#mounts) yield { ...mount, path: dPath(mount.root) };
@@ -109,6 +132,8 @@ export class MountNamespace implements KernMounts {
   #newSuperBlock(fs: FileSystem): SuperBlock {
     // Major 0: file systems without a block device (get_anon_bdev).
     const dev = makedev(0, this.#nextMinor++);
-    return fs.mount({ phys: this.phys, now: this.now, dev, kernMounts: this });
+    const sb = fs.mount({ phys: this.phys, now: this.now, dev, kernMounts: this });
+    this.#ids.set(sb, this.#nextId++);
+    return sb;
   }
 }

@@ -15,6 +15,7 @@ import {
   EOPNOTSUPP,
   EPERM,
   EROFS,
+  ETXTBSY,
 } from "../uapi/errno.ts";
 import {
   O_ACCMODE,
@@ -182,7 +183,7 @@ function openFound(ctx: WalkContext, dentry: Dentry, flags: number, trailingSlas
   if ((flags & O_NOATIME) !== 0 && !isOwner(ctx, inode)) return -EPERM;
   const file = openInode(ctx, dentry, inode, flags);
   if (typeof file === "number" || !truncates) return file;
-  const failed = vfsTruncate(inode, 0, Number.POSITIVE_INFINITY, /* touchesTimes */ true);
+  const failed = vfsTruncate(ctx, inode, 0, Number.POSITIVE_INFINITY, /* touchesTimes */ true);
   if (failed === 0) return file;
   file.put();
   return failed;
@@ -193,9 +194,11 @@ export function openInode(opener: Actor, dentry: Dentry, inode: Inode, flags: nu
   if ((inode.mode & S_IFMT) === S_IFSOCK) return -ENXIO;
   // Access mode 3 opens for neither reading nor writing (OPEN_FMODE).
   const mode = ((flags & O_ACCMODE) + 1) & (FMODE_READ | FMODE_WRITE);
+  if ((mode & FMODE_WRITE) !== 0 && isReg(inode) && inode.executions > 0) return -ETXTBSY;
   const file = new File(dentry, inode, mode, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), RA_PAGES);
   file.opener = opener;
-  const failed = inode.ops.open?.(inode, file) ?? 0;
+  let failed = inode.ops.open?.(inode, file) ?? 0;
+  if (failed === 0 && (flags & O_DIRECT) !== 0 && file.ops.canDirect !== true) failed = -EINVAL;
   if (failed === 0) return file;
   file.put();
   return failed;

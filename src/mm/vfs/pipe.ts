@@ -11,13 +11,17 @@
  * that finds some room takes what fits and answers how much: whoever can block the caller goes on with the rest when
  * there is room again, as the loop in pipe_write does.
  *
+ * A buffer need not be the pipe's own: splice puts pages of a file into it, which show what is written to the file until
+ * they are read (pipe_buf_operations of the page cache).
+ *
  * A copy that meets a bad user page moves nothing of its buffer, where a file takes and gives what could be copied: only
  * the buffers before it count (copy_page_from_iter in anon_pipe_write, copy_page_to_iter in anon_pipe_read).
  */
-import { PAGE_SIZE } from "../page.ts";
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { PAGE_SIZE, type Pfn } from "../page.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOTTY, EPIPE } from "../uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFIFO } from "../uapi/fcntl.ts";
-import { PIPEFS_MAGIC, POLLERR, POLLHUP, POLLIN, POLLOUT } from "../uapi/fs.ts";
+import { PIPEFS_MAGIC, POLLERR, POLLHUP, POLLIN, POLLOUT, RWF_NOWAIT } from "../uapi/fs.ts";
 import { newPseudoDentry } from "./dentry.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
@@ -32,20 +36,33 @@ const PIPE_BUFFERS = 16;
 /** Capacity in bytes, as F_GETPIPE_SZ says. */
 export const PIPE_SIZE: number = PIPE_BUFFERS * PAGE_SIZE;
 
-interface PipeBuffer {
+/** One buffer. It may show a page that others have, too: of a file, of a program, of another pipe. */
+export interface PipeBuffer {
+  /** A page's worth of bytes: the buffer's own, or the frame `pfn` of RAM. */
   readonly bytes: Uint8Array;
   /** What is unread: bytes[start … end). */
   start: number;
   end: number;
+  /** The frame that `bytes` are, on which the buffer holds a reference; 0 for none. */
+  readonly pfn: Pfn;
+  /** Nobody else shows the bytes behind `end`: a write may append to them (PIPE_BUF_FLAG_CAN_MERGE). */
+  readonly canMerge: boolean;
+  /** `bytes` were given to another buffer as well: they are not written anew once this one is empty. */
+  isShared: boolean;
 }
 
-/** Owner: the inode that the two files share. */
+/** Owner: the inode that the two files share. Invariant: each buffer has at least one unread byte. */
 export class Pipe {
   readers = 0;
   writers = 0;
+  readonly phys: PhysicalMemory;
   readonly #buffers: PipeBuffer[] = [];
   /** A buffer that was emptied, for the next write. */
   #spare: Uint8Array | undefined;
+
+  constructor(phys: PhysicalMemory) {
+    this.phys = phys;
+  }
 
   /** Unread bytes (FIONREAD). */
   get unread(): number {
@@ -60,6 +77,16 @@ export class Pipe {
     return this.#buffers.length === 0;
   }
 
+  /** Buffers that nothing is in. */
+  get freeBuffers(): number {
+    return PIPE_BUFFERS - this.#buffers.length;
+  }
+
+  /** The buffers in the order in which they are read. */
+  get buffers(): readonly PipeBuffer[] {
+    return this.#buffers;
+  }
+
   read(to: IovIter): number {
     let done = 0;
     while (to.count > 0) {
@@ -68,8 +95,7 @@ export class Pipe {
       const part = buffer.bytes.subarray(buffer.start, Math.min(buffer.end, buffer.start + to.count));
       if (to.copyBytesToIter(part) < part.length) return done > 0 ? done : -EFAULT;
       done += part.length;
-      buffer.start += part.length;
-      if (buffer.start === buffer.end) this.#spare = this.#buffers.shift()?.bytes;
+      this.consume(part.length);
     }
     return done;
   }
@@ -79,7 +105,7 @@ export class Pipe {
     let done = 0;
     const odd = from.count % PAGE_SIZE;
     const last = this.#buffers.at(-1);
-    if (odd > 0 && last !== undefined && last.end + odd <= PAGE_SIZE) {
+    if (odd > 0 && last?.canMerge === true && last.end + odd <= PAGE_SIZE) {
       if (from.copyBytesFromIter(last.bytes.subarray(last.end, last.end + odd)) < odd) return -EFAULT;
       last.end += odd;
       done = odd;
@@ -89,10 +115,59 @@ export class Pipe {
       this.#spare = undefined;
       const end = Math.min(from.count, PAGE_SIZE);
       if (from.copyBytesFromIter(bytes.subarray(0, end)) < end) return done > 0 ? done : -EFAULT;
-      this.#buffers.push({ bytes, start: 0, end });
+      this.#buffers.push({ bytes, start: 0, end, pfn: 0, canMerge: true, isShared: false });
       done += end;
     }
     return done;
+  }
+
+  /** Adds bytes start … end of a frame, without copying them; takes a reference of its own. Precondition: not full. */
+  pushPage(pfn: Pfn, start: number, end: number): void {
+    this.phys.getPage(pfn);
+    const bytes = this.phys.ram.u8.subarray(pfn * PAGE_SIZE, (pfn + 1) * PAGE_SIZE);
+    this.#buffers.push({ bytes, start, end, pfn, canMerge: false, isShared: false });
+  }
+
+  /** Adds bytes of nobody's, at most a page, which are the pipe's from now on. Precondition: not full. */
+  pushBytes(bytes: Uint8Array): void {
+    this.#buffers.push({ bytes, start: 0, end: bytes.length, pfn: 0, canMerge: false, isShared: false });
+  }
+
+  /** Adds the first `len` bytes of another pipe's buffer, which keeps them. Precondition: not full. */
+  pushShared(buffer: PipeBuffer, len: number): void {
+    const { bytes, start, pfn } = buffer;
+    if (pfn !== 0) this.phys.getPage(pfn);
+    buffer.isShared = true;
+    this.#buffers.push({ bytes, start, end: start + len, pfn, canMerge: false, isShared: true });
+  }
+
+  /** Moves the first buffer of `from` here as it is. Preconditions: there is one, and this pipe is not full. */
+  takeBuffer(from: Pipe): void {
+    const buffer = from.#buffers.shift();
+    if (buffer !== undefined) this.#buffers.push(buffer);
+  }
+
+  /** Takes the next `n` bytes out. Precondition: so many are there. */
+  consume(n: number): void {
+    for (let left = n; left > 0; ) {
+      const buffer = this.#buffers[0];
+      const part = Math.min(left, buffer.end - buffer.start);
+      buffer.start += part;
+      left -= part;
+      if (buffer.start === buffer.end) this.#drop();
+    }
+  }
+
+  /** Lets go of everything: nobody can read it any more. */
+  clear(): void {
+    while (!this.isEmpty) this.#drop();
+  }
+
+  #drop(): void {
+    const buffer = this.#buffers.shift();
+    if (buffer === undefined) return;
+    if (buffer.pfn !== 0) this.phys.putPage(buffer.pfn);
+    else if (!buffer.isShared && buffer.bytes.length === PAGE_SIZE) this.#spare = buffer.bytes;
   }
 }
 
@@ -110,25 +185,27 @@ function pipeIn(file: File): Pipe {
 }
 
 /** What a call answers that would have to wait. */
-function wouldBlock(file: File): number {
-  return (file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : -ERESTART_WOULD_BLOCK;
+function wouldBlock(file: File, rwf: number): number {
+  return (file.flags & O_NONBLOCK) !== 0 || (rwf & RWF_NOWAIT) !== 0 ? -EAGAIN : -ERESTART_WOULD_BLOCK;
 }
 
 const pipeOps: FileOperations = {
   isStream: true,
-  read(file, to) {
+  takesRwf: true,
+  canNowait: true,
+  read(file, to, _pos, rwf = 0) {
     if (to.count === 0) return 0;
     const pipe = pipeIn(file);
     if (!pipe.isEmpty) return pipe.read(to);
-    return pipe.writers === 0 ? 0 : wouldBlock(file);
+    return pipe.writers === 0 ? 0 : wouldBlock(file, rwf);
   },
-  write(file, from) {
+  write(file, from, _pos, rwf = 0) {
     if (from.count === 0) return 0;
     const pipe = pipeIn(file);
     // Whoever runs the caller also sends it SIGPIPE.
     if (pipe.readers === 0) return -EPIPE;
     const done = pipe.write(from);
-    return done === 0 ? wouldBlock(file) : done;
+    return done === 0 ? wouldBlock(file, rwf) : done;
   },
   ioctl: () => -ENOTTY,
   poll(file) {
@@ -148,6 +225,7 @@ const pipeOps: FileOperations = {
     const pipe = pipeIn(file);
     if ((file.mode & FMODE_READ) !== 0) pipe.readers--;
     if ((file.mode & FMODE_WRITE) !== 0) pipe.writers--;
+    if (pipe.readers === 0 && pipe.writers === 0) pipe.clear();
   },
 };
 
@@ -170,7 +248,7 @@ export function newPipe(mounts: MountNamespace, flags: number): readonly [File, 
   inode.atimeNs = sb.now();
   inode.mtimeNs = inode.atimeNs;
   inode.ctimeNs = inode.atimeNs;
-  const pipe = new Pipe();
+  const pipe = new Pipe(mounts.phys);
   pipe.readers = 1;
   pipe.writers = 1;
   pipes.set(inode, pipe);

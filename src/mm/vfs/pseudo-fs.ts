@@ -12,6 +12,8 @@ export class PseudoSuperBlock implements SuperBlock {
   readonly dev: number;
   readonly now: () => number;
   readonly root: Inode;
+  /** SB_I_NOEXEC */
+  readonly noExec = true;
   /** Number of the next inode; the root has 1. */
   nextIno = 2;
 

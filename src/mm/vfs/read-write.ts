@@ -2,7 +2,7 @@
  * read and write as every kind of file shares them (fs/read_write.c): modes, positions, limits; the transfer itself is
  * the file's own operation.
  */
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, ESPIPE } from "../uapi/errno.ts";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, EOPNOTSUPP, ESPIPE } from "../uapi/errno.ts";
 import {
   MAX_LFS_FILESIZE,
   MAX_RW_COUNT,
@@ -15,63 +15,138 @@ import {
   SEEK_HOLE,
   SEEK_SET,
 } from "../uapi/fcntl.ts";
+import {
+  RWF_APPEND,
+  RWF_ATOMIC,
+  RWF_DONTCACHE,
+  RWF_DSYNC,
+  RWF_HIPRI,
+  RWF_NOAPPEND,
+  RWF_NOSIGNAL,
+  RWF_NOWAIT,
+  RWF_SYNC,
+} from "../uapi/fs.ts";
+import { RLIMIT_FSIZE } from "../uapi/mman.ts";
+import { fileRemovePrivs } from "./attributes.ts";
 import { type File, FMODE_PATH, FMODE_READ, FMODE_WRITE } from "./file.ts";
-import { isDir, isReg } from "./inode.ts";
+import { type Credentials, isDir, isReg } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import { LimitedIter } from "./limited-iter.ts";
 
-/** Reads at the file's position and advances it. Bytes or negative errno. */
-export function vfsRead(file: File, to: IovIter): number {
-  const bytes = readAt(file, to, file.pos);
+/** Who writes: how long it may make a file (RLIMIT_FSIZE), and whether a file's set-id bits survive it. */
+export interface Writer extends Credentials {
+  readonly rlimits: readonly { readonly soft: number }[];
+}
+
+/** Every flag that preadv2 and pwritev2 know. */
+const RWF_SUPPORTED =
+  RWF_HIPRI |
+  RWF_DSYNC |
+  RWF_SYNC |
+  RWF_NOWAIT |
+  RWF_APPEND |
+  RWF_NOAPPEND |
+  RWF_ATOMIC |
+  RWF_DONTCACHE |
+  RWF_NOSIGNAL;
+
+/** 0, or why the file can't be read at all: EBADF not opened for it, EINVAL nothing to read in this kind. */
+export function mayRead(file: File): number {
+  if ((file.mode & FMODE_READ) === 0) return -EBADF;
+  return file.ops.read === undefined && !isDir(file.inode) ? -EINVAL : 0;
+}
+
+/** 0, or why the file can't be written at all. */
+export function mayWrite(file: File): number {
+  if ((file.mode & FMODE_WRITE) === 0) return -EBADF;
+  return file.ops.write === undefined ? -EINVAL : 0;
+}
+
+/** Reads at the file's position and advances it. Bytes or negative errno. @param rwf RWF_… */
+export function vfsRead(file: File, to: IovIter, rwf = 0): number {
+  const bytes = readAt(file, to, file.pos, rwf);
   if (bytes > 0 && file.ops.isStream !== true) file.pos += bytes;
   return bytes;
 }
 
 /** Reads at `pos`; the file's position stays. */
-export function vfsPread(file: File, to: IovIter, pos: number): number {
+export function vfsPread(file: File, to: IovIter, pos: number, rwf = 0): number {
   if (pos < 0) return -EINVAL;
   if (file.ops.isStream === true) return -ESPIPE;
-  return readAt(file, to, pos);
+  return readAt(file, to, pos, rwf);
 }
 
-/** Writes at the file's position, or at the end under O_APPEND, and advances it. @param limit the soft RLIMIT_FSIZE */
-export function vfsWrite(file: File, from: IovIter, limit: number): number {
-  const isAppend = (file.flags & O_APPEND) !== 0 && isReg(file.inode);
-  const pos = isAppend ? file.inode.size : file.pos;
-  const bytes = writeAt(file, from, pos, limit);
+/** Writes at the file's position, or at the end under O_APPEND, and advances it. */
+export function vfsWrite(file: File, from: IovIter, writer: Writer, rwf = 0): number {
+  const pos = writePosition(file, file.pos, rwf);
+  const bytes = writeAt(file, from, pos, writer, rwf);
   if (bytes > 0 && file.ops.isStream !== true) file.pos = pos + bytes;
   return bytes;
 }
 
 /** Writes at `pos`; the file's position stays. O_APPEND wins over `pos`, a bug that Linux keeps (pwrite(2)). */
-export function vfsPwrite(file: File, from: IovIter, pos: number, limit: number): number {
+export function vfsPwrite(file: File, from: IovIter, pos: number, writer: Writer, rwf = 0): number {
   if (pos < 0) return -EINVAL;
   if (file.ops.isStream === true) return -ESPIPE;
-  const isAppend = (file.flags & O_APPEND) !== 0 && isReg(file.inode);
-  return writeAt(file, from, isAppend ? file.inode.size : pos, limit);
+  return writeAt(file, from, writePosition(file, pos, rwf), writer, rwf);
 }
 
-function readAt(file: File, to: IovIter, pos: number): number {
-  if ((file.mode & FMODE_READ) === 0) return -EBADF;
+/** Writes at `pos`, whatever O_APPEND says: for what moves bytes between files. */
+export function vfsIterWrite(file: File, from: IovIter, pos: number, writer: Writer): number {
+  return writeAt(file, from, pos, writer, 0);
+}
+
+/** Where a write begins: at the end as storage knows it, where it appends. */
+function writePosition(file: File, pos: number, rwf: number): number {
+  const { inode } = file;
+  const appends = (rwf & RWF_APPEND) !== 0 || ((file.flags & O_APPEND) !== 0 && (rwf & RWF_NOAPPEND) === 0);
+  if (!appends || !isReg(inode) || (file.mode & FMODE_WRITE) === 0) return pos;
+  inode.ops.getattr?.(inode);
+  return inode.size;
+}
+
+/** kiocb_set_rw_flags: 0, or why this kind of file can't do a transfer with these flags. */
+function checkRwf(file: File, rwf: number): number {
+  if (rwf === 0) return 0;
+  // Files that read and write one segment after the other know no flag that matters.
+  if (file.ops.takesRwf !== true) return (rwf & ~RWF_HIPRI) !== 0 ? -EOPNOTSUPP : 0;
+  if ((rwf & ~RWF_SUPPORTED) !== 0) return -EOPNOTSUPP;
+  if ((rwf & RWF_APPEND) !== 0 && (rwf & RWF_NOAPPEND) !== 0) return -EINVAL;
+  if ((rwf & RWF_NOWAIT) !== 0 && file.ops.canNowait !== true) return -EOPNOTSUPP;
+  return (rwf & (RWF_ATOMIC | RWF_DONTCACHE)) !== 0 ? -EOPNOTSUPP : 0;
+}
+
+function readAt(file: File, to: IovIter, pos: number, rwf: number): number {
+  const refused = mayRead(file);
+  if (refused !== 0) return refused;
   if (to.isOutside === true) return -EFAULT;
+  const unfit = checkRwf(file, rwf);
+  if (unfit !== 0) return unfit;
   if (isDir(file.inode)) return -EISDIR;
   if (file.ops.read === undefined) return -EINVAL;
-  return file.ops.read(file, to.count > MAX_RW_COUNT ? new LimitedIter(to, MAX_RW_COUNT) : to, pos);
+  return file.ops.read(file, to.count > MAX_RW_COUNT ? new LimitedIter(to, MAX_RW_COUNT) : to, pos, rwf);
 }
 
-function writeAt(file: File, from: IovIter, pos: number, limit: number): number {
+function writeAt(file: File, from: IovIter, pos: number, writer: Writer, rwf: number): number {
   if ((file.mode & FMODE_WRITE) === 0) return -EBADF;
   if (file.ops.write === undefined) return -EINVAL;
   if (from.isOutside === true) return -EFAULT;
+  const unfit = checkRwf(file, rwf);
+  if (unfit !== 0) return unfit;
   let room = MAX_RW_COUNT;
   if (isReg(file.inode) && from.count > 0) {
     // generic_write_checks: what fits below the limit is written, a write that starts at it fails.
+    const limit = writer.rlimits[RLIMIT_FSIZE].soft;
     if (pos >= limit || pos >= MAX_LFS_FILESIZE) return -EFBIG;
     room = Math.min(room, limit - pos, MAX_LFS_FILESIZE - pos);
+    const failed = fileRemovePrivs(writer, file.inode);
+    if (failed !== 0) return failed;
   }
-  const bytes = file.ops.write(file, from.count > room ? new LimitedIter(from, room) : from, pos);
-  if (bytes > 0 && (file.flags & O_DSYNC) !== 0 && file.ops.fsync !== undefined) {
-    const failed = file.ops.fsync(file, pos, pos + bytes, (file.flags & O_SYNC) !== O_SYNC);
+  const bytes = file.ops.write(file, from.count > room ? new LimitedIter(from, room) : from, pos, rwf);
+  const isSync = (file.flags & O_DSYNC) !== 0 || (rwf & (RWF_DSYNC | RWF_SYNC)) !== 0;
+  if (bytes > 0 && isSync && file.ops.fsync !== undefined) {
+    const datasync = (file.flags & O_SYNC) !== O_SYNC && (rwf & RWF_SYNC) === 0;
+    const failed = file.ops.fsync(file, pos, pos + bytes, datasync);
     if (failed !== 0) return failed;
   }
   return bytes;

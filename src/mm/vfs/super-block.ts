@@ -43,6 +43,8 @@ export interface SuperBlock {
   readonly now: () => number;
   /** Nothing may be changed (EROFS). */
   readonly readOnly?: boolean;
+  /** Nothing may be executed, nor mapped to be (MNT_NOEXEC): set by whoever mounts it. */
+  noExec?: boolean;
   /** Others may change the names behind our back: a cached dentry must be looked up again before it is used. */
   readonly revalidates?: boolean;
   /** An inode that nobody holds can be made again from storage: evict it even while it has names there. */

@@ -17,8 +17,20 @@ export interface Arch {
   readonly mmapMaxGap: number;
   /** Randomisation: bits of mmapBase in pages, pages of the stack's top, pages of the heap's start. */
   readonly mmapRndBits: number;
+  /** What vm.mmap_rnd_bits may be set to. */
+  readonly mmapRndBitsMin: number;
+  readonly mmapRndBitsMax: number;
   readonly stackRndPages: number;
   readonly brkRndPages: number;
+  /** An unlimited stack has mappings placed from the bottom up (mmap_is_legacy). */
+  readonly unlimitedStackIsLegacy: boolean;
+  /** The search that follows when the one from the top down found nothing starts at a random place, too. */
+  readonly fallbackIsRandom: boolean;
+  /** READ_IMPLIES_EXEC makes the heap executable (VM_DATA_FLAGS_TSK_EXEC). */
+  readonly heapMayBeExecutable: boolean;
+  /** MAP_32BIT and MAP_ABOVE4G; 0 where they do not exist. */
+  readonly map32bit: number;
+  readonly mapAbove4g: number;
   /** Where a static executable's heap and bottom-up mappings start: TASK_SIZE / 3, page-aligned. */
   readonly unmappedBase: Vaddr;
 }
@@ -42,8 +54,15 @@ export const RISCV64: Arch = {
   mmapMinGap: 128 * 2 ** 20,
   mmapMaxGap: Math.floor((2 ** 47 / 6) * 5),
   mmapRndBits: 18,
+  mmapRndBitsMin: 18,
+  mmapRndBitsMax: 24,
   stackRndPages: 2 ** 18,
   brkRndPages: 2 ** 18,
+  unlimitedStackIsLegacy: true,
+  fallbackIsRandom: false,
+  heapMayBeExecutable: false,
+  map32bit: 0,
+  mapAbove4g: 0,
   unmappedBase: Math.ceil(2 ** 47 / 3 / 4096) * 4096,
 };
 
@@ -58,7 +77,14 @@ export const X86_64: Arch = {
   mmapMinGap: 128 * 2 ** 20,
   mmapMaxGap: Math.floor(((2 ** 47 - 4096) / 6) * 5),
   mmapRndBits: 28,
+  mmapRndBitsMin: 28,
+  mmapRndBitsMax: 32,
   stackRndPages: 2 ** 22,
-  brkRndPages: 2 ** 13,
+  brkRndPages: 2 ** 18,
+  unlimitedStackIsLegacy: false,
+  fallbackIsRandom: true,
+  heapMayBeExecutable: true,
+  map32bit: 0x40,
+  mapAbove4g: 0x80,
   unmappedBase: Math.ceil((2 ** 47 - 4096) / 3 / 4096) * 4096,
 };

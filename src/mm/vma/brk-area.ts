@@ -1,10 +1,20 @@
 /** The heap's growth: anonymous memory that joins the mapping right below it (do_brk_flags in mm/vma.c). */
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ENOMEM } from "../uapi/errno.ts";
+import { READ_IMPLIES_EXEC } from "../uapi/personality.ts";
 import { mayExpandVm } from "./accounting.ts";
 import type { MmStruct } from "./mm-struct.ts";
 import { vmEnoughMemory } from "./overcommit.ts";
-import { VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_WRITE } from "./vm-flags.ts";
+import {
+  VM_ACCOUNT,
+  VM_EXEC,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYWRITE,
+  VM_READ,
+  VM_WRITE,
+} from "./vm-flags.ts";
 import { allocVma, vmaLink } from "./vma-lifetime.ts";
 import { vmaJustExpand } from "./vma-merge.ts";
 
@@ -17,7 +27,8 @@ const HEAP_FLAGS: number = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MA
  */
 export function brkExpand(mm: MmStruct, addr: Vaddr, len: number, flags: number): number {
   const nrPages = len / PAGE_SIZE;
-  const heapFlags = flags | HEAP_FLAGS | mm.defFlags;
+  const isExecutable = mm.arch.heapMayBeExecutable && (mm.actor.personality & READ_IMPLIES_EXEC) !== 0;
+  const heapFlags = flags | HEAP_FLAGS | mm.defFlags | (isExecutable ? VM_EXEC : 0);
   if (!mayExpandVm(mm, heapFlags, nrPages)) return -ENOMEM;
   if (mm.mapCount > mm.maxMapCount) return -ENOMEM;
   if (!vmEnoughMemory(mm, nrPages)) return -ENOMEM;

@@ -5,11 +5,13 @@
  * ordered, disjoint and merged where mergeable; `totalVm`, `dataVm`, `stackVm`, `execVm` and `lockedVm` (less
  * `lockedVmLost`) equal a recount over the mappings; `rss` equals a recount over the PTEs.
  */
+import type { Prng } from "../../lib/prng.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import type { PageTable } from "../pagetable/page-table.ts";
 import { TlbContext } from "../pagetable/tlb.ts";
 import type { Arch } from "./arch.ts";
+import { MmActor } from "./mm-actor.ts";
 import type { MappedFile } from "./vm-operations.ts";
 import { VmaTree } from "./vma-tree.ts";
 
@@ -18,6 +20,8 @@ export const MM_FILEPAGES = 0;
 export const MM_ANONPAGES = 1;
 export const MM_SWAPENTS = 2;
 export const MM_SHMEMPAGES = 3;
+
+const NO_AUXV = new Uint8Array(0);
 
 export class MmStruct {
   readonly phys: PhysicalMemory;
@@ -32,6 +36,8 @@ export class MmStruct {
   mmapLegacyBase: Vaddr = 0;
   /** Search upwards from mmapLegacyBase, as with an unlimited stack or ADDR_COMPAT_LAYOUT. */
   bottomUp = false;
+  /** Where random addresses come from (PF_RANDOMIZE); undefined: every run has the same. */
+  random: Prng | undefined;
   /** Pages mapped in all; private writable; stack; executable file; locked. */
   totalVm = 0;
   dataVm = 0;
@@ -59,19 +65,8 @@ export class MmStruct {
    * a kernel with CONFIG_TRANSPARENT_HUGEPAGE. 0: no such alignment.
    */
   thpSize = 0;
-  /** Resource limits in bytes: soft ones, and the hard one of RLIMIT_DATA, which a soft limit of 0 falls back to. */
-  rlimitAs: number = Number.POSITIVE_INFINITY;
-  rlimitData: number = Number.POSITIVE_INFINITY;
-  rlimitDataMax: number = Number.POSITIVE_INFINITY;
-  rlimitStack: number = 8 * 2 ** 20;
-  rlimitMemlock: number = 8 * 2 ** 20;
-  /**
-   * Capabilities that lift RLIMIT_MEMLOCK (CAP_IPC_LOCK), open the reserve of overcommit mode 2 (CAP_SYS_ADMIN), and lift
-   * mmapMinAddr for fixed mappings (CAP_SYS_RAWIO).
-   */
-  capIpcLock = false;
-  capSysAdmin = false;
-  capSysRawio = false;
+  /** Whose limits and privileges hold: the process that acts on it, one of its users. */
+  actor: MmActor = new MmActor();
   /** For tests: allocations of mappings and anon_vmas left until every further one fails; −1 for never. */
   failVmaAfter = -1;
   startCode: Vaddr = 0;
@@ -85,6 +80,10 @@ export class MmStruct {
   argEnd: Vaddr = 0;
   envStart: Vaddr = 0;
   envEnd: Vaddr = 0;
+  /** What PR_SET_THP_DISABLE was told, as PR_GET_THP_DISABLE answers it; there are no such pages either way. */
+  thpDisable = 0;
+  /** The auxiliary vector that the program was started with, AT_NULL included; empty before the first exec. */
+  savedAuxv: Uint8Array = NO_AUXV;
   /** The program's file, with a reference held (/proc/PID/exe); null before the first exec. */
   exeFile: MappedFile | null = null;
   /** The page of code that the machine maps for signal handlers to return through (mm.context.vdso); 0 for none. */
@@ -95,6 +94,32 @@ export class MmStruct {
     this.tlb = new TlbContext(phys.ram);
     this.arch = arch;
     this.pageTable = pageTable;
+  }
+
+  /** What holds for the actor, see MmActor. */
+  get rlimitAs(): number {
+    return this.actor.rlimitAs;
+  }
+  get rlimitData(): number {
+    return this.actor.rlimitData;
+  }
+  get rlimitDataMax(): number {
+    return this.actor.rlimitDataMax;
+  }
+  get rlimitStack(): number {
+    return this.actor.rlimitStack;
+  }
+  get rlimitMemlock(): number {
+    return this.actor.rlimitMemlock;
+  }
+  get capIpcLock(): boolean {
+    return this.actor.capIpcLock;
+  }
+  get capSysAdmin(): boolean {
+    return this.actor.capSysAdmin;
+  }
+  get capSysRawio(): boolean {
+    return this.actor.capSysRawio;
   }
 
   /** Mappings of this address space (map_count). */

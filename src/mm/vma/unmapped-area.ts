@@ -106,19 +106,32 @@ function hugeAlignedArea(mm: MmStruct, addr: Vaddr, len: number, offset: number,
   return !mm.bottomUp && pad === 0 ? found + size : found + pad;
 }
 
+/** Where x86-64 puts MAP_32BIT: code of the small model has to lie below 2 GiB; the first is left to the program. */
+const LOW_BEGIN = 0x40000000;
+const LOW_END = 0x80000000;
+const LOW_RND_PAGES = 0x2000;
+const ABOVE_4G: number = 2 ** 32;
+
 /** The fixed address, the hint where that is free, or a hole (arch_get_unmapped_area, …_topdown). */
 function areaOf(mm: MmStruct, addr: Vaddr, len: number, flags: number): Vaddr {
-  const { taskSize } = mm.arch;
+  const { taskSize, map32bit, mapAbove4g } = mm.arch;
   if (len > taskSize - mm.mmapMinAddr) return -ENOMEM;
   if ((flags & MAP_FIXED) !== 0) return addr;
+  const isLow = (flags & map32bit) !== 0;
+  const end = isLow ? LOW_END : taskSize;
   if (addr !== 0) {
     const hint = pageAlign(addr);
     const next = mm.vmas.find(hint);
-    const fits = hint >= mm.mmapMinAddr && taskSize - len >= hint;
+    const fits = hint >= mm.mmapMinAddr && end - len >= hint;
     if (fits && (next === null || hint + len <= vmStartGap(next))) return hint;
   }
+  if (isLow) {
+    const shift = mm.random === undefined ? 0 : mm.random.below(LOW_RND_PAGES) * PAGE_SIZE;
+    return lowestPlace(mm, len, LOW_BEGIN + shift, LOW_END, 0, 0);
+  }
   if (!mm.bottomUp) {
-    const place = highestPlace(mm, len, PAGE_SIZE, mm.mmapBase, 0, 0);
+    const low = (flags & mapAbove4g) !== 0 ? ABOVE_4G : PAGE_SIZE;
+    const place = highestPlace(mm, len, low, mm.mmapBase, 0, 0);
     if (place >= 0) return place;
     // The room below mmap_base is used up, as with a huge stack limit: what lies above it is better than nothing.
   }

@@ -26,6 +26,8 @@ export const VM_DONTEXPAND = 0x00040000;
 export const VM_LOCKONFAULT = 0x00080000;
 export const VM_ACCOUNT = 0x00100000;
 export const VM_NORESERVE = 0x00200000;
+/** Asked for with MAP_SYNC: without effect but on storage that is memory. */
+export const VM_SYNC = 0x00800000;
 export const VM_WIPEONFORK = 0x02000000;
 export const VM_DONTDUMP = 0x04000000;
 /** Set by MAP_STACK on kernels with transparent huge pages. */

@@ -33,6 +33,8 @@ export interface MappedFile {
   readonly mapping: MappedObject;
   /** The file's path as /proc/PID/maps shows it, " (deleted)" included. */
   readonly path: string;
+  /** mremap moves mappings of it one at a time, not several with one call (vma_multi_allowed). */
+  readonly movesAlone?: boolean;
   /** Takes and drops a reference to the open file. */
   get(): void;
   put(): void;

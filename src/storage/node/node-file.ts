@@ -6,12 +6,15 @@
  * and a closed file is complete on the host. Sizes that ftruncate sets go through at once.
  */
 import fs from "node:fs";
-import { genericFileRead } from "../../mm/filemap/filemap.ts";
+import { filemapDirectRead, filemapDirectWrite } from "../../mm/filemap/direct-io.ts";
+import { genericFileRead, genericSpliceRead } from "../../mm/filemap/filemap.ts";
 import { genericFileMmap } from "../../mm/filemap/filemap-fault.ts";
 import { genericFileWrite } from "../../mm/filemap/generic-write.ts";
 import { truncateInodePages, truncateSetsize } from "../../mm/filemap/truncate.ts";
 import { filemapWriteAndWaitRange, fileWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
-import { O_APPEND } from "../../mm/uapi/fcntl.ts";
+import { EOPNOTSUPP } from "../../mm/uapi/errno.ts";
+import { O_DIRECT } from "../../mm/uapi/fcntl.ts";
+import { RWF_NOWAIT } from "../../mm/uapi/fs.ts";
 import { errseqUntold } from "../../mm/vfs/errseq.ts";
 import { type File, type FileOperations, FMODE_WRITE } from "../../mm/vfs/file.ts";
 import type { AttributeChange, Inode, InodeOperations } from "../../mm/vfs/inode.ts";
@@ -19,6 +22,7 @@ import { isLnk, isReg } from "../../mm/vfs/inode.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { hostDo } from "./host-error.ts";
 import { nodeInode } from "./host-tree.ts";
+import { nodeFallocate } from "./node-fallocate.ts";
 import type { NodeInode } from "./node-inode.ts";
 
 /** In File.data: this file counts in `openFiles`. */
@@ -221,10 +225,32 @@ function evict(at: Inode): void {
   inode.mapping = null;
 }
 
-/** As generic_file_write; what is appended goes behind what others have appended on the host (nfs_file_write). */
-function writeRegular(file: File, from: IovIter, pos: number): number {
-  if ((file.flags & O_APPEND) !== 0) getattr(file.inode);
-  return genericFileWrite(file, from, pos);
+/** Unit of transfers with O_DIRECT, as disks have it. */
+const SECTOR_BYTES = 512;
+
+function readRegular(file: File, to: IovIter, pos: number, rwf = 0): number {
+  if ((file.flags & O_DIRECT) !== 0) return filemapDirectRead(file, to, pos, SECTOR_BYTES);
+  return genericFileRead(file, to, pos, rwf);
+}
+
+/** As ext4's: RWF_NOWAIT is for O_DIRECT only. What is appended goes behind what others have appended on the host. */
+function writeRegular(file: File, from: IovIter, pos: number, rwf = 0): number {
+  if ((file.flags & O_DIRECT) !== 0) {
+    const bytes = filemapDirectWrite(file, from, pos, SECTOR_BYTES);
+    if (bytes !== undefined) return bytes;
+  }
+  return (rwf & RWF_NOWAIT) !== 0 ? -EOPNOTSUPP : genericFileWrite(file, from, pos);
+}
+
+function fallocateRegular(
+  file: File,
+  mode: number,
+  offset: number,
+  len: number,
+  limit = Number.POSITIVE_INFINITY,
+): number {
+  const inode = nodeInode(file.inode);
+  return nodeFallocate(inode, mode, offset, len, limit, (size) => resize(inode, size));
 }
 
 /** What every inode can do. */
@@ -233,8 +259,14 @@ export const nodeInodeOps: InodeOperations = { getattr, setattr, evict };
 export const regularInodeOps: InodeOperations = { ...nodeInodeOps, open: openRegular };
 
 export const regularFileOps: FileOperations = {
-  read: genericFileRead,
+  takesRwf: true,
+  canNowait: true,
+  canDirect: true,
+  read: readRegular,
   write: writeRegular,
+  spliceRead: genericSpliceRead,
+  spliceWrite: "write",
+  fallocate: fallocateRegular,
   mmap: genericFileMmap,
   fsync: fsyncRegular,
   release: releaseRegular,

@@ -295,7 +295,7 @@ describe("stacks (fact 15)", () => {
 
   it("it stops at RLIMIT_STACK", () => {
     const task = spawn();
-    task.mm.rlimitStack = 16 * P;
+    task.mm.actor.rlimitStack = 16 * P;
     task.mmap(BASE, P, RW, ANON | MAP_FIXED | MAP_GROWSDOWN);
     task.storeU8(BASE - 15 * P, 1);
     expect(outcome(() => task.storeU8(BASE - 16 * P, 1))).toBe("SEGV_MAPERR");

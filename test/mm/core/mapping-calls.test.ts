@@ -100,7 +100,8 @@ describe("mmap's arguments (fact 9, mmap(2))", () => {
     expect(outcome(() => task.mmap(TOP, P, RW, ANON | MAP_FIXED))).toBe("ENOMEM");
     expect(outcome(() => task.mmap(TOP - P, 2 * P, RW, ANON | MAP_FIXED))).toBe("ENOMEM");
     expect(outcome(() => task.mmap(BASE + 1, P, RW, ANON | MAP_FIXED))).toBe("EINVAL");
-    expect(outcome(() => task.mmap(P, P, RW, ANON | MAP_FIXED))).toBe("EPERM");
+    const user = task.kernel.spawn({ uid: 1 });
+    expect(outcome(() => user.mmap(P, P, RW, ANON | MAP_FIXED))).toBe("EPERM");
     expect(task.mmap(P, P, RW, ANON)).toBe(65536);
     expect(task.mmap(BASE + 123, P, RW, ANON)).toBe(BASE);
   });
@@ -281,7 +282,7 @@ describe("limits (fact 14)", () => {
 
   it("RLIMIT_DATA counts private writable memory: mmap, mprotect to writable, brk", () => {
     const task = spawn();
-    task.mm.rlimitData = 8 * P;
+    task.mm.actor.rlimitData = 8 * P;
     mapAt(task, BASE, 6);
     expect(outcome(() => mapAt(task, BASE + 16 * P, 3))).toBe("ENOMEM");
     expect(outcome(() => mapAt(task, BASE + 16 * P, 3, PROT_READ))).toBe("ok");
@@ -294,7 +295,7 @@ describe("limits (fact 14)", () => {
 
   it("RLIMIT_AS bounds everything, replacing counts only what is added", () => {
     const task = spawn();
-    task.mm.rlimitAs = 8 * P;
+    task.mm.actor.rlimitAs = 8 * P;
     mapAt(task, BASE, 8);
     expect(outcome(() => mapAt(task, BASE, 8, PROT_READ))).toBe("ok");
     expect(outcome(() => mapAt(task, BASE + P, 8))).toBe("ENOMEM");
@@ -305,11 +306,11 @@ describe("limits (fact 14)", () => {
 
   it("RLIMIT_MEMLOCK: MAP_LOCKED is EAGAIN beyond it, EPERM when it is 0", () => {
     const task = boot().spawn({ uid: 65534 });
-    task.mm.rlimitMemlock = 4 * P;
+    task.mm.actor.rlimitMemlock = 4 * P;
     expect(outcome(() => task.mmap(0, 5 * P, RW, ANON | MAP_LOCKED))).toBe("EAGAIN");
     expect(outcome(() => task.mmap(0, 4 * P, RW, ANON | MAP_LOCKED))).toBe("ok");
     expect(task.mm.lockedVm).toBe(4);
-    task.mm.rlimitMemlock = 0;
+    task.mm.actor.rlimitMemlock = 0;
     expect(outcome(() => task.mmap(0, P, RW, ANON | MAP_LOCKED))).toBe("EPERM");
   });
 });

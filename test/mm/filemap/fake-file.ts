@@ -3,7 +3,9 @@
  * what stands in for the rooms above the page cache: an iterator over bytes, and a mapping that is touched by hand.
  */
 
+import { genericFileRead } from "../../../src/mm/filemap/filemap.ts";
 import { genericFileVmOps } from "../../../src/mm/filemap/filemap-fault.ts";
+import { genericFileWrite } from "../../../src/mm/filemap/generic-write.ts";
 import { DEFAULT_RA_PAGES } from "../../../src/mm/filemap/readahead.ts";
 import { PG_SWAPBACKED } from "../../../src/mm/frames/page-flags.ts";
 import { PhysicalMemory } from "../../../src/mm/frames/physical-memory.ts";
@@ -72,7 +74,8 @@ export class FakeFile implements AddressSpaceOperations {
       {},
       {},
     );
-    this.inode = new Inode(directory.sb, 2, S_IFREG | 0o644, {}, {});
+    const fops = { takesRwf: true, read: genericFileRead, write: genericFileWrite };
+    this.inode = new Inode(directory.sb, 2, S_IFREG | 0o644, {}, fops);
     this.inode.size = bytes.length;
     this.mapping = new AddressSpace(phys, this.inode, this);
     this.inode.mapping = this.mapping;

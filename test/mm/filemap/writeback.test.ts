@@ -8,11 +8,14 @@ import { filemapWriteAndWaitRange, fileWriteAndWaitRange } from "../../../src/mm
 import { PG_DIRTY } from "../../../src/mm/frames/page-flags.ts";
 import { PAGE_SIZE } from "../../../src/mm/page.ts";
 import { PTE_DIRTY, PTE_WRITE } from "../../../src/mm/pagetable/pte.ts";
+import { initialRlimits } from "../../../src/mm/syscalls/task.ts";
 import type { TraceEvent } from "../../../src/mm/trace/events.ts";
 import { NR_DIRTIED, NR_FILE_DIRTY, NR_WRITTEN, PGPGIN, PGPGOUT } from "../../../src/mm/trace/vmstat.ts";
 import { EFAULT, EIO, ENOMEM } from "../../../src/mm/uapi/errno.ts";
 import { O_APPEND } from "../../../src/mm/uapi/fcntl.ts";
+import { RWF_NOAPPEND } from "../../../src/mm/uapi/fs.ts";
 import type { File } from "../../../src/mm/vfs/file.ts";
+import { vfsPwrite } from "../../../src/mm/vfs/read-write.ts";
 import { checkCache } from "./check-cache.ts";
 import { ByteIter, FakeFile, FakeMapping, pattern, smallMemory } from "./fake-file.ts";
 
@@ -143,8 +146,11 @@ describe("write", () => {
     const fake = new FakeFile(smallMemory(50), pattern(10));
     const file = fake.open(O_APPEND);
     fake.clock = 3000;
-    expect(write(file, 0, pattern(5))).toBe(5);
+    const writer = { uid: 0, gid: 0, rlimits: initialRlimits() };
+    expect(vfsPwrite(file, new ByteIter(fake.phys, pattern(5)), 0, writer)).toBe(5);
     expect([fake.inode.size, fake.inode.mtimeNs, fake.inode.ctimeNs]).toEqual([15, 3000, 3000]);
+    expect(vfsPwrite(file, new ByteIter(fake.phys, pattern(5)), 0, writer, RWF_NOAPPEND)).toBe(5);
+    expect(fake.inode.size).toBe(15);
   });
 
   it("is short where the source ends early, and EFAULT when nothing was there", () => {

@@ -141,6 +141,108 @@ const SCENARIOS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** The fields of a PAGEMAP_SCAN that asks for everything between A and A + 96 pages, but for those given. */
+function scan(fields: Readonly<Record<string, number | bigint>> = {}): string {
+  const all = {
+    size: 96,
+    flags: 0,
+    start: A,
+    end: A + 96 * PAGE,
+    walkEnd: 0,
+    vec: 1,
+    vecLen: 512,
+    maxPages: 0,
+    inverted: 0,
+    mask: 0,
+    anyOf: 0,
+    returned: 0x1ff,
+    ...fields,
+  };
+  return `scan ${Object.values(all).join(" ")}`;
+}
+
+const SCANS: readonly string[] = [
+  scan(),
+  scan({ mask: 8 }),
+  scan({ mask: 8, inverted: 8 }),
+  scan({ mask: 4 }),
+  scan({ mask: 2, returned: 2 }),
+  scan({ mask: 2 }),
+  scan({ mask: 16, returned: 16 }),
+  scan({ mask: 0x100, returned: 0x100 }),
+  scan({ anyOf: 4 | 32 }),
+  scan({ anyOf: 2, inverted: 2 }),
+  scan({ mask: 1 }),
+  scan({ mask: 1, inverted: 1 }),
+  scan({ mask: 0x40 }),
+  scan({ mask: 0x80 }),
+  scan({ returned: 0 }),
+  scan({ vecLen: 1 }),
+  scan({ vecLen: 2 }),
+  scan({ vecLen: 3, mask: 8 }),
+  scan({ vecLen: 0 }),
+  scan({ vec: 0 }),
+  scan({ vec: 0, vecLen: 0 }),
+  scan({ vec: 8 }),
+  scan({ vec: -8n }),
+  scan({ vecLen: 1n << 62n }),
+  ...[1, 2, 3, 4, 5, 20, 500].flatMap((maxPages) => [scan({ maxPages }), scan({ maxPages, mask: 8 })]),
+  scan({ flags: 1 }),
+  scan({ flags: 2 }),
+  scan({ flags: 3 }),
+  scan({ flags: 4 }),
+  scan({ flags: 1n << 32n }),
+  scan({ flags: 2, start: A - 64 * PAGE, end: A }),
+  scan({ flags: 1, vec: 0, vecLen: 0 }),
+  scan({ size: 95 }),
+  scan({ size: 104 }),
+  scan({ mask: 0x200 }),
+  scan({ inverted: 0x200 }),
+  scan({ anyOf: 1n << 40n }),
+  scan({ returned: 0x200 }),
+  scan({ start: A + 1 }),
+  scan({ end: A + PAGE + 1 }),
+  scan({ end: A }),
+  scan({ end: A - PAGE }),
+  scan({ end: 0x7ffffffff001 }),
+  scan({ end: -1n }),
+  scan({ start: A - 64 * PAGE, end: A + 2 * PAGE }),
+  scan({ start: A - 64 * PAGE, end: A + 2 * PAGE, mask: 8, inverted: 8 }),
+];
+
+const SCAN_SCENARIOS: Readonly<Record<string, readonly string[]>> = {
+  "PAGEMAP_SCAN of memory of every kind": [
+    `map ${A} ${16 * PAGE} ${RW} ${PRIVATE} -1`,
+    `write ${A} 4`,
+    `read ${A + 5 * PAGE} 2`,
+    `advise ${A + 8 * PAGE} ${2 * PAGE} 102`,
+    `memfd f ${8 * PAGE}`,
+    `map ${A + 16 * PAGE} ${8 * PAGE} ${RW} ${SHARED} 0`,
+    `write ${A + 17 * PAGE} 1`,
+    `map ${A + 24 * PAGE} ${8 * PAGE} ${RW} ${PRIVATE} 0`,
+    `write ${A + 24 * PAGE} 1`,
+    `read ${A + 25 * PAGE} 1`,
+    `map ${A + 40 * PAGE} ${8 * PAGE} 0 ${PRIVATE} -1`,
+    ...SCANS,
+  ],
+  "PAGEMAP_SCAN over tables that are not there": [
+    `map ${A} ${2048 * PAGE} ${RW} ${PRIVATE} -1`,
+    `write ${A + 768 * PAGE} 1`,
+    `map ${A + 16384 * PAGE} ${2048 * PAGE} 1 ${PRIVATE} -1`,
+    ...[0, 100, 512, 600, 768, 769, 2048, 4096].flatMap((maxPages) => [
+      scan({ end: A + 32768 * PAGE, maxPages }),
+      scan({ end: A + 32768 * PAGE, maxPages, mask: 8, inverted: 8 }),
+      scan({ end: A + 32768 * PAGE, maxPages, mask: 2, returned: 2 }),
+    ]),
+    `unmap ${A + 768 * PAGE} ${PAGE}`,
+    scan({ end: A + 32768 * PAGE }),
+    `map ${A + 768 * PAGE} ${PAGE} ${RW} ${PRIVATE} -1`,
+    `write ${A + 768 * PAGE} 1`,
+    `advise ${A + 768 * PAGE} ${PAGE} 4`,
+    scan({ end: A + 32768 * PAGE }),
+  ],
+};
+
 /** Why this host can't tell; undefined when it can. */
 function obstacle(): string | undefined {
   if (os.platform() !== "linux" || os.arch() !== "x64") return "not x86-64 Linux";
@@ -156,7 +258,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 describe.skipIf(why !== undefined)(`as on the host${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
   const program = join(scratch, "host-steps");
   let built = false;
-  for (const [name, steps] of Object.entries(SCENARIOS)) {
+  for (const [name, steps] of Object.entries({ ...SCENARIOS, ...SCAN_SCENARIOS })) {
     it(name, () => {
       if (!built) {
         const source = fileURLToPath(new URL("host-steps.c", import.meta.url));

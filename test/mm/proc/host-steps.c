@@ -3,12 +3,14 @@
  * HIGH. The steps are those of steps.ts; one a line, numbers in any base that strtoul knows.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -44,6 +46,22 @@ static void show_pagemap(unsigned long addr, unsigned long pages) {
     if (pread(fd, &entry, 8, (addr / 4096 + i) * 8) != 8) die("pagemap");
     printf("%lx%s", (unsigned long)(entry >> 55), i + 1 < pages ? " " : "\n");
   }
+  close(fd);
+}
+
+/* PAGEMAP_SCAN of the twelve fields that the step gives; a vec of 1 stands for an array. */
+static void show_scan(const char *fields) {
+  static uint64_t arg[12], regions[3 * 512];
+  for (int i = 0; i < 12; i++) arg[i] = strtoull(fields, (char **)&fields, 0);
+  if (arg[5] == 1) arg[5] = (uint64_t)regions;
+  int fd = open("/proc/self/pagemap", O_RDONLY);
+  errno = 0;
+  long found = ioctl(fd, 0xc0606610, arg);
+  printf("scan %ld %d %lx", found, errno, (unsigned long)arg[4]);
+  for (long i = 0; i < found; i++)
+    printf(" %lx-%lx:%lx", (unsigned long)regions[3 * i], (unsigned long)regions[3 * i + 1],
+           (unsigned long)regions[3 * i + 2]);
+  printf("\n");
   close(fd);
 }
 
@@ -100,6 +118,8 @@ int main(void) {
     } else if (!strcmp(word, "show")) {
       show("/proc/self/smaps", 1);
       show("/proc/self/numa_maps", 0);
+    } else if (!strcmp(word, "scan")) {
+      show_scan(line + 4);
     } else if (!strcmp(word, "pagemap")) {
       show_pagemap(a[0], a[1]);
     } else {

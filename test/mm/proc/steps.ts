@@ -6,12 +6,15 @@ import {
   type Kernel,
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
   O_RDONLY,
   O_RDWR,
   O_WRONLY,
   type Process,
 } from "../../../src/mm/index.ts";
+import { PAGEMAP_SCAN } from "../../../src/mm/proc/pagemap-scan.ts";
 import { sysMlock } from "../../../src/mm/syscalls/mlock.ts";
+import { sysIoctl } from "../../../src/mm/syscalls/open.ts";
 
 const LOW = 0x600000000000;
 const HIGH = 0x610000000000;
@@ -106,6 +109,9 @@ export function runSteps(kernel: Kernel, steps: readonly string[]): string {
         output += inRange(readAll(process, "/proc/self/smaps"), /^[0-9a-f]+-/);
         output += inRange(readAll(process, "/proc/self/numa_maps"), /^/);
         break;
+      case "scan":
+        output += scan(process, rest.map(BigInt));
+        break;
       case "pagemap":
         output += pagemap(process, addr, length);
         break;
@@ -143,4 +149,28 @@ function pagemap(process: Process, addr: number, pages: number): string {
     (view.getUint32(i * 8 + 4, true) >>> 23).toString(16),
   );
   return `${entries.join(" ")}\n`;
+}
+
+/** Where a scan has its argument and its regions: out of the range that is shown. */
+const SCAN_ARG = 0x10000000;
+const SCAN_REGIONS = 512;
+
+/** PAGEMAP_SCAN with the twelve fields of its argument; a vec of 1 stands for an array. */
+function scan(process: Process, fields: readonly bigint[]): string {
+  const bytes = PAGE * 4;
+  process.mmap(SCAN_ARG, bytes, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE);
+  const arg = new BigUint64Array(fields.map((field) => BigInt.asUintN(64, field)));
+  if (arg[5] === 1n) arg[5] = BigInt(SCAN_ARG + 96);
+  process.writeBytes(SCAN_ARG, new Uint8Array(arg.buffer));
+  const fd = process.open("/proc/self/pagemap", O_RDONLY);
+  const found = sysIoctl(process, fd, PAGEMAP_SCAN, SCAN_ARG);
+  process.close(fd);
+  const answer = new BigUint64Array(process.readBytes(SCAN_ARG, 96 + SCAN_REGIONS * 24).slice().buffer);
+  process.munmap(SCAN_ARG, bytes);
+  let text = `scan ${Math.max(found, -1)} ${found < 0 ? -found : 0} ${answer[4].toString(16)}`;
+  for (let at = 12; at < 12 + found * 3; at += 3) {
+    const [start, end, categories] = [...answer.subarray(at, at + 3)].map((word) => word.toString(16));
+    text += ` ${start}-${end}:${categories}`;
+  }
+  return `${text}\n`;
 }

@@ -113,7 +113,7 @@ test("a bad address moves nothing of its buffer", () => {
   const start = task.mmap(0, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
   const bad = start + 4 * PAGE_SIZE;
   const at = (base: number, len: number): UserIter => new UserIter(kernel.mmu, task, [{ base, len }]);
-  const pipe = new Pipe();
+  const pipe = new Pipe(kernel.phys);
   const steps = [
     [pipe.write(at(bad - 5, 10)), pipe.unread],
     [pipe.write(at(bad - 4096, 8192)), pipe.unread],

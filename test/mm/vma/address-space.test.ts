@@ -41,22 +41,22 @@ describe("accounting", () => {
 
   it("knows the limits, and Valgrind's RLIMIT_DATA of 0", () => {
     const mm = newMm();
-    mm.rlimitAs = 10 * PAGE_SIZE;
-    mm.rlimitData = 4 * PAGE_SIZE;
+    mm.actor.rlimitAs = 10 * PAGE_SIZE;
+    mm.actor.rlimitData = 4 * PAGE_SIZE;
     expect(mayExpandVm(mm, VM_READ, 10)).toBe(true);
     expect(mayExpandVm(mm, VM_READ, 11)).toBe(false);
     expect(mayExpandVm(mm, VM_WRITE, 4)).toBe(true);
     expect(mayExpandVm(mm, VM_WRITE, 5)).toBe(false);
     expect(mayExpandVm(mm, VM_WRITE | VM_SHARED, 5)).toBe(true);
-    mm.rlimitData = 0;
-    mm.rlimitDataMax = 6 * PAGE_SIZE;
+    mm.actor.rlimitData = 0;
+    mm.actor.rlimitDataMax = 6 * PAGE_SIZE;
     expect(mayExpandVm(mm, VM_WRITE, 6)).toBe(true);
     expect(mayExpandVm(mm, VM_WRITE, 7)).toBe(false);
-    mm.rlimitMemlock = 2 * PAGE_SIZE;
+    mm.actor.rlimitMemlock = 2 * PAGE_SIZE;
     expect(mlockFutureOk(mm, VM_READ, 3 * PAGE_SIZE)).toBe(true);
     expect(mlockFutureOk(mm, VM_LOCKED, 2 * PAGE_SIZE)).toBe(true);
     expect(mlockFutureOk(mm, VM_LOCKED, 3 * PAGE_SIZE)).toBe(false);
-    mm.capIpcLock = true;
+    mm.actor.capIpcLock = true;
     expect(mlockFutureOk(mm, VM_LOCKED, 3 * PAGE_SIZE)).toBe(true);
   });
 });
@@ -111,10 +111,10 @@ describe("a growing stack", () => {
     link(mm, 500, 501);
     expect(expandDownwards(vma, addr(501 + 255))).toBe(-ENOMEM);
     expect(expandDownwards(vma, addr(501 + 256))).toBe(0);
-    mm.rlimitStack = (1001 - 757) * PAGE_SIZE;
+    mm.actor.rlimitStack = (1001 - 757) * PAGE_SIZE;
     expect(expandDownwards(vma, addr(756))).toBe(-ENOMEM);
     expect(expandDownwards(vma, mm.mmapMinAddr - 1)).toBe(-EPERM);
-    mm.rlimitStack = Number.POSITIVE_INFINITY;
+    mm.actor.rlimitStack = Number.POSITIVE_INFINITY;
     // An inaccessible neighbour is guard enough, and so is another stack.
     unmap(mm, 500, 501);
     link(mm, 500, 501, { flags: RW & ~VM_ACCESS_FLAGS });
@@ -149,13 +149,13 @@ describe("the heap", () => {
 
   it("stops at its limits", () => {
     const mm = newMm();
-    mm.rlimitData = PAGE_SIZE;
+    mm.actor.rlimitData = PAGE_SIZE;
     expect(brkExpand(mm, addr(0), 2 * PAGE_SIZE, 0)).toBe(-ENOMEM);
     mm.failVmaAfter = 0;
     expect(brkExpand(mm, addr(0), PAGE_SIZE, 0)).toBe(-ENOMEM);
     mm.failVmaAfter = -1;
     expect(brkExpand(mm, addr(0), PAGE_SIZE, 0)).toBe(0);
-    mm.rlimitData = Number.POSITIVE_INFINITY;
+    mm.actor.rlimitData = Number.POSITIVE_INFINITY;
     mm.maxMapCount = 1;
     expect(brkExpand(mm, addr(1), PAGE_SIZE, 0)).toBe(0);
     mm.maxMapCount = 0;

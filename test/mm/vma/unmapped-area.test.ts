@@ -81,7 +81,7 @@ describe("getUnmappedArea", () => {
     expect(getUnmappedArea(mm, 0x800, PAGE, 0, fixed)).toBe(-EINVAL);
     expect(getUnmappedArea(mm, 0, top + PAGE, 0, fixed)).toBe(-ENOMEM);
     expect(getUnmappedArea(mm, 0, PAGE, 0, fixed)).toBe(-EPERM);
-    mm.capSysRawio = true;
+    mm.actor.capSysRawio = true;
     expect(getUnmappedArea(mm, 0, PAGE, 0, fixed)).toBe(0);
   });
 

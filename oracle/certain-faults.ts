@@ -1,0 +1,35 @@
+/** Which calls take a number of faults that follows from the program alone. */
+import { MAP_ANONYMOUS } from "../src/mm/uapi/mman.ts";
+import { hasCertainResidency, type Mapping } from "./maps.ts";
+import type { CallName, Operation } from "./operation.ts";
+import { RANGES } from "./ranges.ts";
+
+/** They touch the executor's own data, all that is mapped, or another program's start. */
+const UNCERTAIN: ReadonlySet<CallName> = new Set([
+  "mincore",
+  "peek",
+  "mlockall",
+  "fork",
+  "vfork",
+  "clone",
+  "exec",
+  "exit",
+  "procmap_query",
+  "brk",
+]);
+
+/** @param mapsOf the mappings before the call */
+export function hasCertainFaults(
+  { process, call, args }: Operation,
+  mapsOf: (slot: number) => readonly Mapping[],
+): boolean {
+  if (UNCERTAIN.has(call)) return false;
+  if (call === "mmap" && (args[3] & MAP_ANONYMOUS) === 0) return false;
+  const touched = [...mapsOf(process)];
+  if (call.startsWith("process_")) touched.push(...mapsOf(args[0]));
+  return (RANGES[call] ?? []).every(([address, length]) =>
+    touched
+      .filter(({ start, end }) => start < args[address] + args[length] + 4096 && end > args[address])
+      .every(hasCertainResidency),
+  );
+}

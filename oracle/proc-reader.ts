@@ -1,0 +1,79 @@
+/** /proc/PID of one process of the host, held open for as long as its memory lives: a text costs one read. */
+import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+
+/** Bytes of an entry of pagemap. */
+const ENTRY = 8;
+const PAGE_SIZE = 4096;
+
+const FILES = ["maps", "smaps", "numa_maps", "status", "pagemap"] as const;
+type FileName = (typeof FILES)[number];
+
+/** All readers' texts pass through it, one at a time. */
+let buffer = Buffer.alloc(2 ** 16);
+
+export class ProcReader {
+  private readonly directory: string;
+  private readonly open: Partial<Record<FileName, number>> = {};
+
+  constructor(pid: number) {
+    this.directory = `/proc/${pid}`;
+  }
+
+  maps(): string {
+    return this.text("maps");
+  }
+
+  smaps(): string {
+    return this.text("smaps");
+  }
+
+  numaMaps(): string {
+    return this.text("numa_maps");
+  }
+
+  status(): string {
+    return this.text("status");
+  }
+
+  /** `pages` entries of pagemap, from the page of `addr` on. */
+  pagemap(addr: number, pages: number): Uint8Array {
+    const entries = new Uint8Array(pages * ENTRY);
+    readSync(this.descriptor("pagemap"), entries, 0, entries.length, (addr / PAGE_SIZE) * ENTRY);
+    return entries;
+  }
+
+  /** Where the descriptor leads to, undefined where it isn't open. */
+  fileName(fd: number): string | undefined {
+    try {
+      return readlinkSync(`${this.directory}/fd/${fd}`);
+    } catch {
+      return undefined;
+    }
+  }
+
+  close(): void {
+    for (const fd of Object.values(this.open)) closeSync(fd);
+    for (const name of FILES) delete this.open[name];
+  }
+
+  private descriptor(name: FileName): number {
+    this.open[name] ??= openSync(`${this.directory}/${name}`, "r");
+    return this.open[name];
+  }
+
+  private text(name: FileName): string {
+    const fd = this.descriptor(name);
+    let length = 0;
+    // A read ends with a whole line that still fits, at the latest after a page: the end is where nothing comes.
+    for (;;) {
+      const count = readSync(fd, buffer, length, buffer.length - length, length);
+      length += count;
+      if (count === 0) return buffer.toString("latin1", 0, length);
+      if (buffer.length - length < PAGE_SIZE) {
+        const larger = Buffer.alloc(buffer.length * 2);
+        buffer.copy(larger);
+        buffer = larger;
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * vmsplice(2): pages of the program's memory into a pipe, without copying them (fs/splice.c), or what is in a pipe to the
+ * program's memory, which copies.
+ */
+import type { Mmu } from "../fault/mmu.ts";
+import { pinUserPages } from "../fault/pin-user-pages.ts";
+import { UserIter, type UserSegment } from "../fault/user-iter.ts";
+import { PAGE_OFFSET_MASK, PAGE_SIZE, pageAlignDown } from "../page.ts";
+import { EBADF, EFAULT, EPIPE } from "../uapi/errno.ts";
+import { SPLICE_F_NONBLOCK } from "../uapi/fs.ts";
+import { FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
+import { type Pipe, pipeOf } from "../vfs/pipe.ts";
+import { waitForBytes, waitForSpace } from "../vfs/splice.ts";
+import { fdGet } from "./fd.ts";
+import type { Task } from "./task.ts";
+
+/** 0, or -EBADF where the descriptor is for neither direction: what is checked before the segments are. */
+export function mayVmsplice(task: Task, fd: number): number {
+  const file = fdGet(task, fd);
+  return file === undefined || (file.mode & (FMODE_READ | FMODE_WRITE)) === 0 ? -EBADF : 0;
+}
+
+/** Bytes moved, or negative errno. Precondition: the segments have bytes, and lie in user space. */
+export function sysVmsplice(
+  mmu: Mmu,
+  task: Task,
+  fd: number,
+  segments: readonly UserSegment[],
+  flags: number,
+): number {
+  const file = fdGet(task, fd);
+  const pipe = file === undefined ? undefined : pipeOf(file);
+  if (file === undefined || pipe === undefined) return -EBADF;
+  const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
+  if ((file.mode & FMODE_WRITE) === 0) {
+    const failed = waitForBytes(pipe, nonblock);
+    return failed !== 0 ? failed : pipe.read(new UserIter(mmu, task, segments));
+  }
+  const failed = waitForSpace(pipe, nonblock);
+  return failed !== 0 ? failed : vmspliceToPipe(mmu, task, pipe, segments);
+}
+
+/** Each page of the segments takes one buffer. */
+function vmspliceToPipe(mmu: Mmu, task: Task, pipe: Pipe, segments: readonly UserSegment[]): number {
+  if (pipe.readers === 0) return -EPIPE;
+  let done = 0;
+  for (const { base, len } of segments) {
+    for (let at = base; at < base + len; ) {
+      if (pipe.isFull) return done;
+      const [pfn] = pinUserPages(mmu, task, task.mm, pageAlignDown(at), 1, /* write */ false);
+      if (pfn === undefined) return done > 0 ? done : -EFAULT;
+      const offset = at & PAGE_OFFSET_MASK;
+      const bytes = Math.min(PAGE_SIZE - offset, base + len - at);
+      pipe.pushPage(pfn, offset, offset + bytes);
+      mmu.phys.putPage(pfn);
+      at += bytes;
+      done += bytes;
+    }
+  }
+  return done;
+}

@@ -1,0 +1,42 @@
+/** Constants of System V shared memory (include/uapi/linux/ipc.h, shm.h), as riscv64 and x86-64 share them. */
+
+/** The key of a segment that no other call finds. */
+export const IPC_PRIVATE = 0;
+export const IPC_CREAT = 0o1000;
+export const IPC_EXCL = 0o2000;
+
+export const IPC_RMID = 0;
+export const IPC_SET = 1;
+export const IPC_STAT = 2;
+export const IPC_INFO = 3;
+export const SHM_LOCK = 11;
+export const SHM_UNLOCK = 12;
+export const SHM_STAT = 13;
+export const SHM_INFO = 14;
+export const SHM_STAT_ANY = 15;
+
+/** Flags of shmget, beside IPC_CREAT, IPC_EXCL and nine permission bits. */
+export const SHM_HUGETLB = 0o4000;
+export const SHM_NORESERVE = 0o10000;
+export const SHM_HUGE_SHIFT = 26;
+export const SHM_HUGE_MASK = 0x3f;
+
+/** Flags of shmat. */
+export const SHM_RDONLY = 0o10000;
+export const SHM_RND = 0o20000;
+export const SHM_REMAP = 0o40000;
+export const SHM_EXEC = 0o100000;
+
+/** In the mode that IPC_STAT tells: ends with its last attachment; locked into memory. */
+export const SHM_DEST = 0o1000;
+export const SHM_LOCKED = 0o2000;
+
+/** Least size of a segment (bytes). */
+export const SHMMIN = 1;
+/** Most segments, until kernel.shmmni says otherwise. */
+export const SHMMNI = 4096;
+/** Largest size (bytes) and sum of sizes (pages), until kernel.shmmax and kernel.shmall say otherwise: ULONG_MAX − 2^24. */
+export const SHMMAX: bigint = 2n ** 64n - 1n - 2n ** 24n;
+export const SHMALL: bigint = SHMMAX;
+/** Addresses of attachments are multiples of this (SHMLBA, a page on riscv64 and x86-64). */
+export const SHMLBA = 4096;

@@ -1,0 +1,174 @@
+/** /proc/sys/vm: which texts each setting takes, as Linux 6.18 takes them, and what a change does. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { filemapWriteAndWaitRange } from "../../../src/mm/filemap/writeback.ts";
+import {
+  Kernel,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  O_RDONLY,
+  type Process,
+  procFs,
+  RISCV64,
+  X86_64,
+} from "../../../src/mm/index.ts";
+import { FakeFile } from "../filemap/fake-file.ts";
+import { readAll, writeText } from "./steps.ts";
+
+const PAGE = 4096;
+
+let kernel: Kernel;
+let process: Process;
+
+beforeEach(() => {
+  kernel = new Kernel({ arch: X86_64, ram: 32 * 2 ** 20 });
+  kernel.mount("/proc", procFs(kernel));
+  process = kernel.spawn({ comm: "main" });
+});
+
+/** How many bytes were taken or the errno's name, and what is read afterwards. */
+function put(name: string, text: string, as: Process = process): string {
+  const path = `/proc/sys/vm/${name}`;
+  let taken: unknown;
+  try {
+    taken = writeText(as, path, text);
+  } catch (error) {
+    taken = (error as { code?: string }).code;
+  }
+  const isReadable = (process.stat(path).mode & 0o400) !== 0;
+  return `${taken}${isReadable ? ` ${readAll(process, path).trimEnd()}` : ""}`;
+}
+
+/** What a host's kernel said, text by text: taken or refused, and the value then. */
+const UNSIGNED: readonly Row[] = [
+  ["-1", "EINVAL 64"],
+  ["", "0 64"],
+  ["q", "EINVAL 64"],
+  ["0x10", "4 16"],
+  ["010", "3 8"],
+  ["1 2", "2 1"],
+  ["99999999999", "11 99999999999"],
+  ["18446744073709551615", "20 18446744073709551615"],
+  ["18446744073709551616", "EINVAL 18446744073709551615"],
+  ["+5", "EINVAL 18446744073709551615"],
+  [" 7\n", "3 7"],
+  ["4x", "EINVAL 7"],
+];
+const INT: readonly Row[] = [
+  ["", "0 64"],
+  ["q", "EINVAL 64"],
+  ["0x10", "4 16"],
+  ["010", "3 8"],
+  ["1 2", "2 1"],
+  ["99999999999", "EINVAL 1"],
+  ["+5", "EINVAL 1"],
+  [" 7\n", "3 7"],
+  ["4x", "EINVAL 7"],
+];
+
+/** A text, and what comes of writing it. */
+type Row = readonly [text: string, outcome: string];
+
+const TEXTS: Readonly<Record<string, readonly Row[]>> = {
+  admin_reserve_kbytes: [["64", "2 64"], ...UNSIGNED],
+  user_reserve_kbytes: [["64", "2 64"], ...UNSIGNED],
+  overcommit_kbytes: [["64", "2 64"], ...UNSIGNED],
+  mmap_min_addr: [["64", "2 64"], ...UNSIGNED],
+  max_map_count: [["64", "2 64"], ["-1", "EINVAL 64"], ...INT],
+  legacy_va_layout: [["64", "2 64"], ["-1", "EINVAL 64"], ...INT],
+  overcommit_ratio: [["-1", "2 -1"], ["64", "2 64"], ...INT],
+  overcommit_memory: [
+    ["0x10", "EINVAL 0"],
+    ["3", "EINVAL 0"],
+    ["-1", "EINVAL 0"],
+    ["2", "1 2"],
+    ["1", "1 1"],
+    ["0", "1 0"],
+  ],
+  mmap_rnd_bits: [
+    ["27", "EINVAL 28"],
+    ["33", "EINVAL 28"],
+    ["32", "2 32"],
+    ["28\n", "3 28"],
+    ["", "0 28"],
+  ],
+  drop_caches: [
+    ["0", "EINVAL"],
+    ["1", "1"],
+    ["2", "1"],
+    ["3", "1"],
+    ["4", "1"],
+    ["8", "1"],
+    ["-1", "EINVAL"],
+    ["q", "EINVAL"],
+    ["1 2", "2"],
+  ],
+};
+
+describe("what may be written", () => {
+  for (const [name, rows] of Object.entries(TEXTS)) {
+    it(name, () => {
+      expect(rows.map(([text]) => [text, put(name, text)])).toEqual(rows);
+    });
+  }
+
+  it("by root alone", () => {
+    const user = kernel.spawn({ uid: 1000, gid: 1000 });
+    for (const name of Object.keys(TEXTS)) expect(put(name, "1", user).split(" ")[0]).toBe("EACCES");
+    const open = (path: string): number => user.open(path, O_RDONLY);
+    expect(() => open("/proc/sys/vm/mmap_rnd_bits")).toThrow("EACCES");
+    expect(() => open("/proc/sys/vm/drop_caches")).toThrow("EACCES");
+  });
+});
+
+describe("what a change does", () => {
+  it("legacy_va_layout places mappings of later programs from the bottom up", () => {
+    const map = (of: Process): number => of.mmap(0, PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS);
+    const before = [map(process), map(process)];
+    expect(before[1]).toBeLessThan(before[0]);
+    put("legacy_va_layout", "1");
+    const later = kernel.spawn();
+    const after = [map(later), map(later)];
+    expect(after[1]).toBe(after[0] + PAGE);
+    expect(after[0]).toBe(X86_64.unmappedBase);
+    expect(map(process)).toBeLessThan(before[1]);
+  });
+
+  it("mmap_rnd_bits has the bounds of the architecture, and spreads mappings further", () => {
+    const riscv = new Kernel({ arch: RISCV64, ram: 16 * 2 ** 20, randomize: true, seed: 5 });
+    riscv.mount("/proc", procFs(riscv));
+    process = riscv.spawn();
+    expect(put("mmap_rnd_bits", "17")).toBe("EINVAL 18");
+    expect(put("mmap_rnd_bits", "25")).toBe("EINVAL 18");
+    const spread = (): number => {
+      const bases = Array.from({ length: 20 }, () => riscv.spawn().mm.mmapBase);
+      return Math.max(...bases) - Math.min(...bases);
+    };
+    expect(spread()).toBeLessThanOrEqual(2 ** 18 * PAGE);
+    expect(put("mmap_rnd_bits", "24")).toBe("2 24");
+    expect(spread()).toBeGreaterThan(2 ** 18 * PAGE);
+  });
+
+  it("drop_caches gives up clean pages of files that nobody maps", () => {
+    const fake = new FakeFile(kernel.phys, new Uint8Array(8 * PAGE));
+    const fd = process.files.alloc(fake.open(), /* cloexec */ false, 1024);
+    process.read(fd, new Uint8Array(4 * PAGE));
+    process.pwrite(fd, new Uint8Array([1]), 1, 2 * PAGE);
+    const memory = process.memfd_create("kept");
+    process.write(memory, new Uint8Array(PAGE));
+    const cached = (): string =>
+      Array.from({ length: 4 }, (_, i) => (fake.mapping.pages.load(i) === 0 ? "." : "x")).join("");
+    put("drop_caches", "2");
+    expect(cached()).toBe("xxxx");
+    // What storage does not have yet stays.
+    put("drop_caches", "1");
+    expect(cached()).toBe("..x.");
+    filemapWriteAndWaitRange(fake.mapping, 0, Number.MAX_SAFE_INTEGER);
+    put("drop_caches", "3");
+    expect(cached()).toBe("....");
+    const byte = new Uint8Array(1);
+    expect(process.pread(memory, byte, 1, 0)).toBe(1);
+    const vmstat = readAll(process, "/proc/vmstat");
+    expect(vmstat).toContain("\ndrop_pagecache 2\n");
+    expect(vmstat).toContain("\ndrop_slab 2\n");
+  });
+});
