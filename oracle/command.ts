@@ -86,6 +86,7 @@ function search(pair: SubjectPair, { steps, seed, length, save, isVerbose }: Sea
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   const seconds = (performance.now() - started) / 1000;
   console.log(statistics.toString());
+  if (statistics.missing.length > 0) console.log(`  never: ${statistics.missing.join(", ")}`);
   if (unsteady > 0)
     console.log(`${unsteady} sequences ended in a mismatch that did not come again: the host was disturbed`);
   console.log(

@@ -7,12 +7,16 @@ const OF_ALL: ReadonlySet<string> = new Set(["Size", "Anonymous", "Swap", "LazyF
 /** Of the processor or of how the host is set up. */
 const OF_NONE: ReadonlySet<string> = new Set(["ProtectionKey", "THPeligible"]);
 
+/** What is not compared where memory was locked: see Known.hasLocks. */
+const OF_UNLOCKED: ReadonlySet<string> = new Set(["Referenced", "LazyFree"]);
+
 export interface Known {
   /** By their start. */
   readonly mappings: ReadonlyMap<number, Mapping>;
   /**
    * Whether memory is locked anywhere: pages on their way to the unevictable list wait in a batch, and whether an access
-   * meanwhile makes them referenced or active depends on how full that is.
+   * meanwhile makes them referenced or active depends on how full that is. Pages that MREMAP_DONTUNMAP left behind stay
+   * there, and can't be given up (docs/deviations.md).
    */
   readonly hasLocks: boolean;
 }
@@ -40,7 +44,7 @@ export function costs(smaps: string, numaMaps: string, { mappings, hasLocks }: K
     }
     if (!isKnown) continue;
     const name = line.slice(0, colon);
-    if (OF_NONE.has(name) || (hasLocks && name === "Referenced")) continue;
+    if (OF_NONE.has(name) || (hasLocks && OF_UNLOCKED.has(name))) continue;
     if (!(isCertain || OF_ALL.has(name))) continue;
     const value = line.slice(colon + 1).trim();
     if (value !== "0 kB") words += `${name} ${value}, `;

@@ -24,7 +24,7 @@ import { smapsEntry } from "../src/mm/proc/smaps.ts";
 import { devFs } from "../src/mm/shmem/dev-fs.ts";
 import { sysBrk } from "../src/mm/syscalls/brk.ts";
 import { sysFadvise64, sysReadahead } from "../src/mm/syscalls/fadvise.ts";
-import { sysFtruncate } from "../src/mm/syscalls/file-size.ts";
+import { sysFallocate, sysFtruncate } from "../src/mm/syscalls/file-size.ts";
 import { sysMadvise } from "../src/mm/syscalls/madvise.ts";
 import { sysMincore } from "../src/mm/syscalls/mincore.ts";
 import { sysMlock, sysMlock2, sysMunlock } from "../src/mm/syscalls/mlock.ts";
@@ -71,8 +71,10 @@ import {
   ARGUMENT_LENGTH,
   CODE_ADDRESS,
   DATA_ADDRESS,
+  executorImage,
   START_BREAK,
 } from "./executor-image.ts";
+import { isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 import { comparableStat, isStat } from "./segments.ts";
@@ -158,6 +160,9 @@ export class FaultlineSubject implements Subject {
     // Shared, because a page of a file never merges with the heap behind it either.
     const codeFlags = mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_FIXED;
     process.mmap(CODE_ADDRESS, START_BREAK - CODE_ADDRESS, mman.PROT_READ | mman.PROT_EXEC, codeFlags);
+    // RLIMIT_DATA counts what lies between the ends of a program's data: of the executor, its only segment.
+    process.mm.startData = CODE_ADDRESS;
+    process.mm.endData = CODE_ADDRESS + executorImage().length;
     setBrk(process, START_BREAK);
   }
 
@@ -224,6 +229,7 @@ export class FaultlineSubject implements Subject {
       case "exit":
         return this.exit(operation.process, task);
       default:
+        if (isFileTransfer(call)) return transferOnFaultline(task, call, args);
         return { result: this.systemCall(task, operation) };
     }
   }
@@ -285,6 +291,8 @@ export class FaultlineSubject implements Subject {
         return sysFtruncate(task, args[0], args[1]);
       case "fsync":
         return sysFsync(task, args[0]);
+      case "fallocate":
+        return sysFallocate(task, args[0], args[1], args[2], args[3]);
       case "dup":
         return sysDup(task, args[0]);
       case "dup2":

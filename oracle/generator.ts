@@ -57,6 +57,13 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [2, "seals"],
   [1, "fadvise64"],
   [1, "readahead"],
+  [4, "fallocate"],
+  [2, "sendfile"],
+  [4, "splice"],
+  [1, "tee"],
+  [2, "copy_file_range"],
+  [2, "preadv2"],
+  [3, "pwritev2"],
   [2, "procmap_query"],
   [3, "shmget"],
   [5, "shmat"],
@@ -318,6 +325,32 @@ export class SequenceGenerator {
         return [from.descriptor(), from.mappedAddress(), from.accessLength(), from.fileOffset()];
       case "peek":
         return [from.descriptor(), from.accessLength(), from.fileOffset()];
+      case "fallocate":
+        return this.fallocateArguments(from);
+      case "sendfile":
+        return [this.targetDescriptor(from), from.descriptor(), this.offsetOrNone(from), from.accessLength()];
+      case "splice":
+        return this.spliceArguments(from);
+      case "tee":
+        return [this.pipeEnd(0, from), this.pipeEnd(1, from), from.accessLength(), this.spliceFlags()];
+      case "copy_file_range":
+        return [
+          from.descriptor(),
+          this.offsetOrNone(from),
+          from.descriptor(),
+          this.offsetOrNone(from),
+          from.accessLength(),
+          random.chance(97) ? 0 : 1,
+        ];
+      case "preadv2":
+      case "pwritev2":
+        return [
+          from.descriptor(),
+          from.mappedAddress(),
+          from.accessLength(),
+          random.chance(97) ? this.offsetOrNone(from) : -2,
+          this.transferFlags(),
+        ];
       case "ftruncate":
         return [from.descriptor(), random.chance(96) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 45])];
       case "fork":
@@ -328,6 +361,76 @@ export class SequenceGenerator {
       case "exit":
         return [];
     }
+  }
+
+  private fallocateArguments(from: ArgumentSource): number[] {
+    const { random } = this;
+    const mode = random.weighted([
+      [4, 0],
+      [3, fs.FALLOC_FL_KEEP_SIZE],
+      [8, fs.FALLOC_FL_PUNCH_HOLE | fs.FALLOC_FL_KEEP_SIZE],
+      [3, fs.FALLOC_FL_ZERO_RANGE],
+      [2, fs.FALLOC_FL_ZERO_RANGE | fs.FALLOC_FL_KEEP_SIZE],
+      [2, fs.FALLOC_FL_COLLAPSE_RANGE],
+      [2, fs.FALLOC_FL_INSERT_RANGE],
+      [1, fs.FALLOC_FL_UNSHARE_RANGE],
+      [1, random.pick([fs.FALLOC_FL_PUNCH_HOLE, 4, 0x100, 0x18])],
+    ]);
+    return [
+      from.descriptor(),
+      mode,
+      random.chance(96) ? from.fileOffset() : random.pick([-1, -4096]),
+      random.chance(60) ? (1 + random.below(6)) * PAGE_SIZE : from.accessLength(),
+    ];
+  }
+
+  /** A place in a file, or -1 for its own position. */
+  private offsetOrNone(from: ArgumentSource): number {
+    return this.random.chance(70) ? from.fileOffset() : -1;
+  }
+
+  /** One end of the pipe that every sequence begins with (0 for reading, 1 for writing), mostly. */
+  private pipeEnd(end: number, from: ArgumentSource): number {
+    return this.random.chance(80) ? SPECIAL_FD + 6 + end : from.descriptor();
+  }
+
+  private targetDescriptor(from: ArgumentSource): number {
+    return this.random.chance(30) ? this.pipeEnd(1, from) : from.descriptor();
+  }
+
+  private spliceArguments(from: ArgumentSource): number[] {
+    const { random } = this;
+    const intoPipe = random.chance(50);
+    const fd = from.descriptor();
+    const offset = this.offsetOrNone(from);
+    const none = random.chance(96) ? -1 : 0;
+    const rest = [from.accessLength(), this.spliceFlags()];
+    return intoPipe
+      ? [fd, offset, this.pipeEnd(1, from), none, ...rest]
+      : [this.pipeEnd(0, from), none, fd, offset, ...rest];
+  }
+
+  private spliceFlags(): number {
+    return this.random.weighted([
+      [8, fs.SPLICE_F_NONBLOCK],
+      [2, fs.SPLICE_F_NONBLOCK | fs.SPLICE_F_MOVE],
+      [1, fs.SPLICE_F_NONBLOCK | 0x10],
+    ]);
+  }
+
+  /** No RWF_NOWAIT: whether a page of a disk is cached is the host's own affair. */
+  private transferFlags(): number {
+    return this.random.weighted([
+      [6, 0],
+      [2, fs.RWF_HIPRI],
+      [2, fs.RWF_APPEND],
+      [2, fs.RWF_NOAPPEND],
+      [1, fs.RWF_DSYNC],
+      [1, fs.RWF_NOSIGNAL],
+      [1, fs.RWF_APPEND | fs.RWF_NOAPPEND],
+      [1, fs.RWF_ATOMIC],
+      [1, 0x200],
+    ]);
   }
 
   private mmapArguments(from: ArgumentSource): number[] {

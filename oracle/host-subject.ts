@@ -7,6 +7,7 @@ import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import type { Host } from "./availability.ts";
 import { ExecutorFamily, NR, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
+import { isFileTransfer, transferOnHost } from "./file-transfers.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
@@ -64,6 +65,7 @@ const DIRECT: Partial<Record<CallName, number>> = {
   lseek: NR.lseek,
   fadvise64: NR.fadvise64,
   readahead: NR.readahead,
+  fallocate: NR.fallocate,
 };
 
 /** A program that starts with less than this may be killed on the way, which no answer would tell. */
@@ -102,6 +104,7 @@ export class HostSubject implements Subject {
     const { family } = this;
     const number = DIRECT[call];
     if (number !== undefined) return { result: family.syscall(process, number, args) };
+    if (isFileTransfer(call)) return transferOnHost(family, process, call, args);
     switch (call) {
       case "load": {
         const [addr, length] = args;

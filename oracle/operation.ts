@@ -55,6 +55,13 @@ export type CallName =
   | "seals"
   | "fadvise64"
   | "readahead"
+  | "fallocate"
+  | "sendfile"
+  | "splice"
+  | "tee"
+  | "copy_file_range"
+  | "preadv2"
+  | "pwritev2"
   | "procmap_query"
   | "shmget"
   | "shmat"
@@ -169,7 +176,7 @@ function openFlags(value: number): string {
  * first argument of `process_vm_readv`, `process_vm_writev` and `process_madvise` is the slot of the other process, then
  * come a range of the caller's and one of the other's, up to four times (for process_madvise a range of the other's, the
  * advice, and further ranges). `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
- * asks for the mapping at an address. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone` (CLONE_VM) name the slot of the child.
+ * asks for the mapping at an address. An offset of -1 is a null pointer, and `preadv2` and `pwritev2` have one segment. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone` (CLONE_VM) name the slot of the child.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   mmap: [hex, hex, prot, mapFlags, decimal, hex],
@@ -210,6 +217,13 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   seals: [decimal, bits(fs, "F_SEAL_", "0")],
   fadvise64: [decimal, hex, hex, choice(fcntl, "POSIX_FADV_")],
   readahead: [decimal, hex, hex],
+  fallocate: [decimal, bits(fs, "FALLOC_FL_", "0"), hex, hex],
+  sendfile: [decimal, decimal, hex, hex],
+  splice: [decimal, hex, decimal, hex, hex, bits(fs, "SPLICE_F_", "0")],
+  tee: [decimal, decimal, hex, bits(fs, "SPLICE_F_", "0")],
+  copy_file_range: [decimal, hex, decimal, hex, hex, hex],
+  preadv2: [decimal, hex, hex, hex, bits(fs, "RWF_", "0")],
+  pwritev2: [decimal, hex, hex, hex, bits(fs, "RWF_", "0")],
   procmap_query: [hex, hex],
   shmget: [decimal, hex, shmgetFlags],
   shmat: [decimal, hex, shmatFlags],

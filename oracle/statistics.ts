@@ -1,6 +1,7 @@
 /** How often each call was made and how it ended: shows whether the generator reaches what it should. */
 import { errnoName } from "../src/mm/uapi/errno.ts";
-import type { Operation } from "./operation.ts";
+import { EXPECTED } from "./expected-endings.ts";
+import { CALLS, type CallName, type Operation } from "./operation.ts";
 import type { Outcome } from "./subject.ts";
 
 export class Statistics {
@@ -29,5 +30,22 @@ export class Statistics {
         return `  ${call.padEnd(13)}${String(sum).padStart(8)}   ${parts.map(([name, count]) => `${name} ${count}`).join("  ")}`;
       })
       .join("\n");
+  }
+
+  /** The calls and endings that did not come up although they could, `call` or `call: ending ending`. */
+  get missing(): string[] {
+    const found: string[] = [];
+    for (const call of Object.keys(CALLS) as CallName[]) {
+      const endings = this.endings.get(call);
+      if (endings === undefined) {
+        found.push(call);
+        continue;
+      }
+      const wanted = ["ok", ...(EXPECTED[call] ?? "").split(" ")].filter(
+        (name) => name !== "" && !endings.has(name),
+      );
+      if (wanted.length > 0) found.push(`${call}: ${wanted.join(" ")}`);
+    }
+    return found;
   }
 }

@@ -27,10 +27,6 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
       return seeksDisk(operation, surroundings);
     case "mincore":
       return storesReadahead(operation, surroundings);
-    case "madvise":
-      return isUncertainAdvice(operation.args, surroundings.mappings);
-    case "process_madvise":
-      return isUncertainAdvice(operation.args.slice(1), surroundings.mappingsOf(operation.args[0]));
     case "process_vm_readv":
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);
@@ -40,18 +36,19 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     case "write":
     case "pread64":
     case "pwrite64":
+    case "preadv2":
+    case "pwritev2":
       return copiesOntoItself(operation, surroundings);
+    case "sendfile":
+      return (
+        isOneFile(operation.args[0], operation.args[1], surroundings) ||
+        showsDiskPages(operation.args[1], operation.args[0], surroundings)
+      );
+    case "splice":
+      return showsDiskPages(operation.args[0], operation.args[2], surroundings);
     default:
       return false;
   }
-}
-
-/**
- * REMOVE makes holes, which real files of Faultline's can't have (docs/deviations.md).
- */
-function isUncertainAdvice([addr, length, advice]: readonly number[], mappings: readonly Mapping[]): boolean {
-  if (advice !== mman.MADV_REMOVE) return false;
-  return overlapping(mappings, addr, length).some(({ name }) => name.startsWith("/file"));
 }
 
 /** Huge pages that nobody promises can be mapped where there are none; Faultline has no such mappings (docs/deviations.md). */
@@ -110,6 +107,20 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
     const last = pageOf(mapping.offset + Math.min(addr + length, mapping.end) - 1 - mapping.start);
     return first <= pageOf(offset + length) && last >= pageOf(offset);
   });
+}
+
+/** The same for bytes that go from one place of a file to another by way of a pipe that shows its pages. */
+function isOneFile(one: number, other: number, { fileName }: Surroundings): boolean {
+  const name = fileName(one);
+  return name !== undefined && name !== "" && name === fileName(other);
+}
+
+/**
+ * Pages of a real file in a pipe: where folios are large, one that the file loses is not given up but zeroed, for the pipe
+ * holds its neighbours.
+ */
+function showsDiskPages(source: number, target: number, { fileName }: Surroundings): boolean {
+  return fileName(source)?.startsWith("/file") === true && fileName(target)?.startsWith("/file") !== true;
 }
 
 /** The same for a transfer between processes: both ranges are one, or mappings of the same memory. */

@@ -14,15 +14,18 @@ import type { AddressSpace } from "../vfs/address-space.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { deleteFromPageCache } from "./page-cache.ts";
 
-/** Gives the file another size, in memory: storage is the file system's business (truncate_setsize). */
-export function truncateSetsize(inode: Inode, newSize: number): void {
+/**
+ * Gives the file another size, in memory: storage is the file system's business (truncate_setsize). Of a file that grows,
+ * what mappings left behind the old end becomes zero up to `zeroTo`: by truncation all of the last page's rest
+ * (ext4_block_truncate_page), by fallocate no more than what is part of the file then.
+ */
+export function truncateSetsize(inode: Inode, newSize: number, zeroTo: number = Number.POSITIVE_INFINITY): void {
   const { mapping } = inode;
   const oldSize = inode.size;
   inode.size = newSize;
   if (mapping === null) return;
   if (newSize > oldSize) {
-    // All of the last page's rest, the part behind the new end included (ext4_block_truncate_page).
-    isizeExtended(inode, oldSize, Number.POSITIVE_INFINITY);
+    isizeExtended(inode, oldSize, zeroTo);
     return;
   }
   unmapMappingRange(mapping, Math.ceil(newSize / PAGE_SIZE), XA_MAX, /* evenCows */ true);

@@ -68,6 +68,7 @@ function mappableZero(mounts: KernMounts): FileOperations {
 /** Private mappings of /dev/zero stand in a reverse-map tree as those of any file do, but no page ever enters its cache. */
 const NO_PAGES: AddressSpaceOperations = {
   writesBack: false,
+  hugeAlignedPrivate: true,
   readPages: (mapping) => noPages(mapping.host),
   writePages: (mapping) => noPages(mapping.host),
 };

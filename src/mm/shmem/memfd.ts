@@ -71,13 +71,14 @@ export function memfdAddSeals(file: File, seals: number): number {
   if (!isSealable(file)) return -EINVAL;
   const { inode } = file;
   if ((inode.seals & F_SEAL_SEAL) !== 0) return -EPERM;
-  // Somebody could still write through a mapping.
-  const newlySealsWrites = (seals & ~inode.seals & F_SEAL_WRITE) !== 0;
-  if (newlySealsWrites && file.mapping.writableMappings > 0) return -EBUSY;
-  inode.seals |= seals;
   // An executable that is sealed as such is sealed against every change.
-  if ((seals & F_SEAL_EXEC) !== 0 && (inode.mode & 0o111) !== 0) {
-    inode.seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
-  }
+  const isSealedProgram = (seals & F_SEAL_EXEC) !== 0 && (inode.mode & 0o111) !== 0;
+  const wanted = isSealedProgram
+    ? seals | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE
+    : seals;
+  // Somebody could still write through a mapping.
+  const newlySealsWrites = (wanted & ~inode.seals & F_SEAL_WRITE) !== 0;
+  if (newlySealsWrites && file.mapping.writableMappings > 0) return -EBUSY;
+  inode.seals |= wanted;
   return 0;
 }

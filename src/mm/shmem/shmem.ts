@@ -173,6 +173,8 @@ function shmemFallocate(
   if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
     if ((inode.seals & WRITE_SEALS) !== 0) return -EPERM;
     truncatePunchHole(cacheOf(inode), offset, end);
+    dirtyPage(inode, offset);
+    dirtyPage(inode, end - 1);
     inode.sb.recalc(inode);
     fileUpdateTime(inode);
     return 0;
@@ -187,13 +189,24 @@ function shmemFallocate(
   return 0;
 }
 
+/** A page that lost a part, and is still there, is dirty (shmem_undo_range): its zeros are nowhere else. */
+function dirtyPage(inode: ShmemInode, pos: number): void {
+  const mapping = cacheOf(inode);
+  const pfn = mapping.pages.load(Math.floor(pos / PAGE_SIZE));
+  if (pfn !== 0) setPageDirty(mapping.phys, pfn);
+}
+
 /** Fills the holes in pages first … end, or, where memory or space ends first, none of them. */
 function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
   const mapping = cacheOf(inode);
   if (end - first > inode.sb.maxPages) return -ENOSPC;
   const made: PgOff[] = [];
   for (let index = first; index < end; index++) {
-    if (mapping.pages.load(index) !== 0) continue;
+    const cached = mapping.pages.load(index);
+    if (cached !== 0) {
+      setPageDirty(mapping.phys, cached);
+      continue;
+    }
     const pfn = shmemGetPage(inode, index);
     if (pfn >= 0) mapping.phys.frames.flags[pfn] &= ~PG_UPTODATE;
     if (pfn < 0) {
@@ -233,6 +246,7 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
     if (size < inode.size) {
       truncateSetsize(inode, size);
       shmem.sb.recalc(shmem);
+      dirtyPage(shmem, size);
     } else {
       // No zeroing of the old tail: see shmemWritePage.
       inode.size = size;

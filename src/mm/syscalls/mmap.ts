@@ -128,7 +128,7 @@ export function sysMmap(
 ): number {
   if (!isPageAligned(offset)) return -EINVAL;
   if ((flags & MAP_ANONYMOUS) !== 0) {
-    if ((flags & MAP_HUGETLB) !== 0) return hugeMmap(task, addr, len, flags, offset);
+    if ((flags & MAP_HUGETLB) !== 0) return hugeMmap(task, addr, len, prot, flags, offset);
     return doMmap(mmu, task, null, addr, len, prot, flags, offset);
   }
   const file = fdGet(task, fd);
@@ -141,7 +141,7 @@ export function sysMmap(
  * mmap of huge pages, of which there is no pool (hugetlb_file_setup, hugetlb_reserve_pages): everything is checked as for
  * a file, the pages are asked for last, and by then what lay at a fixed address is gone.
  */
-function hugeMmap(task: Task, hint: Vaddr, len: number, flags: number, offset: number): number {
+function hugeMmap(task: Task, hint: Vaddr, len: number, prot: number, flags: number, offset: number): number {
   const { mm } = task;
   const sizeLog = (flags >>> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
   if (sizeLog !== 0 && !HUGE_SIZE_LOGS.includes(sizeLog)) return -EINVAL;
@@ -154,18 +154,29 @@ function hugeMmap(task: Task, hint: Vaddr, len: number, flags: number, offset: n
     return hint % size !== 0 ? -EINVAL : -ENOMEM;
   }
   const wanted = isFixed ? hint : roundHintToMin(mm, hint);
-  const addr = getUnmappedArea(mm, wanted, length, offset / PAGE_SIZE, flags | (isFixed ? MAP_FIXED : 0), null);
+  const addr = getUnmappedArea(
+    mm,
+    wanted,
+    length,
+    offset / PAGE_SIZE,
+    flags | (isFixed ? MAP_FIXED : 0),
+    null,
+  );
   if (addr < 0) return addr;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(addr, addr + length) !== null) {
     return -EEXIST;
   }
   if ((flags & MAP_LOCKED) !== 0 && mm.rlimitMemlock === 0 && !mm.capIpcLock) return -EPERM;
-  const vmFlags = mapToVmFlags(mm, flags) | mm.defFlags;
+  const isShared = (flags & MAP_TYPE) !== MAP_PRIVATE;
+  const vmFlags = protToVmFlags(prot) | mapToVmFlags(mm, flags) | mm.defFlags | (isShared ? VM_SHARED : 0);
   if (!mlockFutureOk(mm, vmFlags, length)) return -EAGAIN;
+  if (offset / PAGE_SIZE >= (MAX_FILE_BYTES - length) / PAGE_SIZE) return -EOVERFLOW;
   const type = flags & MAP_TYPE;
   if (type !== MAP_PRIVATE && type !== MAP_SHARED && type !== MAP_SHARED_VALIDATE) return -EINVAL;
   if (type === MAP_SHARED_VALIDATE && (flags & ~legacyMapMask(mm)) !== 0) return -EOPNOTSUPP;
   if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
+  const pages = (length - (isFixed ? mappedPages(mm, addr, addr + length) : 0)) / PAGE_SIZE;
+  if (!mayExpandVm(mm, vmFlags, pages)) return -ENOMEM;
   if (isFixed) {
     const failed = doMunmap(mm, addr, addr + length);
     if (failed !== 0) return failed;

@@ -10,6 +10,7 @@ import { MAX_LFS_FILESIZE, MAX_RW_COUNT, O_APPEND, O_NONBLOCK } from "../uapi/fc
 import { SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../uapi/fs.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
 import { type Pipe, pipeOf } from "../vfs/pipe.ts";
+import { movesPosition } from "../vfs/read-write.ts";
 import {
   linkPipe,
   spliceDirect,
@@ -59,7 +60,7 @@ export function sysSendfile(
 function sendToFile(task: Task, source: File, pos: number, target: File, len: number): number {
   if ((target.flags & O_APPEND) !== 0) return -EINVAL;
   const moved = spliceDirect(source, pos, target, target.pos, len, task, task.fs.mounts.phys);
-  if (moved > 0 && target.ops.isStream !== true) target.pos += moved;
+  if (moved > 0 && movesPosition(target)) target.pos += moved;
   return moved;
 }
 
@@ -68,8 +69,9 @@ function isNonblock(file: File): boolean {
 }
 
 function setOffset(file: File, offset: FileOffset | null, pos: number): void {
+  if (!movesPosition(file)) return;
   if (offset !== null) offset.value = pos;
-  else if (file.ops.isStream !== true) file.pos = pos;
+  else file.pos = pos;
 }
 
 /** splice(2). @param inOffset where in the file that is no pipe; null for its position; @param outOffset likewise */

@@ -26,6 +26,8 @@ export interface AddressSpaceOperations {
   writePages(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count: number): number;
   /** Dirty pages are written back to storage (false for tmpfs, whose pages live in memory alone). */
   readonly writesBack: boolean;
+  /** Large private mappings are aligned to huge pages, as of anonymous memory. */
+  readonly hugeAlignedPrivate?: boolean;
 }
 
 export class AddressSpace implements PageOwner {
@@ -49,6 +51,10 @@ export class AddressSpace implements PageOwner {
   /** Large mappings of the file are aligned to huge pages where the kernel has them (thp_get_unmapped_area). */
   get hugeAligned(): boolean {
     return this.host.sb.hugeAligned === true;
+  }
+
+  get hugeAlignedPrivate(): boolean {
+    return this.ops.hugeAlignedPrivate === true;
   }
 
   constructor(phys: PhysicalMemory, host: Inode, ops: AddressSpaceOperations) {

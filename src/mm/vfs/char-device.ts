@@ -62,6 +62,7 @@ const alwaysReady = (): number => POLLIN | POLLOUT;
 /** /dev/null: takes everything without looking at it, gives nothing. */
 export const nullDevice: FileOperations = {
   takesRwf: true,
+  keepsPosition: true,
   canNowait: true,
   spliceWrite: "discard",
   read: () => 0,
@@ -82,6 +83,7 @@ export const zeroDevice: FileOperations = { ...nullDevice, read: readZeros, spli
 /** /dev/full: reads zeros, and is always full. */
 export const fullDevice: FileOperations = {
   takesRwf: true,
+  keepsPosition: true,
   read: readZeros,
   write: () => -ENOSPC,
   llseek: nullLlseek,
@@ -93,6 +95,7 @@ export const fullDevice: FileOperations = {
 export function randomDevice(random: (bytes: Uint8Array) => void): FileOperations {
   return {
     takesRwf: true,
+    keepsPosition: true,
     canNowait: true,
     spliceRead: copySpliceRead,
     spliceWrite: "write",

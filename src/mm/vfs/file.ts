@@ -24,6 +24,8 @@ export interface FileOperations {
   /** `rwf`: RWF_… of this transfer; none for a file without `takesRwf`. */
   read?(file: File, to: IovIter, pos: number, rwf?: number): number;
   write?(file: File, from: IovIter, pos: number, rwf?: number): number;
+  /** There is a position, but no transfer moves it: a memory device. */
+  readonly keepsPosition?: boolean;
   /** preadv2 and pwritev2 may have flags (read_iter and write_iter); without, only RWF_HIPRI passes. */
   readonly takesRwf?: boolean;
   /** RWF_NOWAIT is understood (FMODE_NOWAIT). */

@@ -62,10 +62,15 @@ export function mayWrite(file: File): number {
   return file.ops.write === undefined ? -EINVAL : 0;
 }
 
+/** Whether transfers move the file's position on. */
+export function movesPosition(file: File): boolean {
+  return file.ops.isStream !== true && file.ops.keepsPosition !== true;
+}
+
 /** Reads at the file's position and advances it. Bytes or negative errno. @param rwf RWF_… */
 export function vfsRead(file: File, to: IovIter, rwf = 0): number {
   const bytes = readAt(file, to, file.pos, rwf);
-  if (bytes > 0 && file.ops.isStream !== true) file.pos += bytes;
+  if (bytes > 0 && movesPosition(file)) file.pos += bytes;
   return bytes;
 }
 
@@ -80,7 +85,7 @@ export function vfsPread(file: File, to: IovIter, pos: number, rwf = 0): number 
 export function vfsWrite(file: File, from: IovIter, writer: Writer, rwf = 0): number {
   const pos = writePosition(file, file.pos, rwf);
   const bytes = writeAt(file, from, pos, writer, rwf);
-  if (bytes > 0 && file.ops.isStream !== true) file.pos = pos + bytes;
+  if (bytes > 0 && movesPosition(file)) file.pos = pos + bytes;
   return bytes;
 }
 

@@ -42,7 +42,7 @@ export function spliceFileToPipe(
   nonblock: boolean,
 ): number {
   const failed = waitForSpace(pipe, nonblock);
-  if (failed !== 0) return failed;
+  if (failed !== 0 || len === 0) return failed;
   return file.ops.spliceRead?.(file, pos, pipe, len) ?? -EINVAL;
 }
 

@@ -82,8 +82,11 @@ function chooseArea(
   file: MappedFile | null,
 ): Vaddr {
   const size = mm.thpSize;
-  const anonymous = file === null && (flags & MAP_SHARED) === 0 && addr === 0 && len % size === 0;
-  if (size > 0 && (anonymous || file?.mapping.hugeAligned === true)) {
+  const isPrivate = (flags & MAP_SHARED) === 0;
+  const anonymous = file === null && isPrivate && addr === 0 && len % size === 0;
+  const aligns =
+    file?.mapping.hugeAligned === true || (isPrivate && file?.mapping.hugeAlignedPrivate === true);
+  if (size > 0 && (anonymous || aligns)) {
     const aligned = hugeAlignedArea(mm, addr, len, file === null ? 0 : pgoff * PAGE_SIZE, flags);
     if (aligned > 0) return aligned;
   }

@@ -49,6 +49,8 @@ export interface MappedObject {
   readonly canWriteback?: boolean;
   /** Large mappings are aligned to huge pages (ext4's get_unmapped_area), where the mm has a thpSize. */
   readonly hugeAligned?: boolean;
+  /** Only private ones are (get_unmapped_area_zero). */
+  readonly hugeAlignedPrivate?: boolean;
 }
 
 /** One fault on its way through the handlers (struct vm_fault). Reused: no fault allocates one. */

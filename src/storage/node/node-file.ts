@@ -155,7 +155,8 @@ function setattr(at: Inode, change: AttributeChange): number {
 }
 
 /** The host's file first: if it refuses, nothing has happened. */
-function resize(inode: NodeInode, size: number): number {
+/** @param zeroTo see truncateSetsize */
+function resize(inode: NodeInode, size: number, zeroTo: number = Number.POSITIVE_INFINITY): number {
   const hadFd = inode.fd >= 0;
   let failed = acquireFd(inode, /* wantsWrite */ true);
   if (failed !== 0) return failed;
@@ -163,7 +164,7 @@ function resize(inode: NodeInode, size: number): number {
   failed = hostDo(() => fs.ftruncateSync(inode.fd, size));
   if (failed === 0) {
     inode.hostTimesStale = true;
-    truncateSetsize(inode, size);
+    truncateSetsize(inode, size, zeroTo);
     inode.hostSize = size;
     if (isChange) {
       inode.mtimeNs = inode.sb.now();
@@ -250,7 +251,7 @@ function fallocateRegular(
   limit = Number.POSITIVE_INFINITY,
 ): number {
   const inode = nodeInode(file.inode);
-  return nodeFallocate(inode, mode, offset, len, limit, (size) => resize(inode, size));
+  return nodeFallocate(inode, mode, offset, len, limit, (size) => resize(inode, size, /* zeroTo */ size));
 }
 
 /** What every inode can do. */

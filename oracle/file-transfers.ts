@@ -1,0 +1,128 @@
+/**
+ * Calls that move bytes from file to file, or to memory with flags, on both subjects. An offset of -1 stands for a null
+ * pointer: the file's own position. What the offsets are afterwards is part of the outcome.
+ */
+import { UserIter } from "../src/mm/fault/user-iter.ts";
+import type { Process } from "../src/mm/kernel/process.ts";
+import { mayCopyFileRange, sysCopyFileRange } from "../src/mm/syscalls/copy-file-range.ts";
+import { mayTransfer, sysPreadv2, sysPwritev2 } from "../src/mm/syscalls/read-write.ts";
+import {
+  type FileOffset,
+  SPLICE_F_ALL,
+  spliceMayHaveOffsets,
+  sysSendfile,
+  sysSplice,
+  sysTee,
+} from "../src/mm/syscalls/splice.ts";
+import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
+import { MAX_RW_COUNT } from "../src/mm/uapi/fcntl.ts";
+import { type ExecutorFamily, NR } from "./executor.ts";
+import type { Outcome } from "./subject.ts";
+
+/** Bytes of an offset. */
+const WORD = 8;
+
+export type FileTransfer = "sendfile" | "splice" | "tee" | "copy_file_range" | "preadv2" | "pwritev2";
+
+export function isFileTransfer(call: string): call is FileTransfer {
+  return ["sendfile", "splice", "tee", "copy_file_range", "preadv2", "pwritev2"].includes(call);
+}
+
+/** The call on the host. */
+export function transferOnHost(
+  family: ExecutorFamily,
+  slot: number,
+  call: FileTransfer,
+  args: readonly number[],
+): Outcome {
+  switch (call) {
+    case "tee":
+      return { result: family.syscall(slot, NR.tee, args) };
+    case "preadv2":
+    case "pwritev2": {
+      const [fd, addr, length, offset, flags] = args;
+      const segment = family.putWords(slot, [addr, length]);
+      return { result: family.syscall(slot, NR[call], [fd, segment, 1, offset, 0, flags]) };
+    }
+    case "sendfile": {
+      const [out, source, offset, count] = args;
+      const at = family.putWords(slot, [offset, 0]);
+      const result = family.syscall(slot, NR.sendfile, [out, source, offset === -1 ? 0 : at, count]);
+      return { result, bytes: family.takeArgument(slot, 2 * WORD) };
+    }
+    default: {
+      const [source, sourceOffset, out, outOffset, length, flags] = args;
+      const at = family.putWords(slot, [sourceOffset, outOffset]);
+      const from = sourceOffset === -1 ? 0 : at;
+      const to = outOffset === -1 ? 0 : at + WORD;
+      const result = family.syscall(slot, NR[call], [source, from, out, to, length, flags]);
+      return { result, bytes: family.takeArgument(slot, 2 * WORD) };
+    }
+  }
+}
+
+/** The call on Faultline, with what the machine checks on the way to it. */
+export function transferOnFaultline(task: Process, call: FileTransfer, args: readonly number[]): Outcome {
+  switch (call) {
+    case "tee":
+      return { result: sysTee(task, args[0], args[1], args[2], args[3]) };
+    case "preadv2":
+    case "pwritev2":
+      return { result: vector(task, call, args) };
+    case "sendfile": {
+      const offset = offsetOf(args[2]);
+      const result = sysSendfile(task, args[0], args[1], offset, args[3]);
+      return { result, bytes: words(offset?.value ?? args[2], 0) };
+    }
+    default: {
+      const [, sourceOffset, , outOffset] = args;
+      const [from, to] = [offsetOf(sourceOffset), offsetOf(outOffset)];
+      const result = call === "splice" ? splice(task, args, from, to) : copy(task, args, from, to);
+      return { result, bytes: words(from?.value ?? sourceOffset, to?.value ?? outOffset) };
+    }
+  }
+}
+
+function vector(task: Process, call: "preadv2" | "pwritev2", args: readonly number[]): number {
+  const [fd, base, length, offset, flags] = args;
+  if (offset < -1) return -EINVAL;
+  const refused = mayTransfer(task, fd, offset, call === "preadv2" ? "read" : "write");
+  if (refused !== 0) return refused;
+  const len = Math.min(length, MAX_RW_COUNT);
+  if (base + len > task.mm.arch.taskSize) return -EFAULT;
+  if (len === 0) return 0;
+  const iter = new UserIter(task.kernel.mmu, task, [{ base, len }]);
+  return call === "preadv2"
+    ? sysPreadv2(task, fd, iter, offset, flags)
+    : sysPwritev2(task, fd, iter, offset, flags);
+}
+
+function splice(
+  task: Process,
+  [source, , out, , length, flags]: readonly number[],
+  from: FileOffset | null,
+  to: FileOffset | null,
+): number {
+  if (length === 0) return 0;
+  if ((flags & ~SPLICE_F_ALL) !== 0) return -EINVAL;
+  const refused = spliceMayHaveOffsets(task, source, from !== null, out, to !== null);
+  return refused !== 0 ? refused : sysSplice(task, source, from, out, to, length, flags);
+}
+
+function copy(
+  task: Process,
+  [source, , out, , length, flags]: readonly number[],
+  from: FileOffset | null,
+  to: FileOffset | null,
+): number {
+  const refused = mayCopyFileRange(task, source, out);
+  return refused !== 0 ? refused : sysCopyFileRange(task, source, from, out, to, length, flags);
+}
+
+function offsetOf(offset: number): FileOffset | null {
+  return offset === -1 ? null : { value: offset };
+}
+
+function words(...values: readonly number[]): Uint8Array {
+  return new Uint8Array(new BigInt64Array(values.map((value) => BigInt(value))).buffer);
+}
