@@ -12,6 +12,7 @@
 import { LinuxError } from "../mm/kernel/errors.ts";
 import type { Kernel } from "../mm/kernel/kernel.ts";
 import type { Process } from "../mm/kernel/process.ts";
+import { exitProcess } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../mm/page.ts";
 import { sysChdir } from "../mm/syscalls/directory.ts";
 import { O_RDONLY, O_WRONLY } from "../mm/uapi/fcntl.ts";
@@ -120,6 +121,7 @@ export class Machine {
     this.#system = new System(kernel, hart, this.clock, (bytes) => kernel.random.fill(bytes));
     this.#system.onExit = (group, status) => this.#noteExit(group, status);
     this.#scheduler = new Scheduler(this.#system, options.quantum ?? DEFAULT_QUANTUM);
+    kernel.killer = (process) => this.#killForMemory(process);
     kernel.phys.icache = { flushIcachePage: (pfn) => hart.invalidateFrame(pfn * PAGE_SIZE) };
   }
 
@@ -224,6 +226,13 @@ export class Machine {
       return this.#killAll("instruction-limit");
     }
     return this.#options.onSlice?.(this) === "stop" ? this.#killAll("stopped") : undefined;
+  }
+
+  /** Ends a process that is not running now: a program with all its threads. */
+  #killForMemory(process: Process): void {
+    const group = this.#system.groups.get(process.pid);
+    if (group === undefined) exitProcess(process, SIGKILL);
+    else exitGroup(this.#system, group, SIGKILL);
   }
 
   #killAll(reason: ExitStatus["reason"]): ExitStatus {

@@ -25,7 +25,8 @@ const SIGNAL_MASK = 0x7f;
 export function exitGroup(system: System, group: ThreadGroup, status: number): void {
   if (group.hasExited) return;
   const { process, leader } = group;
-  if (leader.clearChildTid !== 0 && process.mm.users > 1) {
+  // Who is killed inside somebody else's fault can't take one of his own.
+  if (leader.clearChildTid !== 0 && process.mm.users > 1 && !process.isOomVictim) {
     clearUser(system.mmu, process, leader.clearChildTid, TID_BYTES);
   }
   settleInstructions(system, group);

@@ -9,6 +9,7 @@ import {
 } from "../../mm/syscalls/attributes.ts";
 import { sysFadvise64, sysReadahead } from "../../mm/syscalls/fadvise.ts";
 import { sysFallocate, sysFtruncate, sysTruncate } from "../../mm/syscalls/file-size.ts";
+import { sysSwapoff, sysSwapon } from "../../mm/syscalls/swapon.ts";
 import {
   sysClose,
   sysCloseRange,
@@ -49,6 +50,8 @@ export const fileCalls: SyscallGroup = [
   [25, "fcntl", 3, (call) => sysFcntl(call.process, call.s32(0), call.s32(1), call.s64(2))],
   [43, "statfs", 2, (call) => withPath(call, 0, (path) => putStatfs(call, sysStatfs(call.process, path)))],
   [44, "fstatfs", 2, (call) => putStatfs(call, sysFstatfs(call.process, call.s32(0)))],
+  [224, "swapon", 2, (call) => sysSwapon(call.process, call.path(0), call.s32(1))],
+  [225, "swapoff", 1, (call) => sysSwapoff(call.process, call.path(0))],
   [45, "truncate", 2, (call) => withPath(call, 0, (path) => truncate(call, path))],
   [46, "ftruncate", 2, (call) => signalTooLarge(call, sysFtruncate(call.process, call.s32(0), call.s64(1)))],
   [

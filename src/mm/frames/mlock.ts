@@ -15,7 +15,7 @@ import {
   UNEVICTABLE_PGRESCUED,
 } from "../trace/vmstat.ts";
 import { type LruMemory, lruAdd, lruDel } from "./lru.ts";
-import { PG_ACTIVE, PG_ANON, PG_MLOCKED, PG_SWAPBACKED, PG_UNEVICTABLE } from "./page-flags.ts";
+import { PG_ACTIVE, PG_MLOCKED, PG_UNEVICTABLE } from "./page-flags.ts";
 
 /** A PTE of a locked mapping names the page from now on. */
 export function mlockPage(phys: LruMemory, pfn: Pfn): void {
@@ -42,8 +42,7 @@ export function munlockPage(phys: LruMemory, pfn: Pfn): void {
   if (--lruPrev[pfn] > 0) return;
   lruDel(phys, pfn);
   flags[pfn] &= ~(PG_MLOCKED | PG_UNEVICTABLE);
-  // Anonymous pages are on no list while there is no swap that could take them, but for those that MADV_FREE gave up.
-  if ((flags[pfn] & (PG_ANON | PG_SWAPBACKED)) !== (PG_ANON | PG_SWAPBACKED)) lruAdd(phys, pfn);
+  lruAdd(phys, pfn);
   stat[NR_MLOCK]--;
   stat[UNEVICTABLE_PGMUNLOCKED]++;
   stat[UNEVICTABLE_PGRESCUED]++;

@@ -41,3 +41,5 @@ export const PG_UNEVICTABLE: number = 1 << 16;
 export const PG_ERROR: number = 1 << 17;
 /** In the swap cache; `priv` holds the swap entry. */
 export const PG_SWAPCACHE: number = 1 << 18;
+/** Was active before it left memory or the active list: its next refault is thrashing (PG_workingset). */
+export const PG_WORKINGSET: number = 1 << 19;

@@ -38,10 +38,15 @@ export interface WaitResult {
 /** Pages that a new stack has from the start; it grows from there on access. */
 const INITIAL_STACK_PAGES = 33;
 
-/** An address space with nothing in it and the kernel's settings, or -ENOMEM. */
-export function newMm(kernel: Kernel, rlimits: Process["rlimits"] | undefined): MmStruct | number {
+/** An address space with nothing in it and the kernel's settings, charged to a memory cgroup; or -ENOMEM. */
+export function newMm(
+  kernel: Kernel,
+  rlimits: Process["rlimits"] | undefined,
+  memcg: number,
+): MmStruct | number {
   const mm = mmAlloc(kernel.phys, kernel.arch);
   if (typeof mm === "number") return mm;
+  mm.memcg = memcg;
   const { options } = kernel;
   mm.maxMapCount = kernel.sysctl.maxMapCount;
   mm.mmapMinAddr = kernel.sysctl.mmapMinAddr;
@@ -87,7 +92,7 @@ export function mmput(process: Process): void {
 
 /** exec's half of the work on memory: a fresh address space instead of the old one. 0 or -ENOMEM. */
 export function execMm(process: Process): number {
-  const mm = newMm(process.kernel, process.rlimits);
+  const mm = newMm(process.kernel, process.rlimits, process.memcg);
   if (typeof mm === "number") return mm;
   mmput(process);
   process.mm = mm;
@@ -123,6 +128,8 @@ export function exitProcess(process: Process, status: number): void {
   if (process.exitStatus !== null) return;
   const { kernel } = process;
   process.exitStatus = status;
+  process.isOomVictim = false;
+  if (kernel.phys.current === process) kernel.phys.clearCurrent();
   if (--process.files.users === 0) process.files.closeAll();
   mmput(process);
   for (const child of process.children) {

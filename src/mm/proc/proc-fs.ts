@@ -7,7 +7,7 @@
 import { ENOENT } from "../uapi/errno.ts";
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
-import { procMeminfo, procSwaps } from "./meminfo.ts";
+import { procMeminfo } from "./meminfo.ts";
 import { procFilesystems } from "./mounts.ts";
 import type { ProcHost } from "./proc-task.ts";
 import {
@@ -19,6 +19,7 @@ import {
   ProcSuperBlock,
 } from "./proc-tree.ts";
 import { processDirectory } from "./process-directory.ts";
+import { procSwaps } from "./swaps.ts";
 import { sysctlDirectory } from "./sysctl.ts";
 import { textNode } from "./text-file.ts";
 import { procVmstat, procZoneinfo } from "./vmstat.ts";
@@ -36,7 +37,7 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     mounts: linkNode(() => "self/mounts"),
     // Whoever asks is led to its own directory.
     self: linkNode((_inode, { pid }) => (pid === undefined || !processes.has(pid) ? -ENOENT : String(pid))),
-    swaps: textNode(procSwaps),
+    swaps: textNode(() => procSwaps(host)),
     sys: directoryNode(sysctlDirectory(host)),
     version: textNode(() => `${UTS_SYSNAME} version ${UTS_RELEASE} (faultline) ${UTS_VERSION}\n`),
     vmstat: textNode(() => procVmstat(host)),

@@ -51,6 +51,14 @@ export interface ProcHost extends ProcessTable {
   /** Nanoseconds since the epoch. */
   readonly now: () => number;
   readonly sysctl: Sysctl;
+  readonly vmscan: ReclaimSysctl;
+}
+
+/** The settings of reclaim. */
+export interface ReclaimSysctl {
+  swappiness: number;
+  oomKillAllocatingTask: boolean;
+  oomDumpTasks: boolean;
 }
 
 /** The address space, null once the process has ended (get_task_mm). */

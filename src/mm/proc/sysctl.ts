@@ -4,11 +4,19 @@
  * Only what has an effect here, or what programs ask for at their start, is there. A number is read in one go: a read
  * that does not start at 0 finds the end.
  */
+
+import { rescheduleFlush } from "../filemap/flusher.ts";
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { WATERMARK_SCALE_FACTOR_MAX } from "../frames/watermarks.ts";
+import { PAGE_SIZE } from "../page.ts";
+import { MAX_SWAPPINESS } from "../reclaim/scan-balance.ts";
+import { swapSpace } from "../swap/swap-space.ts";
 import { EINVAL } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
 import { UTS_DOMAINNAME, UTS_NODENAME, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
+import type { WritebackDomain } from "../vfs/backing-dev.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
-import type { ProcHost } from "./proc-task.ts";
+import type { ProcHost, ReclaimSysctl } from "./proc-task.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
 import { parseInteger, readBytes, takeText } from "./text-file.ts";
 
@@ -47,8 +55,18 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
   };
 }
 
-function vmSettings({ phys: { commit }, sysctl }: ProcHost): Record<string, ProcNode> {
+function vmSettings({ phys, sysctl, vmscan, mounts: { writeback } }: ProcHost): Record<string, ProcNode> {
+  const { commit } = phys;
   const settings: Record<string, NumberSetting> = {
+    "page-cluster": {
+      get: () => swapSpace(phys).pageCluster,
+      set: (order) => {
+        swapSpace(phys).pageCluster = order;
+      },
+      max: 31,
+    },
+    ...dirtySettings(writeback),
+    ...reclaimSettings(phys, vmscan),
     admin_reserve_kbytes: {
       get: () => commit.adminReserveKbytes,
       set: (kbytes) => {
@@ -100,6 +118,109 @@ function vmSettings({ phys: { commit }, sysctl }: ProcHost): Record<string, Proc
   return Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, numberNode(setting)]));
 }
 
+/** When reclaim begins, what it takes first, and who dies when it fails. */
+function reclaimSettings(
+  { watermarks }: PhysicalMemory,
+  vmscan: ReclaimSysctl,
+): Record<string, NumberSetting> {
+  return {
+    min_free_kbytes: {
+      get: () => watermarks.minFreeKbytes,
+      set: (kbytes) => {
+        watermarks.minFreeKbytes = kbytes;
+      },
+    },
+    oom_dump_tasks: {
+      get: () => (vmscan.oomDumpTasks ? 1 : 0),
+      set: (value) => {
+        vmscan.oomDumpTasks = value !== 0;
+      },
+    },
+    oom_kill_allocating_task: {
+      get: () => (vmscan.oomKillAllocatingTask ? 1 : 0),
+      set: (value) => {
+        vmscan.oomKillAllocatingTask = value !== 0;
+      },
+    },
+    swappiness: {
+      get: () => vmscan.swappiness,
+      set: (value) => {
+        vmscan.swappiness = value;
+      },
+      max: MAX_SWAPPINESS,
+    },
+    watermark_scale_factor: {
+      get: () => watermarks.scaleFactor,
+      set: (factor) => {
+        watermarks.scaleFactor = factor;
+      },
+      min: 1,
+      max: WATERMARK_SCALE_FACTOR_MAX,
+    },
+  };
+}
+
+/**
+ * Of ratio and bytes each switches the other off; that of the writers' limit only when it becomes another one
+ * (dirty_ratio_handler, dirty_background_ratio_handler in mm/page-writeback.c). Bytes can't be set to 0.
+ */
+function dirtySettings(writeback: WritebackDomain): Record<string, NumberSetting> {
+  return {
+    dirty_background_bytes: {
+      get: () => writeback.dirtyBackgroundBytes,
+      set: (bytes) => {
+        writeback.dirtyBackgroundBytes = bytes;
+        writeback.dirtyBackgroundRatio = 0;
+      },
+      min: 1,
+      max: Number.MAX_SAFE_INTEGER,
+    },
+    dirty_background_ratio: {
+      get: () => writeback.dirtyBackgroundRatio,
+      set: (percent) => {
+        writeback.dirtyBackgroundRatio = percent;
+        writeback.dirtyBackgroundBytes = 0;
+      },
+      max: 100,
+    },
+    dirty_bytes: {
+      get: () => writeback.dirtyBytes,
+      set: (bytes) => {
+        if (bytes === writeback.dirtyBytes) return;
+        writeback.dirtyBytes = bytes;
+        writeback.dirtyRatio = 0;
+      },
+      min: 2 * PAGE_SIZE,
+      max: Number.MAX_SAFE_INTEGER,
+    },
+    dirty_expire_centisecs: {
+      get: () => writeback.dirtyExpireCentisecs,
+      set: (centisecs) => {
+        writeback.dirtyExpireCentisecs = centisecs;
+      },
+    },
+    dirty_ratio: {
+      get: () => writeback.dirtyRatio,
+      set: (percent) => {
+        if (percent === writeback.dirtyRatio) return;
+        writeback.dirtyRatio = percent;
+        writeback.dirtyBytes = 0;
+      },
+      max: 100,
+    },
+    dirty_writeback_centisecs: {
+      get: () => writeback.dirtyWritebackCentisecs,
+      set: (centisecs) => {
+        const isChange = centisecs !== writeback.dirtyWritebackCentisecs;
+        writeback.dirtyWritebackCentisecs = centisecs;
+        if (isChange && centisecs !== 0) rescheduleFlush(writeback);
+      },
+      // Linux checks nothing; whoever writes a negative one has no periodic write-back.
+      min: -INT_MAX - 1,
+    },
+  };
+}
+
 function stringNode(text: string): ProcNode {
   const bytes = ENCODER.encode(`${text}\n`);
   return { mode: S_IFREG | 0o444, fops: { read: (_file, to, pos) => readBytes(bytes, to, pos) } };
@@ -125,7 +246,7 @@ function writeNumber(setting: NumberSetting, set: (value: number) => void, from:
   if (typeof text === "number") return text;
   if (text.trim() === "") return wanted === 0 ? 0 : -EINVAL;
   const [head, word] = /^\s*(\S+)\s*/.exec(text) ?? ["", ""];
-  const value = parseInteger(word, /* anyBase */ true);
+  const value = parseInteger(word, /* anyBase */ true, Math.max(INT_MAX, setting.max ?? 0));
   if (value === "invalid" || value === "range") return -EINVAL;
   if (value < (setting.min ?? 0) || value > (setting.max ?? INT_MAX)) return -EINVAL;
   set(value);

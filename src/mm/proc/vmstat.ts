@@ -1,4 +1,5 @@
 /** /proc/vmstat, and the same counters by zone and node: /proc/zoneinfo (mm/vmstat.c). */
+import { dirtyLimits } from "../filemap/dirty-limits.ts";
 import { VMSTAT_NAMES } from "../trace/vmstat.ts";
 import type { ProcHost } from "./proc-task.ts";
 import { EVENT_ITEMS, NODE_ITEMS, NUMA_ITEMS, X86_ITEMS, ZONE_ITEMS } from "./vmstat-items.ts";
@@ -16,13 +17,13 @@ export function procVmstat(host: ProcHost): string {
 
 /** The one zone, with its node's counters before its own. */
 export function procZoneinfo(host: ProcHost): string {
-  const { totalFrames, buddy } = host.phys;
+  const { totalFrames, buddy, watermarks } = host.phys;
   const fields: readonly (readonly [string, number])[] = [
     ["boost", 0],
-    ["min", 0],
-    ["low", 0],
-    ["high", 0],
-    ["promo", 0],
+    ["min", watermarks.min],
+    ["low", watermarks.low],
+    ["high", watermarks.high],
+    ["promo", watermarks.promo],
     ["spanned", totalFrames],
     ["present", totalFrames],
     ["managed", totalFrames],
@@ -59,6 +60,11 @@ export function procZoneinfo(host: ProcHost): string {
 export function counter(host: ProcHost, name: string): number {
   const index = POSITION.get(name) ?? POSITION.get(name.replace("nr_zone_", "nr_"));
   if (index !== undefined) return host.phys.stat[index];
+  const { writeback } = host.mounts;
+  if (name === "nr_dirty_threshold" || name === "nr_dirty_background_threshold") {
+    dirtyLimits(writeback);
+    return name === "nr_dirty_threshold" ? writeback.thresh : writeback.bgThresh;
+  }
   if (name === "nr_zone_write_pending") return counter(host, "nr_dirty") + counter(host, "nr_writeback");
   return 0;
 }

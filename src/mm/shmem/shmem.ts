@@ -5,10 +5,11 @@
  * memfd, MAP_SHARED | MAP_ANONYMOUS, a shared mapping of /dev/zero. Here are the operations of such a file; where its
  * pages come from stands in shmem-page.ts, what names it has in tmpfs.ts.
  */
+import { XA_MAX } from "../../lib/xarray.ts";
 import { fileAccessed, fileUpdateTime } from "../filemap/file-times.ts";
 import { truncateInodePages, truncatePunchHole, truncateSetsize } from "../filemap/truncate.ts";
 import { markPageAccessed } from "../frames/lru.ts";
-import { PAGE_SIZE, type PgOff, pageAlign } from "../page.ts";
+import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { EFAULT, EFBIG, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, SEEK_DATA, SEEK_HOLE } from "../uapi/fcntl.ts";
@@ -30,6 +31,7 @@ import type { VmArea } from "../vma/vm-area.ts";
 import { VM_MAYWRITE, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import type { ShmemInode } from "./shmem-inode.ts";
 import { cacheOf, shmemGetPage, shmemOf, shmemVmOps } from "./shmem-page.ts";
+import { isShmemSwapped, shmemDropSwap, shmemSwapin } from "./shmem-swap.ts";
 
 const WRITE_SEALS = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 
@@ -41,13 +43,16 @@ function shmemRead(file: File, to: IovIter, start: number): number {
   while (to.count > 0 && pos < inode.size) {
     const offset = pos % PAGE_SIZE;
     const wanted = Math.min(PAGE_SIZE - offset, inode.size - pos, to.count);
-    const pfn = mapping.pages.load((pos - offset) / PAGE_SIZE);
+    const pfn = findShmemPage(inode, (pos - offset) / PAGE_SIZE);
+    if (pfn < 0) {
+      if (pos === start) return pfn;
+      break;
+    }
     let copied: number;
     if (pfn === 0) {
       copied = to.zeroIter(wanted);
     } else {
-      // The destination may fault, and the fault may want memory: the page must not go meanwhile.
-      phys.getPage(pfn);
+      // The destination may fault, and the fault may want memory: the page must not go meanwhile, so it is held.
       copied = to.copyToIter(pfn * PAGE_SIZE + offset, wanted);
       if (offset === 0) markPageAccessed(phys, pfn);
       phys.putPage(pfn);
@@ -60,6 +65,23 @@ function shmemRead(file: File, to: IovIter, start: number): number {
   }
   fileAccessed(file);
   return pos - start;
+}
+
+/** The page with a reference, from swap if it is there; 0 for a hole; or negative errno (shmem_get_folio, SGP_READ). */
+function findShmemPage(inode: ShmemInode, index: PgOff): Pfn | number {
+  const mapping = cacheOf(inode);
+  const cached = mapping.pages.load(index);
+  if (cached === 0) return isShmemSwapped(inode, index) ? shmemSwapin(inode, index) : 0;
+  mapping.phys.getPage(cached);
+  return cached;
+}
+
+/** Pages of which only a part is to go must be in memory for that (shmem_get_partial_folio). */
+function bringBackEdge(inode: ShmemInode, at: number): void {
+  const index = Math.floor(at / PAGE_SIZE);
+  if (at % PAGE_SIZE === 0 || !isShmemSwapped(inode, index)) return;
+  const pfn = shmemSwapin(inode, index);
+  if (pfn > 0) inode.sb.context.phys.putPage(pfn);
 }
 
 /** 0, or -EPERM when a seal forbids writing bytes up to `end`. */
@@ -119,13 +141,16 @@ function shmemLlseek(file: File, offset: number, whence: number): number {
   if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return genericLlseek(file, offset, whence);
   const { size } = file.inode;
   const { pages } = cacheOf(file.inode);
+  const { swapped } = shmemOf(file.inode);
   if (offset < 0 || offset >= size) return -ENXIO;
   let index = Math.floor(offset / PAGE_SIZE);
   if (whence === SEEK_DATA) {
-    if (pages.next(index) === 0 || pages.index * PAGE_SIZE >= size) return -ENXIO;
-    index = pages.index;
+    const inMemory = pages.next(index) === 0 ? Number.POSITIVE_INFINITY : pages.index;
+    const inSwap = swapped.next(index) === 0 ? Number.POSITIVE_INFINITY : swapped.index;
+    index = Math.min(inMemory, inSwap);
+    if (index * PAGE_SIZE >= size) return -ENXIO;
   } else {
-    while (pages.load(index) !== 0) index++;
+    while (pages.load(index) !== 0 || swapped.load(index) !== 0) index++;
   }
   return setPosition(file, Math.min(Math.max(offset, index * PAGE_SIZE), size));
 }
@@ -136,7 +161,10 @@ function shmemFallocate(file: File, mode: number, offset: number, len: number): 
   const end = offset + len;
   if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
     if ((inode.seals & WRITE_SEALS) !== 0) return -EPERM;
+    bringBackEdge(inode, offset);
+    bringBackEdge(inode, end);
     truncatePunchHole(cacheOf(inode), offset, end);
+    shmemDropSwap(inode, Math.ceil(offset / PAGE_SIZE), Math.floor(end / PAGE_SIZE) - 1);
     inode.sb.recalc(inode);
     fileUpdateTime(inode);
     return 0;
@@ -156,10 +184,13 @@ function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
   if (end - first > inode.sb.maxPages) return -ENOSPC;
   const made: PgOff[] = [];
   for (let index = first; index < end; index++) {
-    if (mapping.pages.load(index) !== 0) continue;
+    if (mapping.pages.load(index) !== 0 || isShmemSwapped(inode, index)) continue;
     const pfn = shmemGetPage(inode, index);
     if (pfn < 0) {
-      for (const undo of made) truncatePunchHole(mapping, undo * PAGE_SIZE, (undo + 1) * PAGE_SIZE);
+      for (const undo of made) {
+        truncatePunchHole(mapping, undo * PAGE_SIZE, (undo + 1) * PAGE_SIZE);
+        shmemDropSwap(inode, undo, undo);
+      }
       inode.sb.recalc(inode);
       return pfn;
     }
@@ -189,7 +220,9 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
     const seal = size < inode.size ? F_SEAL_SHRINK : F_SEAL_GROW;
     if ((inode.seals & seal) !== 0) return -EPERM;
     if (size < inode.size) {
+      bringBackEdge(shmem, size);
       truncateSetsize(inode, size);
+      shmemDropSwap(shmem, Math.ceil(size / PAGE_SIZE), XA_MAX);
       shmem.sb.recalc(shmem);
     } else {
       // No zeroing of the old tail: see shmemWritePage.
@@ -206,6 +239,7 @@ function shmemEvict(inode: Inode): void {
   const shmem = shmemOf(inode);
   if (inode.mapping === null) return;
   truncateInodePages(inode.mapping, 0);
+  shmemDropSwap(shmem, 0, XA_MAX);
   shmem.sb.recalc(shmem);
   shmem.sb.unreserve(shmem);
   inode.mapping.destroy();

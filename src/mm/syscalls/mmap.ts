@@ -21,6 +21,7 @@ import {
   EOPNOTSUPP,
   EOVERFLOW,
   EPERM,
+  ETXTBSY,
 } from "../uapi/errno.ts";
 import {
   MAP_ANONYMOUS,
@@ -238,7 +239,10 @@ function fileVmFlags(
     case MAP_SHARED_VALIDATE:
       // Plain MAP_SHARED has always ignored flags it does not know.
       if ((flags & MAP_TYPE) === MAP_SHARED_VALIDATE && (flags & ~validatedFlags) !== 0) return -EOPNOTSUPP;
-      if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
+      if ((prot & PROT_WRITE) !== 0) {
+        if ((file.mode & FMODE_WRITE) === 0) return -EACCES;
+        if (file.inode.isSwapFile) return -ETXTBSY;
+      }
       vmFlags |= VM_SHARED | VM_MAYSHARE;
       if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
       break;

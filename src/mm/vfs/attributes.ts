@@ -2,7 +2,7 @@
  * Attributes of inodes: what stat shows and what chmod, chown, utimens and truncate change (fs/attr.c, fs/stat.c).
  */
 import { PAGE_SIZE } from "../page.ts";
-import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS } from "../uapi/errno.ts";
+import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS, ETXTBSY } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, S_ISGID, S_ISUID } from "../uapi/fcntl.ts";
 import { S_IALLUGO } from "../uapi/fs.ts";
 import { type AttributeChange, type Credentials, type Inode, isDir, isReg } from "./inode.ts";
@@ -114,7 +114,7 @@ export function vfsUtimes(cred: Credentials, inode: Inode, atime: NewTime, mtime
 }
 
 /**
- * Sets the length of a regular file (do_truncate). The caller has checked permission: truncate by the inode's bits,
+ * Sets the length of a regular file (do_truncate); ETXTBSY for a swap area, unless it grows. The caller has checked permission: truncate by the inode's bits,
  * ftruncate by the file's mode. @param limit the soft RLIMIT_FSIZE
  */
 export function vfsTruncate(inode: Inode, size: number, limit: number, touchesTimes: boolean): number {
@@ -122,5 +122,6 @@ export function vfsTruncate(inode: Inode, size: number, limit: number, touchesTi
   if (isDir(inode)) return -EISDIR;
   if (!isReg(inode)) return -EINVAL;
   if (size > inode.size && (size > limit || size > MAX_LFS_FILESIZE)) return -EFBIG;
+  if (inode.isSwapFile && size <= inode.size) return -ETXTBSY;
   return notifyChange(inode, touchesTimes ? { size, mtimeNs: inode.sb.now() } : { size });
 }

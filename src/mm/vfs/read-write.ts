@@ -2,7 +2,7 @@
  * read and write as every kind of file shares them (fs/read_write.c): modes, positions, limits; the transfer itself is
  * the file's own operation.
  */
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, ESPIPE } from "../uapi/errno.ts";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, ESPIPE, ETXTBSY } from "../uapi/errno.ts";
 import {
   MAX_LFS_FILESIZE,
   MAX_RW_COUNT,
@@ -19,6 +19,7 @@ import { type File, FMODE_PATH, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { isDir, isReg } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import { LimitedIter } from "./limited-iter.ts";
+import { vfsFsyncRange } from "./sync.ts";
 
 /** Reads at the file's position and advances it. Bytes or negative errno. */
 export function vfsRead(file: File, to: IovIter): number {
@@ -63,6 +64,7 @@ function writeAt(file: File, from: IovIter, pos: number, limit: number): number 
   if ((file.mode & FMODE_WRITE) === 0) return -EBADF;
   if (file.ops.write === undefined) return -EINVAL;
   if (from.isOutside === true) return -EFAULT;
+  if (file.inode.isSwapFile) return -ETXTBSY;
   let room = MAX_RW_COUNT;
   if (isReg(file.inode) && from.count > 0) {
     // generic_write_checks: what fits below the limit is written, a write that starts at it fails.
@@ -71,7 +73,7 @@ function writeAt(file: File, from: IovIter, pos: number, limit: number): number 
   }
   const bytes = file.ops.write(file, from.count > room ? new LimitedIter(from, room) : from, pos);
   if (bytes > 0 && (file.flags & O_DSYNC) !== 0 && file.ops.fsync !== undefined) {
-    const failed = file.ops.fsync(file, pos, pos + bytes, (file.flags & O_SYNC) !== O_SYNC);
+    const failed = vfsFsyncRange(file, pos, pos + bytes, (file.flags & O_SYNC) !== O_SYNC);
     if (failed !== 0) return failed;
   }
   return bytes;

@@ -8,9 +8,10 @@
 import fs from "node:fs";
 import { genericFileRead } from "../../mm/filemap/filemap.ts";
 import { genericFileMmap } from "../../mm/filemap/filemap-fault.ts";
+import { writebackSingleInode } from "../../mm/filemap/flusher.ts";
 import { genericFileWrite } from "../../mm/filemap/generic-write.ts";
 import { truncateInodePages, truncateSetsize } from "../../mm/filemap/truncate.ts";
-import { filemapWriteAndWaitRange, fileWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
+import { fileWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
 import { O_APPEND } from "../../mm/uapi/fcntl.ts";
 import { errseqUntold } from "../../mm/vfs/errseq.ts";
 import { type File, type FileOperations, FMODE_WRITE } from "../../mm/vfs/file.ts";
@@ -90,11 +91,14 @@ function releaseRegular(file: File): void {
 /** Brings everything that the guest changed to the host. 0 or the first negative errno. */
 export function writeBack(inode: NodeInode): number {
   if (inode.fd < 0) return 0;
-  const failed =
-    inode.mapping === null ? 0 : filemapWriteAndWaitRange(inode.mapping, 0, Number.POSITIVE_INFINITY);
+  return writebackSingleInode(inode);
+}
+
+/** Brings size and times to the host, the pages being there already. A host that refuses them keeps its own. */
+export function writeInode(inode: NodeInode): void {
+  if (inode.fd < 0) return;
   if (inode.fdWritable && inode.size !== inode.hostSize) extendHost(inode);
   flushTimes(inode);
-  return failed;
 }
 
 /** A file can have grown without a page to write: by a write beyond its end whose source was bad. */

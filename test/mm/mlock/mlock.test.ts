@@ -278,7 +278,11 @@ describe("locked pages", () => {
     task.mlock(BASE + P, P);
     readAll(task, BASE, 4);
     const { phys } = task.kernel;
-    const reclaimed = (): number => phys.reclaimer?.tryToFreePages(1000) ?? 0;
+    /** All that can be had: each page gets another round for its use. */
+    const reclaimed = (): number => {
+      const freed = phys.reclaimer?.tryToFreePages(1000) ?? 0;
+      return freed === 0 ? 0 : freed + reclaimed();
+    };
     expect(reclaimed()).toBe(3);
     expect(faults(task, () => task.loadU8(BASE + P))).toBe(0);
     expect(validate(task.kernel)).toEqual([]);
