@@ -112,6 +112,7 @@ function dropPages(mapping: AddressSpace, first: PgOff, last: PgOff): void {
     if (phys.frames.mapCount[pfn] !== 0) unmapMappingRange(mapping, index, index, /* evenCows */ false);
     deleteFromPageCache(mapping, pfn);
   }
+  mapping.shadows.forget(first, last);
 }
 
 /** Zeroes bytes `start` … `end` of the file, which lie in one page, if that is cached. */

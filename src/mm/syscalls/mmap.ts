@@ -21,6 +21,7 @@ import {
   EOPNOTSUPP,
   EOVERFLOW,
   EPERM,
+  ETXTBSY,
 } from "../uapi/errno.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../uapi/fs.ts";
 import {
@@ -154,7 +155,14 @@ function hugeMmap(task: Task, hint: Vaddr, len: number, flags: number, offset: n
     return hint % size !== 0 ? -EINVAL : -ENOMEM;
   }
   const wanted = isFixed ? hint : roundHintToMin(mm, hint);
-  const addr = getUnmappedArea(mm, wanted, length, offset / PAGE_SIZE, flags | (isFixed ? MAP_FIXED : 0), null);
+  const addr = getUnmappedArea(
+    mm,
+    wanted,
+    length,
+    offset / PAGE_SIZE,
+    flags | (isFixed ? MAP_FIXED : 0),
+    null,
+  );
   if (addr < 0) return addr;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(addr, addr + length) !== null) {
     return -EEXIST;
@@ -297,7 +305,10 @@ function fileVmFlags(
       // Plain MAP_SHARED has always ignored flags it does not know.
       if ((flags & MAP_TYPE) === MAP_SHARED_VALIDATE && (flags & ~(validatedFlags | syncFlag(file))) !== 0)
         return -EOPNOTSUPP;
-      if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
+      if ((prot & PROT_WRITE) !== 0) {
+        if ((file.mode & FMODE_WRITE) === 0) return -EACCES;
+        if (file.inode.isSwapFile) return -ETXTBSY;
+      }
       vmFlags |= VM_SHARED | VM_MAYSHARE;
       if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
       break;
