@@ -93,6 +93,8 @@ function boot(options: RunOptions, clock: Clock): GuestFiles {
     seed: seed ?? randomInt(2 ** 32),
     randomize: seed !== undefined,
     now: () => clock.realtimeNs(),
+    // Of the host's time nothing is spent: there it is the host's storage that takes it.
+    sleep: (ns: number) => void (clock instanceof VirtualClock && clock.sleepUntil(clock.monotonicNs() + ns)),
   };
   return root === undefined
     ? currentFolderOnly(program, kernelOptions)

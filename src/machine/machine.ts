@@ -12,6 +12,7 @@
 import { LinuxError } from "../mm/kernel/errors.ts";
 import type { Kernel } from "../mm/kernel/kernel.ts";
 import type { Process } from "../mm/kernel/process.ts";
+import { exitProcess } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../mm/page.ts";
 import { sysChdir } from "../mm/syscalls/directory.ts";
 import { O_RDONLY, O_WRONLY } from "../mm/uapi/fcntl.ts";
@@ -124,6 +125,7 @@ export class Machine {
     this.#system.onExit = (group, status) => this.#noteExit(group, status);
     kernel.activity = new MachineActivity(this.#system, this.#load);
     this.#scheduler = new Scheduler(this.#system, options.quantum ?? DEFAULT_QUANTUM);
+    kernel.killer = (process) => this.#killForMemory(process);
     kernel.phys.icache = { flushIcachePage: (pfn) => hart.invalidateFrame(pfn * PAGE_SIZE) };
   }
 
@@ -243,6 +245,13 @@ export class Machine {
       const { running, blocked } = this.kernel.activity ?? { running: 0, blocked: 0 };
       return running + blocked;
     });
+  }
+
+  /** Ends a process that is not running now: a program with all its threads. */
+  #killForMemory(process: Process): void {
+    const group = this.#system.groups.get(process.pid);
+    if (group === undefined) exitProcess(process, SIGKILL);
+    else exitGroup(this.#system, group, SIGKILL);
   }
 
   #killAll(reason: ExitStatus["reason"]): ExitStatus {

@@ -94,6 +94,7 @@ export class Scheduler {
     const { threads } = this.#system;
     if (threads.length === 0) return DONE;
     for (const { group } of threads) runIntervalTimers(this.#system, group);
+    this.#system.kernel.runFlusher();
     for (let i = 0; i < threads.length; i++) {
       const thread = threads[0];
       // To the end of the queue, whether it can run or not: a fixed order for all.
@@ -112,7 +113,15 @@ export class Scheduler {
       const alarm = group.timers[ITIMER_REAL];
       if (alarm.isRunning) untilNs = Math.min(untilNs, alarm.expiresNs);
     }
-    return untilNs === Number.POSITIVE_INFINITY ? STUCK : { kind: "idle", untilNs };
+    if (untilNs === Number.POSITIVE_INFINITY) return STUCK;
+    return { kind: "idle", untilNs: Math.min(untilNs, this.#flusherWakesNs()) };
+  }
+
+  /** When the flusher is due, on the monotonic clock; Infinity when it is not, or the kernel goes by another clock. */
+  #flusherWakesNs(): number {
+    const { clock, kernel } = this.#system;
+    const atNs = kernel.mounts.writeback.nextWakeNs - clock.bootNs;
+    return atNs > clock.monotonicNs() ? atNs : Number.POSITIVE_INFINITY;
   }
 
   #canRun(thread: Thread): boolean {
@@ -136,6 +145,7 @@ export class Scheduler {
     this.#loaded = thread;
     system.current = thread;
     becomeCurrent(group.process);
+    system.kernel.phys.setCurrent(group.process);
     system.turnStart = hart.instret;
     system.yields = false;
     this.#resume(thread);
@@ -146,6 +156,8 @@ export class Scheduler {
       const stop = hart.run(tlb.base, end - hart.instret);
       system.clock.instructionsExecuted?.(hart.instret);
       if (stop !== STOP_BUDGET) this.#serve(thread, stop);
+      // Chosen by itself, for want of memory, while it was in the kernel.
+      if (group.process.isOomVictim && !group.hasExited) exitGroup(system, group, SIGKILL);
       this.#deliver(thread);
     }
     if (system.yields || thread.wait !== undefined) group.voluntarySwitches++;
@@ -214,11 +226,15 @@ export class Scheduler {
     }
   }
 
-  /** No frame is left for the page that it needs: it is the one that has to go, with whoever shares its memory. */
+  /**
+   * No frame is left for the page that it needs. If nobody could be chosen to go for it, it has to go itself, with whoever
+   * shares its memory.
+   */
   #outOfMemory({ group }: Thread): void {
     const system = this.#system;
-    system.kernel.phys.stat[OOM_KILL]++;
-    const { mm } = group.process;
+    const { process } = group;
+    if (!process.isOomVictim) system.kernel.phys.stat[OOM_KILL]++;
+    const { mm } = process;
     for (const other of [...system.groups.values()]) {
       if (!other.hasExited && other.process.mm === mm) exitGroup(system, other, SIGKILL);
     }

@@ -156,6 +156,8 @@ export interface SystemInfo {
   readonly freeRam: number;
   readonly sharedRam: number;
   readonly bufferRam: number;
+  readonly totalSwap: number;
+  readonly freeSwap: number;
   readonly processes: number;
 }
 
@@ -167,6 +169,7 @@ export function encodeSysinfo(info: SystemInfo): Uint8Array {
   const out = new StructView(112);
   out.put64(0, info.uptimeSeconds).put64(32, info.totalRam).put64(40, info.freeRam);
   out.put64(48, info.sharedRam).put64(56, info.bufferRam);
+  out.put64(64, info.totalSwap).put64(72, info.freeSwap);
   return out.put16(80, info.processes).put32(104, 1).bytes;
 }
 

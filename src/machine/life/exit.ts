@@ -26,7 +26,8 @@ const SIGNAL_MASK = 0x7f;
 export function exitGroup(system: System, group: ThreadGroup, status: number): void {
   if (group.hasExited) return;
   const { process, leader } = group;
-  mmRelease(system, leader);
+  // Who is killed inside somebody else's fault can't take one of his own.
+  if (!process.isOomVictim) mmRelease(system, leader);
   settleInstructions(system, group);
   group.hasExited = true;
   leader.wait = undefined;

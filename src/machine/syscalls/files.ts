@@ -21,6 +21,7 @@ import {
   sysPipe2,
 } from "../../mm/syscalls/open.ts";
 import { sysFstat, sysFstatfs, sysNewfstatat, sysStatfs } from "../../mm/syscalls/stat.ts";
+import { sysSwapoff, sysSwapon } from "../../mm/syscalls/swapon.ts";
 import { sysFdatasync, sysFsync, sysSync, sysSyncFileRange, sysSyncfs } from "../../mm/syscalls/sync.ts";
 import { EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
@@ -50,6 +51,8 @@ export const fileCalls: SyscallGroup = [
   [25, "fcntl", 3, (call) => sysFcntl(call.process, call.s32(0), call.s32(1), call.s64(2))],
   [43, "statfs", 2, (call) => withPath(call, 0, (path) => putStatfs(call, sysStatfs(call.process, path)))],
   [44, "fstatfs", 2, (call) => putStatfs(call, sysFstatfs(call.process, call.s32(0)))],
+  [224, "swapon", 2, (call) => sysSwapon(call.process, call.path(0), call.s32(1))],
+  [225, "swapoff", 1, (call) => sysSwapoff(call.process, call.path(0))],
   [45, "truncate", 2, (call) => withPath(call, 0, (path) => truncate(call, path))],
   [46, "ftruncate", 2, (call) => signalTooLarge(call, sysFtruncate(call.process, call.s32(0), call.s64(1)))],
   [

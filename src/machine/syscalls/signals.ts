@@ -83,7 +83,12 @@ function kill(call: Call): number {
 }
 
 /** Signal 0 only checks that the process is there. A zombie is, and takes no notice. */
-export function sendChecked(target: ThreadGroup, signal: number, info: () => SigInfo, thread?: Thread): number {
+export function sendChecked(
+  target: ThreadGroup,
+  signal: number,
+  info: () => SigInfo,
+  thread?: Thread,
+): number {
   if (signal < 0 || signal > NSIG) return -EINVAL;
   return signal === 0 ? 0 : sendSignal(target, info(), thread);
 }

@@ -124,6 +124,8 @@ function sysinfo(call: Call): number {
       freeRam: phys.buddy.freeFrames * PAGE_SIZE,
       sharedRam: phys.stat[NR_SHMEM] * PAGE_SIZE,
       bufferRam: 0,
+      totalSwap: phys.totalSwapPages * PAGE_SIZE,
+      freeSwap: phys.nrSwapPages * PAGE_SIZE,
       processes: groups.size,
     }),
   );

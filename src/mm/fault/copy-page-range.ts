@@ -10,10 +10,21 @@ import { PG_ANON } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { PMD_SIZE } from "../pagetable/page-table.ts";
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WORDS, PTE_WRITE } from "../pagetable/pte.ts";
+import {
+  isSwapPte,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_SWP_EXCLUSIVE,
+  PTE_WORDS,
+  PTE_WRITE,
+} from "../pagetable/pte.ts";
 import { mmCounter, pageAddFileRmap, pageDupAnonRmap } from "../rmap/page-mapping.ts";
+import { swapDuplicate } from "../swap/swap-cache.ts";
+import { pteToSwpEntry } from "../swap/swap-entry.ts";
 import { ENOMEM } from "../uapi/errno.ts";
-import { incMmCounter, type MmStruct } from "../vma/mm-struct.ts";
+import { incMmCounter, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_MAYBE_GUARD, VM_MAYWRITE, VM_SHARED } from "../vma/vm-flags.ts";
 
@@ -52,12 +63,22 @@ export function copyPageRange(to: VmArea, from: VmArea): number {
   return 0;
 }
 
-/** Copies one PTE, taking the frame's reference and map count for the child. A guard marker is copied as it is. */
+/**
+ * Copies one PTE, taking the frame's reference and map count for the child, or one more count of the slot in swap. Markers
+ * are copied as they are (copy_nonpresent_pte).
+ */
 function copyPte(phys: PhysicalMemory, mm: MmStruct, source: number, target: number, isCow: boolean): void {
   const { u32 } = phys.ram;
   let word = u32[source];
   const pfn = u32[source + 1];
   if ((word & PTE_PRESENT) === 0) {
+    if (isSwapPte(word)) {
+      swapDuplicate(phys, pteToSwpEntry(word, pfn));
+      incMmCounter(mm, MM_SWAPENTS);
+      word &= ~PTE_SWP_EXCLUSIVE;
+      u32[source] = word;
+    }
+    u32[target + 1] = pfn;
     u32[target] = word;
     return;
   }

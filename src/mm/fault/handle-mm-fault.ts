@@ -6,25 +6,27 @@
  * ```
  *   none, anonymous mapping      doAnonymousPage    zero page, or a zeroed frame
  *   none, mapping of a file      doFault            page cache; a copy of it for a private write
- *   guard marker                                    SIGSEGV, whatever the mapping allows
- *   not present, not none        doSwapPage         the page is in swap
+ *   not present, not none        doSwapPage         the page is in swap; a marker: no page, and a signal
  *   present, write, protected    doWpPage           reuse, copy, or page_mkwrite
  *   present and enough           spurious           somebody was faster
  * ```
  */
-import { BugError } from "../bug.ts";
-import { PTE_ACCESSED, PTE_GUARD, PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
+import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
+import { PTE_ACCESSED, PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
 import { PGFAULT } from "../trace/vmstat.ts";
-import { VM_FAULT_OOM, VM_FAULT_SIGSEGV } from "../vma/vm-operations.ts";
+import { VM_FAULT_OOM } from "../vma/vm-operations.ts";
 import { doAnonymousPage } from "./anonymous-fault.ts";
 import { CAUSE, type FaultContext } from "./fault-context.ts";
 import { doFault } from "./file-fault.ts";
+import { doSwapPage } from "./swap-fault.ts";
 import { doWpPage } from "./wp-fault.ts";
 
 /** Handles the fault that `vmf` was begun with. Answers VM_FAULT_… flags; 0 or VM_FAULT_MAJOR: the PTE serves. */
 export function handleMmFault(vmf: FaultContext): number {
+  const { mm } = vmf.vma;
   vmf.phys.stat[PGFAULT]++;
-  const pte = vmf.vma.mm.pageTable.walkAlloc(vmf.address);
+  if (mm.memcg !== ROOT_MEM_CGROUP) vmf.phys.memcg.countEvents(mm.memcg, PGFAULT, 1);
+  const pte = mm.pageTable.walkAlloc(vmf.address);
   if (pte === 0) {
     vmf.cause = CAUSE.oom;
     return VM_FAULT_OOM;
@@ -42,11 +44,4 @@ function handlePteFault(vmf: FaultContext): number {
   vmf.cause = CAUSE.spurious;
   u32[vmf.pte] = word | PTE_ACCESSED;
   return 0;
-}
-
-/** The page is a guard, or was swapped out. No swap area can exist yet, so no PTE can say that. */
-function doSwapPage(vmf: FaultContext): number {
-  const word = vmf.phys.ram.u32[vmf.pte];
-  if (word === PTE_GUARD) return VM_FAULT_SIGSEGV;
-  throw new BugError("doSwapPage", `swap entry ${word} at 0x${vmf.address.toString(16)} without a swap area`);
 }

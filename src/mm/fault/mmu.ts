@@ -8,6 +8,7 @@
  * gets the signal, a system call EFAULT.
  */
 import { markPageAccessed } from "../frames/lru.ts";
+import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
@@ -23,6 +24,8 @@ import {
 import type { TlbPool } from "../pagetable/tlb.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { FAULT_CAUSES } from "../trace/events.ts";
+import { PGMAJFAULT } from "../trace/vmstat.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
 import { expandDownwards } from "../vma/stack-growth.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_ACCESS_FLAGS, VM_GROWSDOWN } from "../vma/vm-flags.ts";
@@ -67,6 +70,8 @@ export class Mmu {
   faultSignal = 0;
   faultCode = 0;
   faultAddress: Vaddr = 0;
+  /** The address space that a fault is being handled in, null between faults: it must not end meanwhile. */
+  busyMm: MmStruct | null = null;
   readonly #tlbs: TlbPool;
   readonly #u32: Uint32Array;
   /** The one fault context, made at the first fault. */
@@ -85,7 +90,7 @@ export class Mmu {
   translate(task: FaultingTask, addr: Vaddr, access: Access, mode: AccessMode = "user"): number {
     const { mm } = task;
     const u32 = this.#u32;
-    if (!mm.tlb.hasSlot) this.#tlbs.activate(mm.tlb);
+    if (!mm.tlb.hasSlot && mm.pageTable.pgd !== 0) this.#tlbs.activate(mm.tlb);
     for (;;) {
       const pte = addr < mm.arch.taskSize ? mm.pageTable.walk(addr) : 0;
       if (pte !== 0) {
@@ -126,7 +131,7 @@ export class Mmu {
     }
     const access = write ? ACCESS_WRITE : ACCESS_READ;
     const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0);
-    const result = handleMmFault(vmf);
+    const result = this.#handle(vmf);
     if ((result & VM_FAULT_ERROR) === 0) {
       const counted = counts === "as-minor" ? result & ~VM_FAULT_MAJOR : result;
       this.#account(task, vmf, counted, access, "kernel");
@@ -157,7 +162,7 @@ export class Mmu {
   /** Makes a present anonymous page the process's own without writing to it. Answers VM_FAULT_… flags. */
   unshare(task: FaultingTask, vma: VmArea, addr: Vaddr): number {
     const vmf = this.#begin(vma, addr, FAULT_FLAG_UNSHARE);
-    const result = handleMmFault(vmf);
+    const result = this.#handle(vmf);
     if ((result & VM_FAULT_ERROR) === 0) this.#account(task, vmf, result, ACCESS_READ, "kernel");
     return result;
   }
@@ -165,12 +170,20 @@ export class Mmu {
   #begin(vma: VmArea, addr: Vaddr, flags: number): FaultContext {
     this.#context ??= new FaultContext(this.phys, vma);
     this.#context.begin(vma, addr, flags);
+    this.busyMm = vma.mm;
     return this.#context;
+  }
+
+  #handle(vmf: FaultContext): number {
+    const result = handleMmFault(vmf);
+    this.busyMm = null;
+    return result;
   }
 
   /** Handles one fault. False: it can't be, and the fault fields say why. */
   #fault(task: FaultingTask, addr: Vaddr, access: Access, mode: AccessMode): boolean {
     const { mm } = task;
+    if (this.phys.current !== task) this.phys.setCurrent(task);
     let vma = addr < mm.arch.taskSize ? mm.vmas.find(addr) : null;
     if (vma !== null && vma.start > addr) {
       // Below a mapping that grows down, an access is a request to grow it.
@@ -181,7 +194,7 @@ export class Mmu {
       return this.#refuse(task, addr, access, mode, SIGSEGV, SEGV_ACCERR, vma);
     }
     const vmf = this.#begin(vma, addr, FAULT_FLAGS[access] | (mode === "user" ? FAULT_FLAG_USER : 0));
-    const result = handleMmFault(vmf);
+    const result = this.#handle(vmf);
     if ((result & VM_FAULT_ERROR) === 0) {
       this.#account(task, vmf, result, access, mode);
       return true;
@@ -198,6 +211,7 @@ export class Mmu {
     const major = (result & VM_FAULT_MAJOR) !== 0;
     if (major) {
       task.majFlt++;
+      if (task.mm.memcg !== ROOT_MEM_CGROUP) this.phys.memcg.countEvents(task.mm.memcg, PGMAJFAULT, 1);
     } else {
       task.minFlt++;
     }

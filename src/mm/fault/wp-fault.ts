@@ -11,8 +11,9 @@
 import { setPageDirty } from "../filemap/dirty.ts";
 import { munlockPage } from "../frames/mlock.ts";
 import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPCACHE } from "../frames/page-flags.ts";
-import { PTE_ACCESSED, PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../pagetable/pte.ts";
+import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../pagetable/pte.ts";
 import { mmCounter, pageAddAnonRmap, pageMoveAnonRmap, pageRemoveRmap } from "../rmap/page-mapping.ts";
+import { freeSwap } from "../swap/swap-cache.ts";
 import { anonVmaPrepare } from "../vma/anon-vma.ts";
 import { decMmCounter, incMmCounter, MM_ANONPAGES } from "../vma/mm-struct.ts";
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
@@ -53,7 +54,9 @@ function wpCanReuseAnonPage(vmf: FaultContext, pfn: number): boolean {
   const flags = frames.flags[pfn];
   if ((flags & PG_ANON) === 0) return false;
   if ((flags & PG_ANON_EXCLUSIVE) !== 0) return true;
-  if (frames.refCount[pfn] !== 1 || (flags & PG_SWAPCACHE) !== 0) return false;
+  const isCached = (flags & PG_SWAPCACHE) !== 0;
+  if (frames.refCount[pfn] > (isCached ? 2 : 1)) return false;
+  if (isCached && !freeSwap(vmf.phys, pfn)) return false;
   // The page may still name the anon_vma of the ancestor it came from: it is ours now.
   pageMoveAnonRmap(vmf.phys, pfn, vmf.vma);
   frames.flags[pfn] |= PG_ANON_EXCLUSIVE;
@@ -80,6 +83,13 @@ function wpPageCopy(vmf: FaultContext, old: number): number {
   const { mm } = vma;
   const { u32 } = phys.ram;
   if (old !== 0) {
+    const now = u32[vmf.pte];
+    if (now !== 0 && ((now & PTE_PRESENT) === 0 || u32[vmf.pte + 1] !== old)) {
+      // Something else is there now: the access is taken again.
+      phys.putPage(copy);
+      phys.putPage(old);
+      return 0;
+    }
     phys.copyPage(copy, old);
     // Reclaim may have unmapped the old page while it looked for a frame.
     if (u32[vmf.pte] !== 0) {
@@ -87,6 +97,8 @@ function wpPageCopy(vmf: FaultContext, old: number): number {
       pageRemoveRmap(phys, old);
       if ((vma.flags & VM_LOCKED) !== 0) munlockPage(phys, old);
       phys.putPage(old);
+      // It may have been the last who needed the slot that the page has in swap (free_swap_cache).
+      if (phys.frames.mapCount[old] === 0) freeSwap(phys, old);
     }
     phys.putPage(old);
   }

@@ -1,5 +1,6 @@
 /** The time stamps that using a file leaves on its inode (fs/inode.c: touch_atime with relatime, file_update_time). */
 import { O_NOATIME } from "../uapi/fcntl.ts";
+import { I_DIRTY_SYNC, markInodeDirty } from "../vfs/backing-dev.ts";
 import type { File } from "../vfs/file.ts";
 import type { Inode } from "../vfs/inode.ts";
 
@@ -22,4 +23,5 @@ export function fileUpdateTime(inode: Inode): void {
   const now = inode.sb.now();
   inode.mtimeNs = now;
   inode.ctimeNs = now;
+  if (inode.sb.writeInode !== undefined) markInodeDirty(inode, I_DIRTY_SYNC);
 }

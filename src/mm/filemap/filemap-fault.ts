@@ -22,6 +22,7 @@ import {
   type VmFault,
   type VmOperations,
 } from "../vma/vm-operations.ts";
+import { balanceDirtyPagesRatelimited } from "./balance-dirty.ts";
 import { fileAccessed, fileUpdateTime } from "./file-times.ts";
 import { filemapReadPage } from "./filemap.ts";
 import { mmapAsyncReadahead, mmapSyncReadahead } from "./mmap-readahead.ts";
@@ -54,6 +55,10 @@ export function filemapFault(vmf: VmFault): number {
 export function filemapPageMkwrite(vmf: VmFault): number {
   const { mapping, inode } = fileOf(vmf.vma);
   const { phys } = mapping;
+  // Before it is dirty: what write-back cleaned right behind would have to fault once more. Held, as storage may allocate.
+  phys.getPage(vmf.page);
+  balanceDirtyPagesRatelimited(mapping);
+  phys.putPage(vmf.page);
   fileUpdateTime(inode);
   const isTruncated = phys.frames.mapping[vmf.page] !== mapping.id || vmf.pgoff >= filePages(mapping);
   if (isTruncated) return VM_FAULT_SIGBUS;

@@ -17,6 +17,7 @@ import { MAX_LFS_FILESIZE } from "../uapi/fcntl.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import type { File } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { balanceDirtyPagesRatelimited } from "./balance-dirty.ts";
 import { fileUpdateTime } from "./file-times.ts";
 import { filemapReadPage } from "./filemap.ts";
 import { addToPageCache, findGetPage } from "./page-cache.ts";
@@ -44,7 +45,10 @@ export function genericFileWrite(file: File, iter: IovIter, pos: number): number
   while (at < end) {
     const bytes = Math.min(PAGE_SIZE - (at % PAGE_SIZE), end - at);
     const copied = writeToPage(mapping, iter, at, bytes, oldSize);
-    if (copied > 0) at += copied;
+    if (copied > 0) {
+      at += copied;
+      balanceDirtyPagesRatelimited(mapping);
+    }
     if (copied < bytes) return at > pos ? at - pos : copied === 0 ? -EFAULT : copied;
   }
   return at - pos;
@@ -112,7 +116,7 @@ function addWritten(mapping: AddressSpace, pfn: Pfn, pos: number, bytes: number)
   const found = findGetPage(mapping, index);
   if (found === 0) {
     phys.frames.flags[pfn] |= PG_UPTODATE;
-    addToPageCache(mapping, index, pfn);
+    addToPageCache(mapping, index, pfn, /* overwritten */ true);
     commitWrite(mapping, pfn, pos, bytes);
     return;
   }

@@ -14,6 +14,7 @@ import {
   PG_UNEVICTABLE,
   PG_UPTODATE,
 } from "../frames/page-flags.ts";
+import { workingsetEviction, workingsetRefault } from "../frames/workingset.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { cancelPageDirty } from "../rmap/page-dirty.ts";
 import { NR_FILE_PAGES, NR_SHMEM, PGPGIN, UNEVICTABLE_PGCULLED } from "../trace/vmstat.ts";
@@ -26,8 +27,16 @@ export const PAGE_KIB: number = PAGE_SIZE / 1024;
 /**
  * Puts a frame that belongs to nobody else into the cache, which takes over the caller's reference. Pages of a file
  * system without storage are as good as anonymous to reclaim: only swap could take them.
+ *
+ * A page that reclaim took before may have earned a place among the active ones by coming back; not one that was written
+ * as a whole, which says nothing of what was there before (`overwritten`).
  */
-export function addToPageCache(mapping: AddressSpace, index: PgOff, pfn: Pfn): void {
+export function addToPageCache(
+  mapping: AddressSpace,
+  index: PgOff,
+  pfn: Pfn,
+  overwritten: boolean = false,
+): void {
   const { phys } = mapping;
   const { frames, stat } = phys;
   const old = mapping.pages.store(index, pfn);
@@ -43,7 +52,17 @@ export function addToPageCache(mapping: AddressSpace, index: PgOff, pfn: Pfn): v
     frames.flags[pfn] |= PG_SHM_LOCKED | PG_UNEVICTABLE;
     stat[UNEVICTABLE_PGCULLED]++;
   }
+  const shadow = mapping.shadows.take(index);
+  if (shadow !== 0 && !overwritten) workingsetRefault(phys, pfn, shadow);
   lruAdd(phys, pfn);
+}
+
+/** As deleteFromPageCache for a clean page that reclaim takes: leaves a shadow in its place (__remove_mapping). */
+export function evictFromPageCache(mapping: AddressSpace, pfn: Pfn): void {
+  const index = mapping.phys.frames.index[pfn];
+  const shadow = workingsetEviction(mapping.phys, pfn);
+  deleteFromPageCache(mapping, pfn);
+  if (shadow !== 0) mapping.shadows.store(index, shadow);
 }
 
 /** Takes a page that no PTE maps out of the cache. Its changes, if any, are given up. */
@@ -84,7 +103,7 @@ export function readIntoCache(
   mark: PgOff,
 ): number {
   const { phys } = mapping;
-  const error = mapping.ops.readPages(mapping, index, pfns, count);
+  const error = readFromStorage(mapping, index, pfns, count);
   if (error < 0) {
     for (let i = 0; i < count; i++) phys.putPage(pfns[i]);
     return error;
@@ -100,6 +119,16 @@ export function readIntoCache(
     addToPageCache(mapping, index + i, pfns[i]);
   }
   return 0;
+}
+
+function readFromStorage(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count: number): number {
+  const injected = mapping.host.sb.bdi?.faults?.beforeRead(mapping, index, count) ?? 0;
+  const error = injected !== 0 ? injected : mapping.ops.readPages(mapping, index, pfns, count);
+  const { tracer } = mapping.phys;
+  if (error < 0 && tracer.enabled) {
+    tracer.emit({ type: "io-error", op: "read", path: mappingPath(mapping), index, pages: count, error });
+  }
+  return error;
 }
 
 /** A path of the file, for trace events; "" once it has no name. */

@@ -102,7 +102,7 @@ function readPages(mapping: AddressSpace, index: PgOff, count: number, lookahead
   const filePages = Math.ceil(mapping.host.size / PAGE_SIZE);
   const nrPages = Math.min(count, filePages - index);
   const mark = lookahead > 0 && lookahead <= nrPages ? index + nrPages - lookahead : NO_MARK;
-  const { pages, phys } = mapping;
+  const { pages } = mapping;
   const end = index + nrPages;
   let at: number = index;
   while (at < end) {
@@ -111,15 +111,24 @@ function readPages(mapping: AddressSpace, index: PgOff, count: number, lookahead
       continue;
     }
     const first = at;
-    let filled = 0;
-    while (at < end && filled < BATCH_PAGES && pages.load(at) === 0) {
-      const pfn = phys.allocPage();
-      if (pfn === 0) break;
-      batch[filled++] = pfn;
-      at++;
-    }
+    const filled = allocBatch(mapping, first, end);
+    at += filled;
     if (filled === 0 || readIntoCache(mapping, first, batch, filled, mark) < 0) return;
   }
+}
+
+/** Frames for the pages from `first` on that are not cached, into `batch`. A guess is worth nobody's life (__GFP_NORETRY). */
+function allocBatch({ pages, phys }: AddressSpace, first: PgOff, end: PgOff): number {
+  const before = phys.failsBeforeOom;
+  phys.failsBeforeOom = true;
+  let filled = 0;
+  while (first + filled < end && filled < BATCH_PAGES && pages.load(first + filled) === 0) {
+    const pfn = phys.allocPage();
+    if (pfn === 0) break;
+    batch[filled++] = pfn;
+  }
+  phys.failsBeforeOom = before;
+  return filled;
 }
 
 /** A request larger than the window may have what one transfer of the disk can carry (ractl_max_pages). */

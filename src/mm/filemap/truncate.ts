@@ -19,7 +19,11 @@ import { deleteFromPageCache } from "./page-cache.ts";
  * what mappings left behind the old end becomes zero up to `zeroTo`: by truncation all of the last page's rest
  * (ext4_block_truncate_page), by fallocate no more than what is part of the file then.
  */
-export function truncateSetsize(inode: Inode, newSize: number, zeroTo: number = Number.POSITIVE_INFINITY): void {
+export function truncateSetsize(
+  inode: Inode,
+  newSize: number,
+  zeroTo: number = Number.POSITIVE_INFINITY,
+): void {
   const { mapping } = inode;
   const oldSize = inode.size;
   inode.size = newSize;
@@ -115,6 +119,7 @@ function dropPages(mapping: AddressSpace, first: PgOff, last: PgOff): void {
     if (phys.frames.mapCount[pfn] !== 0) unmapMappingRange(mapping, index, index, /* evenCows */ false);
     deleteFromPageCache(mapping, pfn);
   }
+  mapping.shadows.forget(first, last);
 }
 
 /** Zeroes bytes `start` … `end` of the file, which lie in one page, if that is cached. */

@@ -39,6 +39,32 @@ export function filemapWriteAndWaitRange(mapping: AddressSpace, start: number, e
   return result;
 }
 
+/**
+ * Writes up to `max` dirty pages, from where the last such call ended, once around the file: for the flusher. Answers how
+ * many. Errors are noted in the mapping.
+ */
+export function writeSomePages(mapping: AddressSpace, max: number): number {
+  const { pages, phys } = mapping;
+  const start = mapping.writebackIndex;
+  const before = phys.stat[NR_WRITTEN];
+  let left = max;
+  let at: number = start;
+  for (let isAround = false; left > 0; ) {
+    if (pages.nextTagged(at, XA_DIRTY) === 0 || (isAround && pages.index >= start)) {
+      at = 0;
+      if (isAround || start === 0) break;
+      isAround = true;
+      continue;
+    }
+    const first = pages.index;
+    writeRun(mapping, first, XA_DIRTY, [], Math.min(left, BATCH_PAGES));
+    left = max - (phys.stat[NR_WRITTEN] - before);
+    at = first + 1;
+  }
+  mapping.writebackIndex = at;
+  return max - left;
+}
+
 /** As filemapWriteAndWaitRange, for fsync and msync: the error is what this open file has not reported yet. */
 export function fileWriteAndWaitRange(file: File, start: number, end: number): number {
   filemapWriteAndWaitRange(file.mapping, start, end);
@@ -58,6 +84,8 @@ export function fileCheckAndAdvanceWbErr(file: File): number {
 /** Notes a write-back error (positive errno) for every open file to report. */
 export function mappingSetError(mapping: AddressSpace, errno: number): void {
   mapping.wbErr = errseqSet(mapping.wbErr, errno);
+  const { bdi } = mapping.host.sb;
+  if (bdi !== undefined) bdi.wbErr = errseqSet(bdi.wbErr, errno);
 }
 
 /**
@@ -97,8 +125,28 @@ function writeRun(mapping: AddressSpace, index: PgOff, tag: XaTag, batch: Pfn[],
   return error;
 }
 
-/** Hands the pages to storage, one by one if all at once fails, so that one bad place costs one page. */
+/** Hands the pages to storage, as far as no fault on purpose comes between. 0 or the first negative errno. */
 function submit(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count: number): number {
+  const faults = mapping.host.sb.bdi?.faults;
+  if (faults === undefined) return submitPages(mapping, index, pfns, count);
+  let result = 0;
+  for (let at = 0; at < count; ) {
+    const admitted = faults.admitWrites(mapping, index + at, count - at);
+    const some = pfns.slice(at, at + admitted);
+    const error = admitted === 0 ? 0 : submitPages(mapping, index + at, some, admitted);
+    if (result === 0) result = error;
+    at += admitted;
+    if (at === count) break;
+    const injected = faults.failWrite(mapping, index + at, pfns[at]);
+    endFailedWrite(mapping, index + at, pfns[at], injected);
+    if (result === 0) result = injected;
+    at++;
+  }
+  return result;
+}
+
+/** Hands the pages to storage, one by one if all at once fails, so that one bad place costs one page. */
+function submitPages(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count: number): number {
   const { flags } = mapping.phys.frames;
   if (mapping.ops.writePages(mapping, index, pfns, count) >= 0) {
     for (let i = 0; i < count; i++) flags[pfns[i]] &= ~PG_ERROR;
@@ -108,11 +156,19 @@ function submit(mapping: AddressSpace, index: PgOff, pfns: readonly Pfn[], count
   for (let i = 0; i < count; i++) {
     const error = mapping.ops.writePages(mapping, index + i, [pfns[i]], 1);
     if (error >= 0) continue;
-    flags[pfns[i]] |= PG_ERROR;
-    mappingSetError(mapping, -error);
+    endFailedWrite(mapping, index + i, pfns[i], error);
     if (result === 0) result = error;
   }
   return result;
+}
+
+/** Storage did not take a page: every open file of it is to hear of that. */
+function endFailedWrite(mapping: AddressSpace, index: PgOff, pfn: Pfn, error: number): void {
+  const { phys } = mapping;
+  phys.frames.flags[pfn] |= PG_ERROR;
+  mappingSetError(mapping, -error);
+  if (!phys.tracer.enabled) return;
+  phys.tracer.emit({ type: "io-error", op: "write", path: mappingPath(mapping), index, pages: 1, error });
 }
 
 /** What a mapping stored in the last page past the end of the file goes no further: it reads as zero from now on. */

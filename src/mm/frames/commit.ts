@@ -6,9 +6,9 @@
  * is refused depends on the mode (vm.overcommit_memory):
  *
  * ```
- *   0  only the obvious lie: one request for more than all RAM
+ *   0  only the obvious lie: one request for more than all RAM and swap
  *   1  nothing
- *   2  what would bring the sum above the limit: a part of RAM, less what is kept for root and for a way out
+ *   2  what would bring the sum above the limit: a part of RAM and all swap, less what is kept for root and for a way out
  * ```
  *
  * Invariant: `committed` is the sum of the pages of all VM_ACCOUNT mappings, of the sizes of reserved and the pages of
@@ -36,6 +36,8 @@ export interface CommitAsker {
 export class Commit {
   /** Pages promised (vm_committed_as). */
   committed = 0;
+  /** Slots of all swap areas: room for promises, too. Kept by the room that has the areas. */
+  swapPages = 0;
   /**
    * Pages of `committed` that no mapping accounts for any more: a growing stack is always charged, and one that was
    * mapped with MAP_NORESERVE or read-only never gives back what it grew by. So does Linux.
@@ -60,8 +62,8 @@ export class Commit {
 
   /** CommitLimit in pages (vm_commit_limit). */
   get limit(): number {
-    if (this.kbytes !== 0) return Math.floor(this.kbytes / PAGE_KIB);
-    return Math.floor((this.#totalPages * this.ratio) / 100);
+    if (this.kbytes !== 0) return Math.floor(this.kbytes / PAGE_KIB) + this.swapPages;
+    return Math.floor((this.#totalPages * this.ratio) / 100) + this.swapPages;
   }
 
   /**
@@ -86,7 +88,7 @@ export class Commit {
 
   #allows(nrPages: number, asker: CommitAsker | null): boolean {
     if (this.mode === OVERCOMMIT_ALWAYS) return true;
-    if (this.mode === OVERCOMMIT_GUESS) return nrPages <= this.#totalPages;
+    if (this.mode === OVERCOMMIT_GUESS) return nrPages <= this.#totalPages + this.swapPages;
     let allowed = this.limit;
     if (asker !== null) {
       if (!asker.capSysAdmin) allowed -= Math.floor(this.adminReserveKbytes / PAGE_KIB);

@@ -16,14 +16,7 @@ import {
   UNEVICTABLE_PGRESCUED,
 } from "../trace/vmstat.ts";
 import { type LruMemory, lruAdd, lruDel } from "./lru.ts";
-import {
-  PG_ACTIVE,
-  PG_ANON,
-  PG_MLOCKED,
-  PG_SHM_LOCKED,
-  PG_SWAPBACKED,
-  PG_UNEVICTABLE,
-} from "./page-flags.ts";
+import { PG_ACTIVE, PG_MLOCKED, PG_SHM_LOCKED, PG_UNEVICTABLE } from "./page-flags.ts";
 
 /** A PTE of a locked mapping names the page from now on. */
 export function mlockPage(phys: LruMemory, pfn: Pfn): void {
@@ -57,7 +50,6 @@ export function munlockPage(phys: LruMemory, pfn: Pfn): void {
   if ((flags[pfn] & PG_SHM_LOCKED) !== 0) return;
   lruDel(phys, pfn);
   flags[pfn] &= ~PG_UNEVICTABLE;
-  // Anonymous pages are on no list while there is no swap that could take them, but for those that MADV_FREE gave up.
-  if ((flags[pfn] & (PG_ANON | PG_SWAPBACKED)) !== (PG_ANON | PG_SWAPBACKED)) lruAdd(phys, pfn);
+  lruAdd(phys, pfn);
   stat[UNEVICTABLE_PGRESCUED]++;
 }

@@ -43,3 +43,5 @@ export const PG_ERROR: number = 1 << 17;
 export const PG_SWAPCACHE: number = 1 << 18;
 /** Its file stays in memory as a whole (SHM_LOCK): the page is unevictable, or will be when reclaim or mlock meets it. */
 export const PG_SHM_LOCKED: number = 1 << 19;
+/** Was active before it left memory or the active list: its next refault is thrashing (PG_workingset). */
+export const PG_WORKINGSET: number = 1 << 20;

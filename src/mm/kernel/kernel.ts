@@ -3,22 +3,37 @@
  */
 import { Prng } from "../../lib/prng.ts";
 import { Mmu, SIGKILL } from "../fault/mmu.ts";
+import { dirtyLimits } from "../filemap/dirty-limits.ts";
+import { flushWhatIsDue } from "../filemap/flusher.ts";
+import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import { PhysicalMemory } from "../frames/physical-memory.ts";
 import { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { TlbPool } from "../pagetable/tlb.ts";
 import type { ProcHost, SystemActivity } from "../proc/proc-task.ts";
+import { LruGenPolicy } from "../reclaim/lru-gen-policy.ts";
+import { type OomHost, OomKiller } from "../reclaim/oom-kill.ts";
 import { Vmscan } from "../reclaim/vmscan.ts";
 import { tmpFs } from "../shmem/tmpfs.ts";
+import { initSwap } from "../swap/swap-cache.ts";
+import type { SwapDevice } from "../swap/swap-device.ts";
+import type { MkswapOptions } from "../swap/swap-header.ts";
+import { swapSpace } from "../swap/swap-space.ts";
+import { swapoffArea, swaponDevice, writeSwapHeader } from "../syscalls/swapon.ts";
 import type { Tracer } from "../trace/events.ts";
 import { VMSTAT_NAMES } from "../trace/vmstat.ts";
-import { ENOENT } from "../uapi/errno.ts";
+import { EINVAL, ENOENT } from "../uapi/errno.ts";
+import { SWAP_FLAG_DISCARD, SWAP_FLAG_PREFER, SWAP_FLAG_PRIO_MASK } from "../uapi/swap.ts";
 import { vfsMkdir } from "../vfs/directory.ts";
 import { MountNamespace, type MountOptions } from "../vfs/mount.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../vfs/namei.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
+import { syncFilesystem } from "../vfs/sync.ts";
 import { type Arch, RISCV64 } from "../vma/arch.ts";
-import { check, checkValue } from "./errors.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
+import { check, checkValue, LinuxError } from "./errors.ts";
+import { KernelLog } from "./kernel-log.ts";
 import { KernelSysctl } from "./kernel-sysctl.ts";
+import { MemoryCgroup } from "./memory-cgroup.ts";
 import { Process, type SpawnOptions } from "./process.ts";
 import { exitProcess } from "./task-lifecycle.ts";
 
@@ -35,6 +50,10 @@ export interface KernelOptions {
   readonly randomize?: boolean;
   /** The clock: nanoseconds since the epoch. Default: stands at 0, so that runs repeat exactly. */
   readonly now?: () => number;
+  /**
+   * Lets nanoseconds of that clock pass, for what takes time in storage (delays on purpose). Default: they don't pass.
+   */
+  readonly sleep?: (ns: number) => void;
   /** Most mappings of one process (vm.max_map_count). Default 65530. */
   readonly maxMapCount?: number;
   /** Least address that may be mapped (vm.mmap_min_addr). Default 65536. */
@@ -47,10 +66,27 @@ export interface KernelOptions {
   readonly overcommitRatio?: number;
   /** vm.overcommit_kbytes: the limit of mode 2, where not 0. Default 0. */
   readonly overcommitKbytes?: number;
+  /** vm.swappiness: 0 … 200, how much rather anonymous pages are reclaimed than pages of files. Default 60. */
+  readonly swappiness?: number;
+  /** vm.min_free_kbytes. Default: from the size of RAM, as Linux computes it. */
+  readonly minFreeKbytes?: number;
+  /** What reclaim takes: active and inactive lists ("lru", the default), or generations ("mglru"). */
+  readonly lruPolicy?: "lru" | "mglru";
   /** Debug: fill freed frames with a pattern and check it when they are allocated again. */
   readonly poison?: boolean;
   /** Bytes of RAM set aside for a machine's hart, beside `ram`. */
   readonly machineBytes?: number;
+}
+
+export interface SwapOnOptions {
+  /** What /proc/swaps calls it. Default: /dev/swap0, … */
+  readonly name?: string;
+  /** 0 to 32767; areas with the highest are filled first. Default: a negative one, lower for each further area. */
+  readonly priority?: number;
+  /** Tells the device what is not needed any more, if it can make use of that (SWAP_FLAG_DISCARD). */
+  readonly discard?: boolean;
+  /** Writes a header first, as mkswap(8) does. What the device held is lost. */
+  readonly mkswap?: MkswapOptions;
 }
 
 const DEFAULT_RAM = 256 * 2 ** 20;
@@ -58,7 +94,7 @@ const DEFAULT_RAM = 256 * 2 ** 20;
 const MIN_RAM = 65536;
 const MAX_RAM = 2 ** 32;
 
-export class Kernel implements ProcHost {
+export class Kernel implements ProcHost, OomHost {
   readonly phys: PhysicalMemory;
   readonly arch: Arch;
   readonly tlbs: TlbPool;
@@ -80,6 +116,14 @@ export class Kernel implements ProcHost {
   readonly ipc: ShmNamespace;
   /** Whose call is being served (current); 0 before the first. */
   currentPid = 0;
+  readonly vmscan: Vmscan;
+  /** The root of the memory cgroups: groups of processes with limits of their own. */
+  readonly memcg: MemoryCgroup;
+  /** Ends a process that is not running, because memory is out. The machine, which has threads, puts its own here. */
+  killer: (process: Process) => void = (process) => exitProcess(process, SIGKILL);
+  readonly #log: KernelLog;
+  /** Processes that have to die, and could not yet because somebody was at work in their memory. */
+  readonly #doomed: Set<Process> = new Set();
   #nextPid = 1;
 
   /** Boots, with one file system at /. */
@@ -100,14 +144,23 @@ export class Kernel implements ProcHost {
     commit.mode = options.overcommitMemory ?? commit.mode;
     commit.ratio = options.overcommitRatio ?? commit.ratio;
     commit.kbytes = options.overcommitKbytes ?? commit.kbytes;
-    this.phys.reclaimer = new Vmscan(this.phys);
+    initSwap(this.phys).mms = () => this.#addressSpaces();
     this.tlbs = new TlbPool(this.phys.ram);
     this.mmu = new Mmu(this.phys, this.tlbs);
     this.now = options.now ?? (() => 0);
     this.bootNs = this.now();
+    this.#log = new KernelLog(this.now);
+    this.memcg = new MemoryCgroup(this, "/", null, ROOT_MEM_CGROUP);
+    const oomKiller = new OomKiller(this.phys, this);
+    const policy = options.lruPolicy === "mglru" ? new LruGenPolicy(this.phys, this.processes) : undefined;
+    this.vmscan = new Vmscan(this.phys, { now: this.now, oomKiller, ...(policy && { policy }) });
+    this.vmscan.swappiness = options.swappiness ?? this.vmscan.swappiness;
+    this.phys.reclaimer = this.vmscan;
+    this.phys.watermarks.setup();
+    if (options.minFreeKbytes !== undefined) this.phys.watermarks.minFreeKbytes = options.minFreeKbytes;
     this.random = new Prng(options.seed ?? 0);
     this.addressRandom = new Prng((options.seed ?? 0) ^ 0x5bd1e995);
-    this.mounts = new MountNamespace(this.phys, this.now);
+    this.mounts = new MountNamespace(this.phys, this.now, options.sleep);
     this.ipc = new ShmNamespace(this);
     check("mount", this.mounts.mount("/", options.root ?? tmpFs()), "/");
   }
@@ -128,9 +181,94 @@ export class Kernel implements ProcHost {
     check("mount", this.mounts.mount(path, fileSystem, options), path);
   }
 
+  /**
+   * Takes a device into use as a swap area. Throws EINVAL where it has no valid header, EBUSY where it, or its name, is in
+   * use, EPERM for too many areas, or the device's error. What guests have as a file they take into use themselves (Process.swapon).
+   */
+  swapOn(device: SwapDevice, options: SwapOnOptions = {}): void {
+    const name = options.name ?? `/dev/swap${swapSpace(this.phys).list().length}`;
+    const { priority } = options;
+    if (
+      priority !== undefined &&
+      !(Number.isInteger(priority) && priority >= 0 && priority <= SWAP_FLAG_PRIO_MASK)
+    )
+      throw new RangeError(`the priority of a swap area is 0 to ${SWAP_FLAG_PRIO_MASK}, not ${priority}`);
+    if (options.mkswap !== undefined)
+      check("mkswap", writeSwapHeader(this.phys, device, options.mkswap), name);
+    const flags =
+      (priority === undefined ? 0 : SWAP_FLAG_PREFER | priority) |
+      (options.discard === true ? SWAP_FLAG_DISCARD : 0);
+    checkValue("swapon", swaponDevice(this.phys, device, name, flags), name);
+  }
+
+  /**
+   * Brings back all that the area of that name holds, and gives it up. Throws EINVAL where there is none, ENOMEM where RAM
+   * and the other areas have no room for it: then it stays in use, and nothing is lost.
+   */
+  swapOff(name: string): void {
+    const info = swapSpace(this.phys)
+      .list()
+      .find((area) => area.name === name);
+    if (info === undefined) throw new LinuxError("swapoff", EINVAL, name);
+    check("swapoff", swapoffArea(this.phys, info, null), name);
+  }
+
   /** A new process without parent, with an empty address space. */
   spawn(options: SpawnOptions = {}): Process {
     return Process.spawn(this, options);
+  }
+
+  /** A process enters the kernel with a system call: who has to die does so now, and the flusher runs if it is time. */
+  enter(process: Process): void {
+    if (process.isOomVictim) exitProcess(process, SIGKILL);
+    if (this.#doomed.size > 0) this.#killDoomed();
+    this.phys.setCurrent(process);
+    this.runFlusher();
+  }
+
+  /** The kernel's log, oldest line first (dmesg). */
+  get dmesg(): readonly string[] {
+    return this.#log.lines;
+  }
+
+  printk(line: string): void {
+    this.#log.print(line);
+  }
+
+  /** The process that runs, as far as the kernel knows; null for none. */
+  get currentTask(): Process | null {
+    const { current } = this.phys;
+    return current instanceof Process ? current : null;
+  }
+
+  memCgroupPath(group: number): string {
+    return findCgroup(this.memcg, group)?.path ?? "/";
+  }
+
+  killForMemory({ pid }: { readonly pid: number }): void {
+    const process = this.processes.get(pid);
+    if (process === undefined || process.exitStatus !== null) return;
+    process.isOomVictim = true;
+    process.wasKilledForMemory = true;
+    if (process === this.phys.current) return;
+    if (process.mm === this.mmu.busyMm) this.#doomed.add(process);
+    else this.killer(process);
+  }
+
+  #killDoomed(): void {
+    const doomed = [...this.#doomed];
+    this.#doomed.clear();
+    for (const process of doomed) if (process.exitStatus === null) this.killer(process);
+  }
+
+  /**
+   * Lets the flusher write what has been dirty for long enough by the kernel's clock, if its time has come. System calls of
+   * a Process and writers of files do so themselves; who lets time pass without either may call it, at any time at which
+   * no call is in progress.
+   */
+  runFlusher(): void {
+    const { writeback } = this.mounts;
+    if (writeback.nextWakeNs !== Number.POSITIVE_INFINITY) flushWhatIsDue(writeback);
   }
 
   /**
@@ -141,7 +279,7 @@ export class Kernel implements ProcHost {
     let first = 0;
     for (const sb of this.mounts.superBlocks()) {
       const untold = sb.takeUntoldError?.() ?? 0;
-      const failed = sb.sync() || untold;
+      const failed = syncFilesystem(sb) || untold;
       if (first === 0) first = failed;
     }
     check("sync", first);
@@ -156,6 +294,7 @@ export class Kernel implements ProcHost {
     try {
       this.sync();
     } finally {
+      for (const { device } of swapSpace(this.phys).list()) device.close?.();
       for (const sb of this.mounts.superBlocks()) sb.umount?.();
     }
   }
@@ -171,7 +310,20 @@ export class Kernel implements ProcHost {
 
   /** The counters of /proc/vmstat by name. */
   vmstat(): Record<string, number> {
-    return Object.fromEntries(VMSTAT_NAMES.map((name, index) => [name, this.phys.stat[index]]));
+    const { writeback } = this.mounts;
+    dirtyLimits(writeback);
+    return {
+      ...Object.fromEntries(VMSTAT_NAMES.map((name, index) => [name, this.phys.stat[index]])),
+      nr_dirty_threshold: writeback.thresh,
+      nr_dirty_background_threshold: writeback.bgThresh,
+    };
+  }
+
+  /** Each address space of a process that lives, once. */
+  #addressSpaces(): Set<MmStruct> {
+    const mms = new Set<MmStruct>();
+    for (const { mm, exitStatus } of this.processes.values()) if (exitStatus === null) mms.add(mm);
+    return mms;
   }
 
   get lastPid(): number {
@@ -183,4 +335,13 @@ export class Kernel implements ProcHost {
     while (this.processes.has(this.#nextPid)) this.#nextPid++;
     return this.#nextPid++;
   }
+}
+
+function findCgroup(from: MemoryCgroup, id: number): MemoryCgroup | undefined {
+  if (from.id === id) return from;
+  for (const child of from.children.values()) {
+    const found = findCgroup(child, id);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -250,8 +250,12 @@ export abstract class MemoryAccess implements FaultingTask {
     this.writeBytes(addr, SPLIT.subarray(0, size));
   }
 
+  /** An access was refused, and is about to throw: the owner of the memory may have to end, and may throw itself. */
+  protected abstract afterRefusal(addr: Vaddr): void;
+
   #throwFault(): never {
     const { faultSignal, faultCode, faultAddress } = this.#mmu;
+    this.afterRefusal(faultAddress);
     throw memoryFault(faultSignal, faultCode, faultAddress);
   }
 }

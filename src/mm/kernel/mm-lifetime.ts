@@ -89,6 +89,7 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.mmapLegacyBase = parent.mmapLegacyBase;
   child.bottomUp = parent.bottomUp;
   child.random = parent.random;
+  child.memcg = parent.memcg;
   child.maxMapCount = parent.maxMapCount;
   child.mmapMinAddr = parent.mmapMinAddr;
   child.stackGuardGap = parent.stackGuardGap;

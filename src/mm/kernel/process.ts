@@ -4,7 +4,9 @@
  * Every call takes Linux's arguments and constants and answers what Linux answers; where Linux would answer −1 and an
  * errno, it throws a LinuxError. Buffers are addresses in the process's memory, or byte arrays of the caller's.
  */
+import { SIGKILL } from "../fault/mmu.ts";
 import { UserIter } from "../fault/user-iter.ts";
+import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import type { IpcChange } from "../ipc/ipc-permission.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { type ShmidDs, shmidDs } from "../ipc/shm-segment.ts";
@@ -44,7 +46,8 @@ import {
   sysShmctlUnlock,
 } from "../syscalls/shmctl.ts";
 import { sysFstat, sysNewfstatat } from "../syscalls/stat.ts";
-import { sysFdatasync, sysFsync } from "../syscalls/sync.ts";
+import { sysSwapoff, sysSwapon } from "../syscalls/swapon.ts";
+import { sysFdatasync, sysFsync, sysSync, sysSyncFileRange, sysSyncfs } from "../syscalls/sync.ts";
 import { FsContext, initialRlimits, type Rlimit, type Task } from "../syscalls/task.ts";
 import { ECHILD, EINVAL, ESRCH } from "../uapi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from "../uapi/fcntl.ts";
@@ -65,9 +68,10 @@ import type { IovIter } from "../vfs/iov-iter.ts";
 import { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { BytesIter } from "./bytes-iter.ts";
-import { check, checkValue, LinuxError } from "./errors.ts";
+import { check, checkValue, LinuxError, OutOfMemoryError } from "./errors.ts";
 import { FileTransfers } from "./file-transfers.ts";
 import type { Kernel } from "./kernel.ts";
+import type { MemoryCgroup } from "./memory-cgroup.ts";
 import {
   applyCapabilities,
   becomeCurrent,
@@ -84,6 +88,10 @@ export interface SpawnOptions {
   readonly comm?: string;
   readonly uid?: number;
   readonly gid?: number;
+  /** How likely it is killed when memory is out: −1000 (never) … 1000. Default 0. */
+  readonly oomScoreAdj?: number;
+  /** The memory cgroup that pays for it. Default: the root. */
+  readonly cgroup?: MemoryCgroup;
 }
 
 /** Leaves the flags as they are. */
@@ -111,6 +119,12 @@ export class Process extends FileTransfers implements Task {
   /** How much likelier than its size says it is to be killed when memory is out: −1000 … 1000, and the least for a user. */
   oomScoreAdj: number;
   oomScoreAdjMin: number;
+  /** It was chosen to be killed for its memory while it was running: it ends as soon as it is back from what it does. */
+  isOomVictim = false;
+  /** It ended so, or will. */
+  wasKilledForMemory = false;
+  /** Number of the memory cgroup that it is in: 0 for the root. */
+  memcg: number;
   parent: Process | null;
   readonly children: Set<Process> = new Set();
   /** Children of descendants that end become this process's (PR_SET_CHILD_SUBREAPER). */
@@ -140,6 +154,7 @@ export class Process extends FileTransfers implements Task {
     this.oomScoreAdj = maker?.oomScoreAdj ?? 0;
     this.oomScoreAdjMin = maker?.oomScoreAdjMin ?? 0;
     this.mm = mm;
+    this.memcg = mm.memcg;
     this.files = files;
     this.fs = fs;
     this.rlimits = rlimits;
@@ -156,7 +171,10 @@ export class Process extends FileTransfers implements Task {
     const rlimits = initialRlimits();
     const actor = new MmActor();
     applyRlimits(actor, rlimits);
-    const mm = checkValue("spawn", newMm(kernel, actor));
+    const memcg = options.cgroup?.id ?? ROOT_MEM_CGROUP;
+    kernel.phys.current = null;
+    kernel.phys.chargeGroup = memcg;
+    const mm = checkValue("spawn", newMm(kernel, actor, memcg));
     const root = kernel.mounts.root;
     const process = new Process(
       kernel,
@@ -170,6 +188,7 @@ export class Process extends FileTransfers implements Task {
     process.comm = options.comm ?? "";
     process.uid = options.uid ?? 0;
     process.gid = options.gid ?? 0;
+    process.oomScoreAdj = options.oomScoreAdj ?? 0;
     applyCapabilities(process);
     mm.actor = process.actor;
     return process;
@@ -497,6 +516,40 @@ export class Process extends FileTransfers implements Task {
     check("fdatasync", sysFdatasync(this.#live("fdatasync"), fd));
   }
 
+  /** sync(2): everything is in storage when this returns. It reports nothing. */
+  sync(): void {
+    check("sync", sysSync(this.#live("sync")));
+  }
+
+  /** syncfs(2): as sync, for the file system of `fd`. Throws once what failed on any of its files since `fd` was opened. */
+  syncfs(fd: number): void {
+    check("syncfs", sysSyncfs(this.#live("syncfs"), fd));
+  }
+
+  /** sync_file_range(2): starts or waits for write-back of bytes (SYNC_FILE_RANGE_…); neither size nor times. */
+  sync_file_range(fd: number, offset: number, nbytes: number, flags: number): void {
+    check(
+      "sync_file_range",
+      sysSyncFileRange(
+        this.#live("sync_file_range"),
+        fd,
+        integer("sync_file_range", offset),
+        integer("sync_file_range", nbytes),
+        flags,
+      ),
+    );
+  }
+
+  /** swapon(2): makes a file with a swap header an area of swap; `flags` are SWAP_FLAG_… */
+  swapon(path: string, flags = 0): void {
+    check("swapon", sysSwapon(this.#live("swapon"), path, flags), path);
+  }
+
+  /** swapoff(2): brings back all that the area holds. */
+  swapoff(path: string): void {
+    check("swapoff", sysSwapoff(this.#live("swapoff"), path), path);
+  }
+
   /** fstat(2): size in bytes, times in nanoseconds since the epoch. */
   fstat(fd: number): Stat {
     return checkValue("fstat", sysFstat(this.#live("fstat"), fd));
@@ -622,11 +675,20 @@ export class Process extends FileTransfers implements Task {
     return this.#live(call);
   }
 
-  /** This process, which a call is about to use. Throws ESRCH once it has ended: nothing is left to work on. */
+  /**
+   * This process, which a call is about to use: the kernel's entry (Kernel.enter). Throws ESRCH once it has ended: nothing
+   * is left to work on.
+   */
   #live(call: string): this {
+    if (this.exitStatus === null) this.kernel.enter(this);
     if (this.exitStatus !== null) throw new LinuxError(call, ESRCH, "the process has ended");
     becomeCurrent(this);
     return this;
+  }
+
+  protected override afterRefusal(addr: Vaddr): void {
+    if (this.isOomVictim) exitProcess(this, SIGKILL);
+    if (this.wasKilledForMemory) throw new OutOfMemoryError(addr);
   }
 }
 

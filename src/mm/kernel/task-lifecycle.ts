@@ -56,10 +56,11 @@ export interface Sharing {
   readonly pid?: number;
 }
 
-/** An address space with nothing in it and the kernel's settings, or -ENOMEM. */
-export function newMm(kernel: Kernel, actor: MmActor): MmStruct | number {
+/** An address space with nothing in it and the kernel's settings, charged to a memory cgroup; or -ENOMEM. */
+export function newMm(kernel: Kernel, actor: MmActor, memcg: number): MmStruct | number {
   const mm = mmAlloc(kernel.phys, kernel.arch);
   if (typeof mm === "number") return mm;
+  mm.memcg = memcg;
   const { options } = kernel;
   mm.maxMapCount = kernel.sysctl.maxMapCount;
   mm.mmapMinAddr = kernel.sysctl.mmapMinAddr;
@@ -128,7 +129,7 @@ export function mmput(process: Process): void {
 
 /** exec's half of the work on memory: a fresh address space instead of the old one. 0 or -ENOMEM. */
 export function execMm(process: Process): number {
-  const mm = newMm(process.kernel, process.actor);
+  const mm = newMm(process.kernel, process.actor, process.memcg);
   if (typeof mm === "number") return mm;
   mm.thpDisable = process.mm.thpDisable;
   mmput(process);
@@ -179,6 +180,8 @@ export function exitProcess(process: Process, status: number): void {
   const { kernel } = process;
   process.exitStatus = status;
   kernel.currentPid = process.pid;
+  process.isOomVictim = false;
+  if (kernel.phys.current === process) kernel.phys.clearCurrent();
   if (--process.files.users === 0) process.files.closeAll();
   mmput(process);
   kernel.ipc.exit(process);

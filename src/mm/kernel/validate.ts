@@ -4,17 +4,33 @@
  * - Every present PTE lies in a mapping, grants no more than that allows, and names a frame which counts that mapping
  *   and whose reverse map leads back to it.
  * - Every frame is free once, or has exactly the references that PTEs, page cache, page tables and pipes hold.
- * - A guard marker names no frame; an anonymous page is on a list iff MADV_FREE gave it up or it is locked.
+ * - Every slot in swap counts the PTEs and files that name it, and each page of the swap cache knows its slot.
+ * - A guard marker names no frame; every mapped anonymous page and every cached one is on an LRU list of its cgroup.
+ * - A cgroup's charge is the number of frames that name it or a group in it.
  * - Every locked page is off the lists, and memory promised equals what mappings and files were promised.
+ * - A page has its write-back flags iff it has the tags; an inode with dirty pages is on its device's list.
  * - Mappings, their trees and gaps, page-cache indexes, dirty tags, LRU lists, Rss and every state counter equal a recount.
  * - Every segment of System V shared memory counts the mappings that show it.
  * - A TLB holds nothing that its page table does not grant.
  *
  * Between calls no reference is in passing; while one is (a fault), the validator would complain rightly.
  */
+import { XA_DIRTY, XA_TOWRITE, XA_WRITEBACK } from "../../lib/xarray.ts";
+import { dirtyStateFinding } from "../filemap/flusher.ts";
 import { MAX_PAGE_ORDER } from "../frames/buddy.ts";
 import { forEachLru } from "../frames/lru.ts";
+import { isActiveGen, lruGenOf } from "../frames/lru-gen.ts";
 import {
+  LISTS_PER_LRUVEC,
+  LRU_ACTIVE,
+  LRU_GEN_LISTS,
+  LRU_INACTIVE_FILE,
+  LRU_UNEVICTABLE,
+  MAX_MEM_CGROUPS,
+  ROOT_MEM_CGROUP,
+} from "../frames/lruvec.ts";
+import {
+  PG_ACTIVE,
   PG_ANON,
   PG_ANON_EXCLUSIVE,
   PG_BUDDY,
@@ -23,29 +39,35 @@ import {
   PG_MLOCKED,
   PG_SHM_LOCKED,
   PG_SWAPBACKED,
+  PG_SWAPCACHE,
   PG_TABLE,
   PG_UNEVICTABLE,
+  PG_WRITEBACK,
 } from "../frames/page-flags.ts";
 import { ZERO_PFN } from "../frames/ram.ts";
 import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "../frames/tlb-layout.ts";
 import { checkShm } from "../ipc/shm-validate.ts";
 import { PAGE_SIZE, type Pfn, pageAlign, type Vaddr } from "../page.ts";
 import {
+  isSwapPte,
   PTE_ACCESSED,
   PTE_DIRTY,
   PTE_EXEC,
   PTE_GUARD,
+  PTE_POISONED,
   PTE_PRESENT,
   PTE_PROT,
   PTE_READ,
   PTE_SPECIAL,
+  PTE_SWP_EXCLUSIVE,
   PTE_WORDS,
   PTE_WRITE,
   PTRS_PER_TABLE,
 } from "../pagetable/pte.ts";
-import { isLazyFree } from "../rmap/lazy-free.ts";
 import { mmCounter } from "../rmap/page-mapping.ts";
 import { ShmemInode } from "../shmem/shmem-inode.ts";
+import { pteToSwpEntry, type SwpEntry, swpEntry, swpType } from "../swap/swap-entry.ts";
+import { swapOf } from "../swap/swap-space.ts";
 import {
   NR_ACTIVE_ANON,
   NR_ACTIVE_FILE,
@@ -59,14 +81,17 @@ import {
   NR_MLOCK,
   NR_PAGETABLE,
   NR_SHMEM,
+  NR_SWAPCACHE,
   NR_UNEVICTABLE,
+  NR_WRITEBACK,
   VMSTAT_NAMES,
+  WORKINGSET_NODES,
 } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import { fileOf } from "../vfs/file.ts";
 import { type Pipe, pipeOf } from "../vfs/pipe.ts";
 import { AnonVma } from "../vma/anon-vma.ts";
-import type { MmStruct } from "../vma/mm-struct.ts";
+import { MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_ACCOUNT, VM_LOCKED, VM_MAYBE_GUARD, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { checkVmaTree } from "../vma/vma-validate.ts";
@@ -83,6 +108,8 @@ class Validation {
   /** What the walk counted for each frame. */
   readonly #maps: Int32Array;
   readonly #refs: Int32Array;
+  /** How many PTEs and files name each slot in swap. */
+  readonly #slots: Map<SwpEntry, number> = new Map();
   /** PTEs of locked mappings. */
   readonly #locks: Int32Array;
   /** Pages that mappings and files have been promised. */
@@ -109,7 +136,11 @@ class Validation {
       if (owner instanceof AddressSpace) this.#checkMapping(owner);
     }
     this.#countPipes();
+    this.#checkDirtyLists();
+    this.#checkSwap();
     this.#checkLru();
+    this.#checkCgroups();
+    this.#checkShadows();
     this.#checkFrames();
     this.#checkStat();
     this.#checkCommit();
@@ -156,7 +187,7 @@ class Validation {
       const vma = mm.vmas.lookup(addr);
       if (vma === null) this.#found(`PTE of 0x${addr.toString(16)} lies in no mapping`);
       else if (word === PTE_GUARD) this.#checkGuard(vma, addr, u32[pte + 1]);
-      else if ((word & PTE_PRESENT) === 0) this.#found(`PTE of 0x${addr.toString(16)} is a swap entry`);
+      else if ((word & PTE_PRESENT) === 0) this.#checkSwapPte(vma, addr, word, u32[pte + 1], rss);
       else this.#checkPte(vma, addr, word, u32[pte + 1], rss);
     }
   }
@@ -166,6 +197,58 @@ class Validation {
     if (second !== 0) this.#found(`${at} names frame ${second}`);
     if ((vma.flags & VM_MAYBE_GUARD) === 0)
       this.#found(`${at}: its mapping has no VM_MAYBE_GUARD, so fork would lose it`);
+  }
+
+  #checkSwapPte(vma: VmArea, addr: Vaddr, word: number, offset: number, rss: Int32Array): void {
+    if (word === PTE_POISONED) return;
+    const at = `PTE of 0x${addr.toString(16)}`;
+    const type = swpType(pteToSwpEntry(word, 0));
+    const swap = swapOf(this.#kernel.phys);
+    const info = swap?.areas[type];
+    if (!isSwapPte(word) || swap == null || info === undefined || offset >= info.max) {
+      this.#found(`${at} is no swap entry, but ${word}, ${offset}`);
+      return;
+    }
+    rss[MM_SWAPENTS]++;
+    this.#nameSlot(pteToSwpEntry(word, offset));
+    if (vma.anonVma === null) this.#found(`${at} is in swap, but its mapping has no anon_vma`);
+    if ((word & PTE_SWP_EXCLUSIVE) !== 0 && info.map[offset] !== 1)
+      this.#found(`${at} is exclusive, but its slot is named ${info.map[offset]} times`);
+  }
+
+  #nameSlot(entry: SwpEntry): void {
+    this.#slots.set(entry, (this.#slots.get(entry) ?? 0) + 1);
+  }
+
+  /** Every slot is named as often as it counts, and each cached page says which slot it has. */
+  #checkSwap(): void {
+    const { phys } = this.#kernel;
+    const swap = swapOf(phys);
+    if (swap === null) return;
+    for (const finding of swap.findings()) this.#found(finding);
+    for (const info of swap.list()) {
+      for (let slot = 1; slot < info.max; slot++) {
+        if (info.map[slot] < 0) continue;
+        const entry = swpEntry(info.type, slot);
+        const named = this.#slots.get(entry) ?? 0;
+        if (named !== info.map[slot])
+          this.#found(`slot ${slot} of ${info.name} counts ${info.map[slot]} names, ${named} found`);
+        const pfn = info.cache[slot];
+        if (pfn === 0) continue;
+        this.#refs[pfn]++;
+        this.#stat[NR_SWAPCACHE]++;
+        this.#stat[NR_FILE_PAGES]++;
+        const { flags, priv } = phys.frames;
+        if (
+          (flags[pfn] & (PG_SWAPCACHE | PG_SWAPBACKED)) !== (PG_SWAPCACHE | PG_SWAPBACKED) ||
+          priv[pfn] !== entry
+        )
+          this.#found(
+            `frame ${pfn} in the swap cache at ${entry} has flags ${flags[pfn]}, entry ${priv[pfn]}`,
+          );
+        if ((flags[pfn] & PG_LRU) === 0) this.#found(`frame ${pfn} in the swap cache is on no LRU list`);
+      }
+    }
   }
 
   #checkPte(vma: VmArea, addr: Vaddr, word: number, pfn: Pfn, rss: Int32Array): void {
@@ -187,10 +270,7 @@ class Validation {
       this.#found(`${at}: frame ${pfn} has index ${phys.frames.index[pfn]}, not ${page}`);
     const owner = phys.owners.get(phys.frames.mapping[pfn]);
     if ((flags & PG_ANON) !== 0) {
-      const isListed = (flags & PG_LRU) !== 0;
-      if (isLazyFree(flags) && !isListed) this.#found(`${at}: frame ${pfn} was given up, but is on no list`);
-      if (!isLazyFree(flags) && isListed && (flags & PG_UNEVICTABLE) === 0)
-        this.#found(`${at}: anonymous frame ${pfn} is on a list without being given up`);
+      if ((flags & PG_LRU) === 0) this.#found(`${at}: anonymous frame ${pfn} is on no list`);
       if (!(owner instanceof AnonVma)) this.#found(`${at}: anonymous frame ${pfn} has no anon_vma`);
       else if (!leadsTo(owner, vma, page))
         this.#found(`${at}: the anon_vma of frame ${pfn} does not lead back`);
@@ -229,14 +309,23 @@ class Validation {
       const dirty = (frames.flags[pfn] & PG_DIRTY) !== 0;
       if (mapping.ops.writesBack) {
         if (dirty) this.#stat[NR_FILE_DIRTY]++;
-        if (mapping.pages.getTag(index, 0) !== dirty) this.#found(`${at}: dirty flag and tag differ`);
+        if (mapping.pages.getTag(index, XA_DIRTY) !== dirty) this.#found(`${at}: dirty flag and tag differ`);
       }
+      const isWriteback = (frames.flags[pfn] & PG_WRITEBACK) !== 0;
+      if (isWriteback) this.#stat[NR_WRITEBACK]++;
+      if (mapping.pages.getTag(index, XA_WRITEBACK) !== isWriteback)
+        this.#found(`${at}: writeback flag and tag differ`);
       pfn = mapping.pages.next(index + 1);
     }
     const { host } = mapping;
     if (host instanceof ShmemInode) {
+      this.#checkShmemSwap(host);
       this.#committed += host.isReserved ? pageAlign(host.size) / PAGE_SIZE : host.chargedPages;
     }
+    if (mapping.pages.isTagged(XA_TOWRITE))
+      this.#found(`mapping ${mapping.id}: a page waits for a sync that is over`);
+    const wrong = dirtyStateFinding(host);
+    if (wrong !== "") this.#found(`inode ${host.ino} of ${host.sb.fsName} ${wrong}`);
     if (count !== mapping.pages.size)
       this.#found(`mapping ${mapping.id} counts ${mapping.pages.size} pages, has ${count}`);
   }
@@ -253,17 +342,98 @@ class Validation {
     for (const pipe of pipes) for (const { pfn } of pipe.buffers) this.#refs[pfn]++;
   }
 
+  /** What waits for the flusher knows it, and the flusher knows of the device. */
+  #checkDirtyLists(): void {
+    const { writeback } = this.#kernel.mounts;
+    for (const { bdi, fsName } of this.#kernel.mounts.superBlocks()) {
+      if (bdi?.hasDirtyIo !== true) continue;
+      if (!writeback.devices.has(bdi)) this.#found(`the flusher does not know that ${fsName} is dirty`);
+      for (const list of [bdi.bDirty, bdi.bIo, bdi.bMoreIo]) {
+        for (const inode of list) {
+          if (inode.ioList !== list || inode.dirtyState === 0)
+            this.#found(`an inode of ${fsName} is on a list of dirty ones and does not know`);
+        }
+      }
+      if (writeback.intervalNs < Number.POSITIVE_INFINITY && writeback.nextWakeNs > bdi.wakeAtNs)
+        this.#found(`the flusher comes to ${fsName} too late`);
+    }
+  }
+
+  #checkShmemSwap(inode: ShmemInode): void {
+    const { swapped, swappedPages } = inode;
+    let inSwap = 0;
+    for (let entry = swapped.next(0); entry !== 0; entry = swapped.next(swapped.index + 1)) {
+      if (inode.mapping?.pages.load(swapped.index) !== 0)
+        this.#found(`page ${swapped.index} of shmem inode ${inode.ino} is in memory and in swap`);
+      // The rest are lost pages.
+      if (entry < 0) continue;
+      inSwap++;
+      this.#nameSlot(entry);
+    }
+    if (inSwap !== swappedPages)
+      this.#found(`shmem inode ${inode.ino} counts ${swappedPages} swapped, has ${inSwap}`);
+    const pages = (inode.mapping?.pages.size ?? 0) + inSwap;
+    // More, where reclaim has dropped pages that nobody had written: the next change of the file makes that good.
+    if (inode.chargedPages < pages)
+      this.#found(`shmem inode ${inode.ino} is charged ${inode.chargedPages} pages, has ${pages}`);
+  }
+
   #checkLru(): void {
     const { phys } = this.#kernel;
-    for (const list of [NR_INACTIVE_ANON, NR_ACTIVE_ANON, NR_INACTIVE_FILE, NR_ACTIVE_FILE]) {
-      forEachLru(phys, list, (pfn) => {
-        this.#stat[list]++;
-        if ((phys.frames.flags[pfn] & PG_LRU) === 0)
-          this.#found(`frame ${pfn} is on an LRU list without PG_LRU`);
-        const isFileList = list === NR_INACTIVE_FILE || list === NR_ACTIVE_FILE;
-        if (isFileList === ((phys.frames.flags[pfn] & PG_SWAPBACKED) !== 0))
-          this.#found(`frame ${pfn} is on ${VMSTAT_NAMES[list]}, which is not of its kind`);
-      });
+    for (const group of phys.memcg.subtree(ROOT_MEM_CGROUP)) {
+      for (let list = 0; list < LISTS_PER_LRUVEC; list++) {
+        if (list !== LRU_UNEVICTABLE) this.#checkList(group, list);
+      }
+    }
+  }
+
+  #checkList(group: number, list: number): void {
+    const { phys } = this.#kernel;
+    const { flags, memcg } = phys.frames;
+    const isGeneration = list >= LRU_GEN_LISTS;
+    const gen = (list - LRU_GEN_LISTS) >> 1;
+    const isFile = isGeneration ? (list & 1) === 1 : list >= LRU_INACTIVE_FILE;
+    const isActive = isGeneration ? isActiveGen(phys.lruvecs.maxSeq[group], gen) : (list & 1) === LRU_ACTIVE;
+    const item = (isFile ? NR_INACTIVE_FILE : NR_INACTIVE_ANON) + (isActive ? 1 : 0);
+    const at = `list ${list} of cgroup ${group}`;
+    let count = 0;
+    forEachLru(phys, group, list, (pfn) => {
+      count++;
+      const now = flags[pfn];
+      if ((now & (PG_LRU | PG_UNEVICTABLE)) !== PG_LRU) this.#found(`${at}: frame ${pfn} has flags ${now}`);
+      if (memcg[pfn] !== group) this.#found(`${at}: frame ${pfn} is of cgroup ${memcg[pfn]}`);
+      if (isFile === ((now & PG_SWAPBACKED) !== 0)) this.#found(`${at}: frame ${pfn} is not of its kind`);
+      if (isGeneration ? lruGenOf(now) !== gen : isActive !== ((now & PG_ACTIVE) !== 0))
+        this.#found(`${at}: frame ${pfn} belongs on another list`);
+    });
+    this.#stat[item] += count;
+    const kept = phys.lruvecs.lruSize(group, list);
+    if (kept !== count) this.#found(`${at} counts ${kept} pages, has ${count}`);
+  }
+
+  #checkShadows(): void {
+    const { shadowNodes, stat } = this.#kernel.phys;
+    const kept = stat[WORKINGSET_NODES];
+    if (kept !== shadowNodes.size) this.#found(`workingset_nodes is ${kept}, there are ${shadowNodes.size}`);
+  }
+
+  /** Every group is charged for the frames that name it or a group in it. */
+  #checkCgroups(): void {
+    const { phys } = this.#kernel;
+    const { memcg: owners } = phys.frames;
+    const own = new Float64Array(MAX_MEM_CGROUPS);
+    for (let pfn: number = phys.ram.firstPfn; pfn < phys.ram.endPfn; pfn++) own[owners[pfn]]++;
+    for (const group of phys.memcg.subtree(ROOT_MEM_CGROUP)) {
+      if (group === ROOT_MEM_CGROUP) continue;
+      let found = 0;
+      for (const at of phys.memcg.subtree(group)) found += own[at];
+      const { usage } = phys.memcg;
+      if (usage[group] !== found)
+        this.#found(`cgroup ${group} is charged ${usage[group]} frames, ${found} found`);
+    }
+    for (const [group, count] of own.entries()) {
+      if (count > 0 && !phys.memcg.isOnline(group))
+        this.#found(`${count} frames name cgroup ${group}, which is gone`);
     }
   }
 
@@ -327,7 +497,9 @@ class Validation {
       NR_FILE_MAPPED,
       NR_FILE_PAGES,
       NR_FILE_DIRTY,
+      NR_WRITEBACK,
       NR_SHMEM,
+      NR_SWAPCACHE,
       NR_PAGETABLE,
     ];
     for (const counter of recounted) {

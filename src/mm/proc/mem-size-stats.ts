@@ -6,9 +6,14 @@
  */
 import { PG_ANON, PG_DIRTY, PG_REFERENCED, PG_SWAPBACKED } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
+import { isSwapPte, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
+import { ShmemInode } from "../shmem/shmem-inode.ts";
+import { shmemSwapUsage } from "../shmem/shmem-swap.ts";
+import { pteToSwpEntry, type SwpEntry } from "../swap/swap-entry.ts";
+import { swapSpace } from "../swap/swap-space.ts";
+import { fileOf } from "../vfs/file.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_LOCKED } from "../vma/vm-flags.ts";
+import { VM_LOCKED, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { walkPtes } from "./walk-ptes.ts";
 
 /** Bytes × this are the unit of the pss… sums. */
@@ -30,6 +35,8 @@ export class MemSizeStats {
   pssFile = 0;
   pssShmem = 0;
   pssLocked = 0;
+  swap = 0;
+  swapPss = 0;
 }
 
 /** Adds up the pages of a mapping (smap_gather_stats). */
@@ -40,7 +47,35 @@ export function gatherStats(stats: MemSizeStats, vma: VmArea): void {
     const word = u32[pte];
     // The zero page is nobody's page (vm_normal_page), and counts for nothing.
     if ((word & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT) account(stats, vma, u32[pte + 1], word, locked);
+    else if (isSwapPte(word)) accountSwap(stats, vma, pteToSwpEntry(word, u32[pte + 1]));
   });
+  stats.swap += shmemSwap(vma);
+}
+
+/** A page in swap (smaps_pte_entry): shared by as many as name its slot. */
+function accountSwap(stats: MemSizeStats, vma: VmArea, entry: SwpEntry): void {
+  stats.swap += PAGE_SIZE;
+  const users = swapSpace(vma.mm.phys).count(entry);
+  stats.swapPss += Math.floor((PAGE_SIZE * PSS_UNIT) / Math.max(users, 1));
+}
+
+/** What a file of shmem has in swap behind this mapping: of a private writable one, where it has no page of its own. */
+function shmemSwap(vma: VmArea): number {
+  if (vma.file === null) return 0;
+  const { inode } = fileOf(vma);
+  if (!(inode instanceof ShmemInode) || inode.swappedPages === 0) return 0;
+  const pages = (vma.end - vma.start) / PAGE_SIZE;
+  if ((vma.flags & (VM_SHARED | VM_WRITE)) !== VM_WRITE) {
+    return shmemSwapUsage(inode, vma.pgoff, vma.pgoff + pages - 1);
+  }
+  let bytes = 0;
+  const { u32 } = vma.mm.phys.ram;
+  for (let page = 0; page < pages; page++) {
+    const pte = vma.mm.pageTable.walk(vma.start + page * PAGE_SIZE);
+    if (pte !== 0 && u32[pte] !== 0) continue;
+    bytes += shmemSwapUsage(inode, vma.pgoff + page, vma.pgoff + page);
+  }
+  return bytes;
 }
 
 /** smaps_account */

@@ -1,8 +1,19 @@
 /** /proc/meminfo: where all the memory is (meminfo_proc_show, fs/proc/meminfo.c). */
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE } from "../page.ts";
+import { nrSwapPages, totalSwapPages } from "../swap/swap-cache.ts";
 import type { ProcHost } from "./proc-task.ts";
 import { kbLine, pagesKb } from "./text.ts";
 import { counter } from "./vmstat.ts";
+
+/**
+ * What programs could still get without swapping (si_mem_available): what is free beyond the reserve, and the cache but for
+ * what it needs at least.
+ */
+export function availablePages({ buddy, watermarks }: PhysicalMemory, cached: number): number {
+  const { low, high } = watermarks;
+  return Math.max(0, buddy.freeFrames - high + cached - Math.min(Math.floor(cached / 2), low));
+}
 
 const VMALLOC_TOTAL_KB = 34359738367;
 const HUGE_PAGE_BYTES = 2 * 2 ** 20;
@@ -20,8 +31,7 @@ export function procMeminfo(host: ProcHost): string {
   return [
     pages("MemTotal", phys.totalFrames),
     pages("MemFree", free),
-    // No frames are held back: what is free or only caches a file can all be had.
-    pages("MemAvailable", free + inactiveFile + activeFile),
+    pages("MemAvailable", availablePages(phys, inactiveFile + activeFile)),
     pages("Buffers", 0),
     pages("Cached", of("nr_file_pages") - swapCached),
     pages("SwapCached", swapCached),
@@ -33,8 +43,8 @@ export function procMeminfo(host: ProcHost): string {
     pages("Inactive(file)", inactiveFile),
     pages("Unevictable", of("nr_unevictable")),
     pages("Mlocked", of("nr_mlock")),
-    pages("SwapTotal", 0),
-    pages("SwapFree", 0),
+    pages("SwapTotal", totalSwapPages(phys)),
+    pages("SwapFree", nrSwapPages(phys)),
     pages("Dirty", of("nr_dirty")),
     pages("Writeback", of("nr_writeback")),
     pages("AnonPages", of("nr_anon_pages")),
@@ -71,9 +81,4 @@ export function procMeminfo(host: ProcHost): string {
         ]
       : []),
   ].join("");
-}
-
-/** /proc/swaps without a swap area. */
-export function procSwaps(): string {
-  return "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 }

@@ -10,7 +10,8 @@
  */
 import { PG_ANON } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
-import { PTE_GUARD, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
+import { isSwapPte, PTE_GUARD, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
+import { pteToSwpEntry, swpType } from "../swap/swap-entry.ts";
 import { EFAULT, EINVAL } from "../uapi/errno.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -25,6 +26,10 @@ const PM_MMAP_EXCLUSIVE_HIGH: number = 2 ** 24;
 
 /** A guard marker as a swap entry: PTE_MARKER_GUARD behind the type of markers, 31 (SWP_PTE_MARKER). */
 const GUARD_ENTRY: number = (4 << 5) | 31;
+/** As such an entry, the marker of a page that was lost in swap (PTE_MARKER_POISONED). */
+const POISON_ENTRY: number = (2 << 5) | 31;
+/** Bits of the swap type below the offset (MAX_SWAPFILES_SHIFT). */
+const SWAP_TYPE_BITS = 5;
 
 const ENTRY_BYTES = 8;
 /** Pages whose entries are made in one go (PAGEMAP_WALK_SIZE is 2 MiB). */
@@ -62,7 +67,11 @@ export function pagemapEntries(mm: MmStruct, start: Vaddr, end: Vaddr, showPfn: 
     if (word === PTE_GUARD) {
       high += PM_GUARD_REGION_HIGH;
       frame = GUARD_ENTRY;
-    } else if ((word & PTE_PRESENT) !== 0) {
+    } else if (isSwapPte(word)) {
+      frame = (frame << SWAP_TYPE_BITS) | swpType(pteToSwpEntry(word, frame));
+    } else if ((word & PTE_PRESENT) === 0) {
+      frame = POISON_ENTRY;
+    } else {
       high = PM_PRESENT_HIGH;
       if ((word & PTE_SPECIAL) === 0) {
         if ((frames.flags[frame] & PG_ANON) === 0) high += PM_FILE_HIGH;

@@ -7,7 +7,7 @@
 import { ENOENT } from "../uapi/errno.ts";
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
-import { procMeminfo, procSwaps } from "./meminfo.ts";
+import { procMeminfo } from "./meminfo.ts";
 import { procFilesystems } from "./mounts.ts";
 import type { ProcHost } from "./proc-task.ts";
 import {
@@ -20,6 +20,7 @@ import {
   ProcSuperBlock,
 } from "./proc-tree.ts";
 import { processDirectory } from "./process-directory.ts";
+import { procSwaps } from "./swaps.ts";
 import { sysctlDirectory } from "./sysctl.ts";
 import { procCpuinfo, procLoadavg, procSystemStat, procUptime } from "./system-texts.ts";
 import { procSysvipcShm } from "./sysvipc.ts";
@@ -43,7 +44,7 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     // Whoever asks is led to its own directory.
     self: linkNode((_inode, { pid }) => (pid === undefined || !processes.has(pid) ? -ENOENT : String(pid))),
     stat: textNode(() => procSystemStat(host)),
-    swaps: textNode(procSwaps),
+    swaps: textNode(() => procSwaps(host)),
     sys: directoryNode(sysctlDirectory(host)),
     sysvipc: directoryNode(fixedDirectory({ shm: textNode(() => procSysvipcShm(host.ipc)) })),
     "thread-self": linkNode((_inode, { pid }) =>

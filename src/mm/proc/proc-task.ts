@@ -115,6 +115,14 @@ export interface ProcHost extends ProcessTable {
   readonly lastPid: number;
   readonly sysctl: Sysctl;
   readonly ipc: ShmNamespace;
+  readonly vmscan: ReclaimSysctl;
+}
+
+/** The settings of reclaim. */
+export interface ReclaimSysctl {
+  swappiness: number;
+  oomKillAllocatingTask: boolean;
+  oomDumpTasks: boolean;
 }
 
 /** The address space, null once the process has ended (get_task_mm). */

@@ -1,4 +1,6 @@
 /** /proc/PID: a process's own files (tgid_base_stuff, fs/proc/base.c). */
+
+import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN } from "../reclaim/oom-badness.ts";
 import { EACCES, EINVAL, ENOTTY, EPERM } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
 import { File } from "../vfs/file.ts";
@@ -15,7 +17,7 @@ import { mappingRecords } from "./mm-records.ts";
 import { procMountinfo, procMounts } from "./mounts.ts";
 import { numaMapsLine } from "./numa-maps.ts";
 import { fdDirectory, mapFilesDirectory, objectLink } from "./object-links.ts";
-import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, oomAdjOf, oomScore, scoreAdjOf } from "./oom-score.ts";
+import { oomAdjOf, oomScore, scoreAdjOf } from "./oom-score.ts";
 import { readPagemap } from "./pagemap.ts";
 import { PAGEMAP_SCAN, pagemapScan } from "./pagemap-scan.ts";
 import { mayInspect, mmOf, type ProcHost, type ProcTask, type TaskActivity } from "./proc-task.ts";

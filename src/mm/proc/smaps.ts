@@ -61,8 +61,8 @@ function statLines(stats: MemSizeStats, rollup: boolean): string {
     // Their labels fill the column, and Linux gives their figures seven places instead of eight.
     "Shared_Hugetlb:        0 kB\n" +
     "Private_Hugetlb:       0 kB\n" +
-    kbLine("Swap", 0) +
-    kbLine("SwapPss", 0) +
+    kbLine("Swap", stats.swap) +
+    kbLine("SwapPss", stats.swapPss / PSS_UNIT) +
     kbLine("Locked", stats.pssLocked / PSS_UNIT)
   );
 }

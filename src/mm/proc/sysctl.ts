@@ -7,37 +7,16 @@
 import { dropPagecache } from "../filemap/drop-caches.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { IPC_MNI } from "../ipc/ipc-ids.ts";
+import { swapSpace } from "../swap/swap-space.ts";
 import { DROP_PAGECACHE, DROP_SLAB } from "../trace/vmstat.ts";
-import { EINVAL } from "../uapi/errno.ts";
-import { S_IFREG } from "../uapi/fcntl.ts";
 import { UTS_DOMAINNAME, UTS_NODENAME, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
-import type { IovIter } from "../vfs/iov-iter.ts";
+import { dirtySettings, reclaimSettings } from "./pressure-settings.ts";
 import type { ProcHost } from "./proc-task.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
-import { parseInteger, readBytes, takeText } from "./text-file.ts";
+import { commandNode, longNode, numberNode, stringNode, unsignedNode } from "./sysctl-node.ts";
 
-const ENCODER = new TextEncoder();
-/** Most bytes of one write that are looked at (KMALLOC_MAX_SIZE is larger; a number is not). */
-const WRITE_BYTES = 4096;
-const INT_MAX = 0x7fffffff;
 const INT_MIN: number = -(2 ** 31);
-const ULONG_MAX: bigint = 2n ** 64n - 1n;
 const PID_MAX = 32768;
-
-/** A setting that is a number between bounds. */
-interface NumberSetting {
-  readonly get: () => number;
-  /** Absent: can't be changed. */
-  readonly set?: (value: number) => void;
-  readonly min?: number;
-  readonly max?: number;
-}
-
-/** A setting that is an unsigned number of 64 bits. */
-interface LongSetting {
-  readonly get: () => bigint;
-  readonly set: (value: bigint) => void;
-}
 
 /** Everything under /proc/sys. */
 export function sysctlDirectory(host: ProcHost): ProcDirectory {
@@ -90,9 +69,17 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
   };
 }
 
-function vmSettings({ arch, phys, sysctl }: ProcHost): Record<string, ProcNode> {
+function vmSettings({
+  arch,
+  phys,
+  sysctl,
+  vmscan,
+  mounts: { writeback },
+}: ProcHost): Record<string, ProcNode> {
   const { commit } = phys;
   return {
+    ...dirtySettings(writeback),
+    ...reclaimSettings(phys, vmscan),
     admin_reserve_kbytes: unsignedNode(
       () => commit.adminReserveKbytes,
       (kbytes) => {
@@ -152,6 +139,13 @@ function vmSettings({ arch, phys, sysctl }: ProcHost): Record<string, ProcNode> 
       },
       min: INT_MIN,
     }),
+    "page-cluster": numberNode({
+      get: () => swapSpace(phys).pageCluster,
+      set: (order) => {
+        swapSpace(phys).pageCluster = order;
+      },
+      max: 31,
+    }),
     user_reserve_kbytes: unsignedNode(
       () => commit.userReserveKbytes,
       (kbytes) => {
@@ -170,73 +164,5 @@ function dropCachesNode(phys: PhysicalMemory): ProcNode {
     }
     if ((what & 2) !== 0) phys.stat[DROP_SLAB]++;
   };
-  const setting: NumberSetting = { get: () => 0, set: drop, min: 1 };
-  return {
-    mode: S_IFREG | 0o200,
-    fops: { write: (_file, from) => writeNumber(setting, drop, from) },
-  };
-}
-
-/** An unsigned long that is kept as a number: exact to 2^53, which no setting here comes near. */
-function unsignedNode(get: () => number, set: (value: number) => void): ProcNode {
-  const clamped = (value: bigint): bigint => (value > ULONG_MAX ? ULONG_MAX : value);
-  return longNode({ get: () => clamped(BigInt(get())), set: (value) => set(Number(value)) });
-}
-
-function stringNode(text: string): ProcNode {
-  const bytes = ENCODER.encode(`${text}\n`);
-  return { mode: S_IFREG | 0o444, fops: { read: (_file, to, pos) => readBytes(bytes, to, pos) } };
-}
-
-function longNode(setting: LongSetting): ProcNode {
-  return {
-    mode: S_IFREG | 0o644,
-    fops: {
-      read: (_file, to, pos) => (pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0)),
-      write: (_file, from) => writeLong(setting, from),
-    },
-  };
-}
-
-/** As writeNumber, for 64 bits (proc_doulongvec_minmax). */
-function writeLong(setting: LongSetting, from: IovIter): number {
-  const wanted = from.count;
-  const text = takeText(from, WRITE_BYTES);
-  if (typeof text === "number") return text;
-  if (text.trim() === "") return wanted === 0 ? 0 : -EINVAL;
-  const [head, digits] = /^\s*(0x[0-9a-f]+|[0-9]+)(?:\s+|$)/i.exec(text) ?? [];
-  if (head === undefined || digits === undefined) return -EINVAL;
-  const isOctal = /^0[0-9]/.test(digits);
-  if (isOctal && /[89]/.test(digits)) return -EINVAL;
-  const value = BigInt(isOctal ? `0o${digits.slice(1)}` : digits.toLowerCase());
-  if (value > ULONG_MAX) return -EINVAL;
-  setting.set(value);
-  return head.length;
-}
-
-function numberNode(setting: NumberSetting, permissions = 0o644): ProcNode {
-  const { set } = setting;
-  const read = (to: IovIter, pos: number): number =>
-    pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0);
-  return {
-    mode: S_IFREG | (set === undefined ? 0o444 : permissions),
-    fops: {
-      read: (_file, to, pos) => read(to, pos),
-      ...(set === undefined ? {} : { write: (_file, from) => writeNumber(setting, set, from) }),
-    },
-  };
-}
-
-/** Takes the first word and the white space behind it, as proc_dointvec does: the bytes taken, or -EINVAL. */
-function writeNumber(setting: NumberSetting, set: (value: number) => void, from: IovIter): number {
-  const wanted = from.count;
-  const text = takeText(from, WRITE_BYTES);
-  if (typeof text === "number") return text;
-  if (text.trim() === "") return wanted === 0 ? 0 : -EINVAL;
-  const [head, word] = /^\s*(\S+)\s*/.exec(text) ?? ["", ""];
-  const value = parseInteger(word, /* anyBase */ true);
-  if (value === "invalid" || value === "range" || word.startsWith("+")) return -EINVAL;
-  if (value < (setting.min ?? 0) || value > (setting.max ?? INT_MAX)) return -EINVAL;
-  set(value);
-  return head.length;
+  return commandNode(drop, { min: 1 });
 }

@@ -140,8 +140,12 @@ export function takeText(from: IovIter, max: number): string | number {
 
 const INT_MAX = 0x7fffffff;
 
-/** kstrtoint(strstrip(text)): a whole number, in decimal or, where `anyBase`, in the base that its prefix names. */
-export function parseInteger(text: string, anyBase: boolean): number | "invalid" | "range" {
+/** kstrtoint(strstrip(text)): a whole number, in decimal or, where `anyBase`, in the base that its prefix names; "range" above `max`. */
+export function parseInteger(
+  text: string,
+  anyBase: boolean,
+  max: number = INT_MAX,
+): number | "invalid" | "range" {
   const match = /^([+-]?)(0x[0-9a-f]+|[0-9]+)$/i.exec(text.trim());
   if (match === null) return "invalid";
   const [, sign, digits] = match;
@@ -149,7 +153,7 @@ export function parseInteger(text: string, anyBase: boolean): number | "invalid"
   const isOctal = anyBase && !isHex && digits.length > 1 && digits.startsWith("0");
   if ((isHex && !anyBase) || (isOctal && /[89]/.test(digits))) return "invalid";
   const value = isOctal ? Number.parseInt(digits, 8) : Number(digits);
-  if (value > INT_MAX) return "range";
+  if (value > max) return "range";
   return sign === "-" ? -value : value;
 }
 

@@ -1,4 +1,6 @@
 /** /proc/vmstat, and the same counters by zone and node: /proc/zoneinfo (mm/vmstat.c). */
+import { dirtyLimits } from "../filemap/dirty-limits.ts";
+import type { Watermarks } from "../frames/watermarks.ts";
 import { VMSTAT_NAMES } from "../trace/vmstat.ts";
 import type { ProcHost } from "./proc-task.ts";
 import { EVENT_ITEMS, NODE_ITEMS, NUMA_ITEMS, X86_ITEMS, ZONE_ITEMS } from "./vmstat-items.ts";
@@ -16,13 +18,13 @@ export function procVmstat(host: ProcHost): string {
 
 /** The node's zones: all memory is in the one called Normal, with the node's counters before its own; the other is empty. */
 export function procZoneinfo(host: ProcHost): string {
-  const { totalFrames, buddy } = host.phys;
+  const { totalFrames, buddy, watermarks } = host.phys;
   const item = (name: string): string => `\n      ${name.padEnd(12)} ${counter(host, name)}`;
   return [
     "Node 0, zone   Normal",
     "\n  per-node stats",
     ...NODE_ITEMS.map(item),
-    zonePages(buddy.freeFrames, totalFrames),
+    zonePages(buddy.freeFrames, totalFrames, watermarks),
     ...ZONE_ITEMS.map(item),
     ...NUMA_ITEMS.map(item),
     "\n  pagesets",
@@ -33,7 +35,7 @@ export function procZoneinfo(host: ProcHost): string {
     `\n  start_pfn:           ${host.phys.ram.firstPfn}`,
     "\n",
     "Node 0, zone  Movable",
-    zonePages(0, 0),
+    zonePages(0, 0, NO_WATERMARKS),
     "\n",
   ].join("");
 }
@@ -46,14 +48,18 @@ const PAGESET: readonly string[] = [
   "high_max: 0",
 ];
 
+type ZoneWatermarks = Pick<Watermarks, "min" | "low" | "high" | "promo">;
+
+const NO_WATERMARKS: ZoneWatermarks = { min: 0, low: 0, high: 0, promo: 0 };
+
 /** Pages of a zone: free, and in all; and what is kept back in it from allocations that others could serve. */
-function zonePages(free: number, total: number): string {
+function zonePages(free: number, total: number, { min, low, high, promo }: ZoneWatermarks): string {
   const fields: readonly (readonly [string, number])[] = [
     ["boost", 0],
-    ["min", 0],
-    ["low", 0],
-    ["high", 0],
-    ["promo", 0],
+    ["min", min],
+    ["low", low],
+    ["high", high],
+    ["promo", promo],
     ["spanned", total],
     ["present", total],
     ["managed", total],
@@ -67,6 +73,11 @@ function zonePages(free: number, total: number): string {
 export function counter(host: ProcHost, name: string): number {
   const index = POSITION.get(name) ?? POSITION.get(name.replace("nr_zone_", "nr_"));
   if (index !== undefined) return host.phys.stat[index];
+  const { writeback } = host.mounts;
+  if (name === "nr_dirty_threshold" || name === "nr_dirty_background_threshold") {
+    dirtyLimits(writeback);
+    return name === "nr_dirty_threshold" ? writeback.thresh : writeback.bgThresh;
+  }
   if (name === "nr_zone_write_pending") return counter(host, "nr_dirty") + counter(host, "nr_writeback");
   return 0;
 }

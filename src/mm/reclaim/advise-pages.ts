@@ -26,8 +26,9 @@ export function coolPages(vma: VmArea, start: Vaddr, end: Vaddr): void {
 function deactivate(phys: PhysicalMemory, pfn: Pfn): void {
   const { flags } = phys.frames;
   flags[pfn] &= ~PG_REFERENCED;
-  if ((flags[pfn] & (PG_LRU | PG_ACTIVE | PG_UNEVICTABLE)) === (PG_LRU | PG_ACTIVE))
-    deactivatePage(phys, pfn);
+  if ((flags[pfn] & (PG_LRU | PG_UNEVICTABLE)) !== PG_LRU) return;
+  // The multi-gen LRU knows by the generation, not by the flag, what is active.
+  if (phys.lruvecs.genEnabled || (flags[pfn] & PG_ACTIVE) !== 0) deactivatePage(phys, pfn);
 }
 
 /**
@@ -40,10 +41,7 @@ export function pageOutRange(vma: VmArea, start: Vaddr, end: Vaddr, onlyAnon: bo
   forEachOwnPage(vma, start, end, (pfn) => {
     if (onlyAnon && (flags[pfn] & PG_ANON) === 0) return;
     flags[pfn] &= ~PG_REFERENCED;
-    if ((flags[pfn] & PG_UNEVICTABLE) !== 0) return;
-    if ((flags[pfn] & PG_LRU) !== 0) pageOut(phys, pfn);
-    // On no list: anonymous, and without swap there is nowhere to go. What could not be taken counts as active.
-    else flags[pfn] |= PG_ACTIVE;
+    if ((flags[pfn] & (PG_LRU | PG_UNEVICTABLE)) === PG_LRU) pageOut(phys, pfn);
   });
 }
 

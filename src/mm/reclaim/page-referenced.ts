@@ -4,13 +4,16 @@
  * The hardware sets an accessed bit in the PTE through which a page is used. Reclaim collects these bits and clears them,
  * so that the next look tells what happened in between: a page gets a second chance for each time it was used.
  */
-import { PG_REFERENCED } from "../frames/page-flags.ts";
+import { lruGenSetRefs } from "../frames/lru-gen.ts";
+import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
+import { PG_REFERENCED, PG_SWAPBACKED } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { Pfn, Vaddr } from "../page.ts";
 import { PTE_ACCESSED } from "../pagetable/pte.ts";
 import { type PteVisitor, rmapWalk } from "../rmap/rmap-walk.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from "../vma/vm-flags.ts";
+import { lookAround } from "./lru-gen-walk.ts";
 
 /** Take it; take it unless it is dirty; leave it on its list; it belongs to the active ones. */
 export const PAGEREF_RECLAIM = 0;
@@ -30,13 +33,18 @@ export class ReferenceCollector implements PteVisitor {
     this.collect(phys, pfn);
     if (this.#isLocked) return PAGEREF_ACTIVATE;
     const { flags } = phys.frames;
+    if (phys.lruvecs.genEnabled) {
+      if (this.#referenced === 0) return PAGEREF_RECLAIM;
+      return lruGenSetRefs(phys, pfn) ? PAGEREF_ACTIVATE : PAGEREF_KEEP;
+    }
+    const isFile = (flags[pfn] & PG_SWAPBACKED) === 0;
     const wasReferenced = (flags[pfn] & PG_REFERENCED) !== 0;
     flags[pfn] &= ~PG_REFERENCED;
-    if (this.#referenced === 0) return wasReferenced ? PAGEREF_RECLAIM_CLEAN : PAGEREF_RECLAIM;
+    if (this.#referenced === 0) return wasReferenced && isFile ? PAGEREF_RECLAIM_CLEAN : PAGEREF_RECLAIM;
     flags[pfn] |= PG_REFERENCED;
     // Used for the first time since it was read is not yet used often; code is worth more than data.
-    if (wasReferenced || this.#referenced > 1 || (this.#vmFlags & VM_EXEC) !== 0) return PAGEREF_ACTIVATE;
-    return PAGEREF_KEEP;
+    if (wasReferenced || this.#referenced > 1) return PAGEREF_ACTIVATE;
+    return isFile && (this.#vmFlags & VM_EXEC) !== 0 ? PAGEREF_ACTIVATE : PAGEREF_KEEP;
   }
 
   /** Collects and clears the accessed bits. Answers whether a page of the active list was used as code. */
@@ -53,12 +61,21 @@ export class ReferenceCollector implements PteVisitor {
       this.#isLocked = true;
       return false;
     }
-    const { u32 } = vma.mm.phys.ram;
+    const { ram, lruvecs, frames } = vma.mm.phys;
+    // Who enforces a limit sees only what those do whom it binds.
+    if (lruvecs.target !== ROOT_MEM_CGROUP && !lruvecs.isDescendant(vma.mm.memcg, lruvecs.target))
+      return true;
+    const { u32 } = ram;
     if ((u32[pte] & PTE_ACCESSED) === 0) return true;
-    u32[pte] &= ~PTE_ACCESSED;
-    vma.mm.tlb.flushPage(addr);
     // Such advice says that a use tells nothing of the next one.
     if ((vma.flags & (VM_SEQ_READ | VM_RAND_READ)) !== 0) return true;
+    const pfn = u32[pte + 1];
+    u32[pte] &= ~PTE_ACCESSED;
+    vma.mm.tlb.flushPage(addr);
+    if (lruvecs.genEnabled) {
+      const { flags, memcg } = frames;
+      lookAround(vma, addr, pte, memcg[pfn], (flags[pfn] & PG_SWAPBACKED) !== 0);
+    }
     this.#referenced++;
     this.#vmFlags |= vma.flags;
     return true;

@@ -6,18 +6,33 @@
  *                          │ no
  *                     used since? ──yes──▶ active, or another round
  *                          │ no
- *                     unmap ─▶ dirty? write back ─▶ out of the cache ─▶ free
+ *         anonymous, in no cache? ──yes──▶ a slot in swap, or active where none is free
+ *                          │
+ *                     unmap ─▶ dirty? write, to the file or to swap ─▶ out of the cache ─▶ free
  *                          └─▶ given up by MADV_FREE, and not written since ─▶ free
  * ```
  */
 import { BugError } from "../bug.ts";
-import { deleteFromPageCache, mappingPath } from "../filemap/page-cache.ts";
+import { deleteFromPageCache, evictFromPageCache, mappingPath } from "../filemap/page-cache.ts";
 import { writeDirtyRun } from "../filemap/writeback.ts";
 import { activatePage, lruRotate } from "../frames/lru.ts";
-import { PG_DIRTY, PG_LOCKED, PG_REFERENCED, PG_SWAPBACKED, PG_WRITEBACK } from "../frames/page-flags.ts";
+import {
+  PG_ANON,
+  PG_DIRTY,
+  PG_LOCKED,
+  PG_REFERENCED,
+  PG_SWAPBACKED,
+  PG_SWAPCACHE,
+  PG_WRITEBACK,
+} from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { workingsetEviction } from "../frames/workingset.ts";
 import type { Pfn } from "../page.ts";
 import { isLazyFree, keepLazyFree } from "../rmap/lazy-free.ts";
+import { shmemWriteout } from "../shmem/shmem-swap.ts";
+import { swapWritepage } from "../swap/page-io.ts";
+import { addToSwap, deleteFromSwapCache, freeSwap } from "../swap/swap-cache.ts";
+import { swapSpace } from "../swap/swap-space.ts";
 import { PGLAZYFREED } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import {
@@ -31,7 +46,7 @@ import { tryToUnmap } from "./try-to-unmap.ts";
 /** Dirty pages that are written back in one go (SWAP_CLUSTER_MAX). */
 const CLUSTER = 32;
 
-/** Frees one page of the inactive file list, or moves it to where it belongs. Answers whether it is free. */
+/** Frees one page of an inactive list, or moves it to where it belongs. Answers whether it is free. */
 export function shrinkPage(phys: PhysicalMemory, pfn: Pfn, collector: ReferenceCollector): boolean {
   const { flags } = phys.frames;
   if (isInUse(phys, pfn)) return keep(phys, pfn);
@@ -55,16 +70,19 @@ export function pageOut(phys: PhysicalMemory, pfn: Pfn): boolean {
 /** Whether somebody works on it: it has a reference beside those of its PTEs and its cache. */
 function isInUse(phys: PhysicalMemory, pfn: Pfn): boolean {
   const { flags, refCount, mapCount } = phys.frames;
-  const cache = isLazyFree(flags[pfn]) ? 0 : 1;
+  const cache = (flags[pfn] & (PG_ANON | PG_SWAPCACHE)) === PG_ANON ? 0 : 1;
   return (flags[pfn] & (PG_LOCKED | PG_WRITEBACK)) !== 0 || refCount[pfn] !== cache + mapCount[pfn];
 }
 
 function takePage(phys: PhysicalMemory, pfn: Pfn, mayWrite: boolean): boolean {
   const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
   if (isLazyFree(flags[pfn])) return dropLazyFree(phys, pfn);
+  if ((flags[pfn] & (PG_ANON | PG_SWAPCACHE)) !== 0) return swapOut(phys, pfn);
   if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return activate(phys, pfn);
-  // A page of tmpfs could only go to swap, unless it was never written: then it is zeroes, which a hole reads as, too.
-  if ((flags[pfn] & PG_SWAPBACKED) !== 0 && (flags[pfn] & PG_DIRTY) !== 0) return activate(phys, pfn);
+  // A page of tmpfs can only go to swap, unless it was never written: then it is zeroes, which a hole reads as, too.
+  if ((flags[pfn] & PG_SWAPBACKED) !== 0 && (flags[pfn] & PG_DIRTY) !== 0) {
+    return shmemWriteout(phys, pfn) === 0 ? freeSwapCachePage(phys, pfn) : activate(phys, pfn);
+  }
   const mapping = phys.owners.get(owners[pfn]);
   if (!(mapping instanceof AddressSpace)) throw new BugError("shrinkPage", `frame ${pfn} belongs to no file`);
   if ((flags[pfn] & PG_DIRTY) !== 0) {
@@ -75,8 +93,44 @@ function takePage(phys: PhysicalMemory, pfn: Pfn, mayWrite: boolean): boolean {
   if (phys.tracer.enabled) {
     phys.tracer.emit({ type: "drop", path: mappingPath(mapping), index: index[pfn], pages: 1 });
   }
-  deleteFromPageCache(mapping, pfn);
+  // What never was anything but zeros leaves no shadow behind.
+  if ((flags[pfn] & PG_SWAPBACKED) !== 0) deleteFromPageCache(mapping, pfn);
+  else evictFromPageCache(mapping, pfn);
   return true;
+}
+
+/**
+ * An anonymous page, or one that is in the swap cache already: to swap with it. What can't go there, for want of a free
+ * slot or because a locked mapping shows it, is active from now on.
+ */
+function swapOut(phys: PhysicalMemory, pfn: Pfn): boolean {
+  const { flags, mapCount } = phys.frames;
+  if ((flags[pfn] & PG_SWAPCACHE) === 0 && addToSwap(phys, pfn) !== 0) return activate(phys, pfn);
+  if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) {
+    // No candidate for swap: its slot is better used for another page.
+    if (swapSpace(phys).isFullFor(pfn)) freeSwap(phys, pfn);
+    return activate(phys, pfn);
+  }
+  return freeSwapCachePage(phys, pfn);
+}
+
+/** Frees a page of the swap cache that no PTE maps, after writing it if it is dirty (pageout, __remove_mapping). */
+function freeSwapCachePage(phys: PhysicalMemory, pfn: Pfn): boolean {
+  const { flags, refCount } = phys.frames;
+  // Held, since a page whose slot nobody needs any more leaves the cache instead of being written.
+  phys.getPage(pfn);
+  const isWritten = (flags[pfn] & PG_DIRTY) === 0 || swapWritepage(phys, pfn) === 0;
+  const isLeft = (flags[pfn] & PG_SWAPCACHE) === 0;
+  if (isWritten && !isLeft && refCount[pfn] === 2) {
+    deleteFromSwapCache(phys, pfn, workingsetEviction(phys, pfn));
+    phys.putPage(pfn);
+    return true;
+  }
+  // The device refused it, and what is in memory is all there is; or somebody has it in his hands.
+  const isFree = refCount[pfn] === 1;
+  if (!isFree) keep(phys, pfn);
+  phys.putPage(pfn);
+  return isFree;
 }
 
 /** A page that was given up goes, unless a PTE says that it was written since. */

@@ -1,5 +1,8 @@
-/** Taking a page out of every page table, whoever maps it (try_to_unmap in mm/rmap.c). */
-import { PG_DIRTY } from "../frames/page-flags.ts";
+/**
+ * Taking a page out of every page table, whoever maps it (try_to_unmap in mm/rmap.c). Of a page that has a slot in swap
+ * the PTEs keep the slot instead, and whether the page was their process's alone.
+ */
+import { PG_ANON, PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPBACKED } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { Pfn, Vaddr } from "../page.ts";
 import { PTE_DIRTY } from "../pagetable/pte.ts";
@@ -7,7 +10,9 @@ import { isLazyFree } from "../rmap/lazy-free.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { mmCounter, pageRemoveRmap } from "../rmap/page-mapping.ts";
 import { type PteVisitor, rmapWalk } from "../rmap/rmap-walk.ts";
-import { decMmCounter } from "../vma/mm-struct.ts";
+import { swapDuplicate } from "../swap/swap-cache.ts";
+import { swapPteWord, swpOffset } from "../swap/swap-entry.ts";
+import { decMmCounter, incMmCounter, MM_SWAPENTS } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_DROPPABLE, VM_LOCKED } from "../vma/vm-flags.ts";
 
@@ -17,17 +22,28 @@ class Unmapper implements PteVisitor {
     const { mm } = vma;
     const { phys } = mm;
     const { u32 } = phys.ram;
+    const { flags } = phys.frames;
     const word = u32[pte];
     const pfn = u32[pte + 1];
-    if (isLazyFree(phys.frames.flags[pfn]) && (vma.flags & VM_DROPPABLE) === 0) {
+    if (isLazyFree(flags[pfn]) && (vma.flags & VM_DROPPABLE) === 0) {
       if ((word & PTE_DIRTY) !== 0) setPageDirty(phys, pfn);
-      if ((phys.frames.flags[pfn] & PG_DIRTY) !== 0) return false;
+      if ((flags[pfn] & PG_DIRTY) !== 0) return false;
     }
-    u32[pte] = 0;
-    u32[pte + 1] = 0;
+    const kind = flags[pfn] & (PG_ANON | PG_SWAPBACKED);
+    if (kind === (PG_ANON | PG_SWAPBACKED)) {
+      const entry = phys.frames.priv[pfn];
+      swapDuplicate(phys, entry);
+      u32[pte] = swapPteWord(entry, (flags[pfn] & PG_ANON_EXCLUSIVE) !== 0);
+      u32[pte + 1] = swpOffset(entry);
+      flags[pfn] &= ~PG_ANON_EXCLUSIVE;
+      incMmCounter(mm, MM_SWAPENTS);
+    } else {
+      u32[pte] = 0;
+      u32[pte + 1] = 0;
+    }
     mm.tlb.flushPage(addr);
     if ((word & PTE_DIRTY) !== 0) setPageDirty(phys, pfn);
-    decMmCounter(mm, mmCounter(phys.frames.flags[pfn]));
+    decMmCounter(mm, mmCounter(flags[pfn]));
     pageRemoveRmap(phys, pfn);
     phys.putPage(pfn);
     return true;
@@ -37,9 +53,9 @@ class Unmapper implements PteVisitor {
 const unmapper: Unmapper = new Unmapper();
 
 /**
- * Clears every PTE that maps a page of a file, or an anonymous page that was given up; what they knew of it moves to the
- * page. Answers whether none is left: it stops at a locked mapping, and where one that was given up was written since.
- * Precondition: somebody, the cache or the caller, holds a reference beside those of the PTEs.
+ * Clears every PTE that maps a page, or makes a swap entry of it; what they knew of it moves to the page. Answers whether none is left: it stops at a locked mapping, and where one that was given up was written since.
+ * Precondition: somebody, the cache or the caller, holds a reference beside those of the PTEs; an anonymous page that was
+ * not given up is in the swap cache.
  */
 export function tryToUnmap(phys: PhysicalMemory, pfn: Pfn): boolean {
   rmapWalk(phys, pfn, unmapper);

@@ -1,93 +1,211 @@
 /**
- * Reclaim: making frames free when none are (mm/vmscan.c).
+ * Reclaim: making frames free when there are too few (mm/vmscan.c).
  *
- * What can be had again may go: a page of a file that is clean, or is made so by writing it back. It is taken out of
- * every page table, then out of the page cache; who touches it next reads it again. Which pages go is what the LRU lists
- * decide: the scan begins with a small part of the inactive list, and takes in more with each round that does not yield
- * enough.
+ * What can be had again may go: a clean page of a file, an anonymous page once it is in swap. Reclaim runs on three
+ * occasions, each of which repeats rounds of growing urgency until it has what it wants:
  *
- * What becomes of each page that the scan meets stands in shrink-page.ts.
+ * ```
+ *   free memory falls below low      kswapd, until it is above high
+ *   … below min                      who allocates, for 32 frames (direct reclaim)
+ *   a cgroup reaches its limit       who is charged, among the pages of that group
+ * ```
  *
- * It runs inside any allocation. So it takes no page that somebody holds: whoever works on a page across an allocation
- * has a reference beside those of the cache and the PTEs, and a page that is being read is in no list yet. Anonymous
- * pages and those of tmpfs stay: there is no swap. Only what a program gave up itself (MADV_FREE) is on the lists of file
- * pages with them, and goes as they do.
+ * Which pages go is the policy's business: active and inactive lists (shrink-lruvec.ts), or generations
+ * (lru-gen-evict.ts).
+ *
+ * kswapd has a processor of its own here, and no other work: it runs at the very moment it is woken, inside the allocation
+ * that found memory low, and that allocation goes on when it sleeps again. So a run depends on nothing but the program,
+ * and direct reclaim is left what kswapd could not do.
+ *
+ * Reclaim takes no page that somebody holds: whoever works on a page across an allocation has a reference beside those of
+ * its cache and its PTEs, and a page that is being read is in no list yet.
  */
-
-import { deactivatePage, LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, lruRotate, lruTail } from "../frames/lru.ts";
+import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import type { PhysicalMemory, Reclaimer } from "../frames/physical-memory.ts";
-import { PGSCAN_DIRECT, PGSCAN_FILE, PGSTEAL_DIRECT, PGSTEAL_FILE } from "../trace/vmstat.ts";
-import { ReferenceCollector } from "./page-referenced.ts";
-import { shrinkPage } from "./shrink-page.ts";
+import {
+  ALLOCSTALL,
+  KSWAPD_HIGH_WMARK_HIT_QUICKLY,
+  KSWAPD_LOW_WMARK_HIT_QUICKLY,
+  NR_ACTIVE_ANON,
+  NR_ACTIVE_FILE,
+  NR_INACTIVE_ANON,
+  NR_INACTIVE_FILE,
+  PAGEOUTRUN,
+} from "../trace/vmstat.ts";
+import type { OomKiller } from "./oom-kill.ts";
+import type { ReclaimPolicy } from "./reclaim-policy.ts";
+import { canReclaimAnon, snapshotRefaults } from "./scan-balance.ts";
+import { DEF_PRIORITY, type ReclaimerKind, ScanControl, SWAP_CLUSTER_MAX } from "./scan-control.ts";
+import { ActiveInactivePolicy } from "./shrink-lruvec.ts";
 
-/** The first round scans the list's length shifted right by this (DEF_PRIORITY). */
-const DEF_PRIORITY = 12;
-/** Pages that a round scans at least (SWAP_CLUSTER_MAX). */
-const CLUSTER = 32;
+/** Runs of kswapd without a frame freed, after which it is not woken until somebody else frees one. */
+const MAX_RECLAIM_RETRIES = 16;
+/** A kswapd that is woken so soon after it fell asleep had met its goal too narrowly. */
+const SHORT_SLEEP_NS = 100e6;
+
+export interface VmscanOptions {
+  /** Nanoseconds. Default: time stands. */
+  readonly now?: () => number;
+  readonly policy?: ReclaimPolicy;
+  /** Default: nobody is killed. */
+  readonly oomKiller?: OomKiller;
+}
 
 export class Vmscan implements Reclaimer {
+  /** vm.swappiness: 0 … 200, how much rather anonymous pages are taken than pages of files. */
+  swappiness = 60;
   readonly #phys: PhysicalMemory;
-  readonly #references: ReferenceCollector = new ReferenceCollector();
+  readonly #policy: ReclaimPolicy;
+  readonly #now: () => number;
+  readonly #oomKiller: OomKiller | undefined;
   #isRunning = false;
+  #kswapdFailures = 0;
+  #kswapdSleptAt = Number.NEGATIVE_INFINITY;
 
-  constructor(phys: PhysicalMemory) {
+  constructor(phys: PhysicalMemory, options: VmscanOptions = {}) {
     this.#phys = phys;
+    this.#policy = options.policy ?? new ActiveInactivePolicy(phys);
+    this.#now = options.now ?? (() => 0);
+    this.#oomKiller = options.oomKiller;
   }
 
-  /** Tries to free `nrPages` frames; answers how many it freed, 0 when nothing can be. */
-  tryToFreePages(nrPages: number): number {
-    // Storage that allocates while it writes a page back must not come here again (PF_MEMALLOC).
-    if (this.#isRunning) return 0;
+  /** vm.oom_kill_allocating_task, vm.oom_dump_tasks. */
+  get oomKillAllocatingTask(): boolean {
+    return this.#oomKiller?.killAllocatingTask ?? false;
+  }
+
+  set oomKillAllocatingTask(value: boolean) {
+    if (this.#oomKiller !== undefined) this.#oomKiller.killAllocatingTask = value;
+  }
+
+  get oomDumpTasks(): boolean {
+    return this.#oomKiller?.dumpTasks ?? false;
+  }
+
+  set oomDumpTasks(value: boolean) {
+    if (this.#oomKiller !== undefined) this.#oomKiller.dumpTasks = value;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  get isCurrentDying(): boolean {
+    return this.#oomKiller?.isCurrentDying ?? false;
+  }
+
+  wakeKswapd(): void {
+    if (this.#isRunning || this.#kswapdFailures >= MAX_RECLAIM_RETRIES || this.#isBalanced) return;
+    if (this.#now() - this.#kswapdSleptAt < SHORT_SLEEP_NS) this.#phys.stat[KSWAPD_LOW_WMARK_HIT_QUICKLY]++;
     this.#isRunning = true;
     try {
-      let freed = 0;
-      for (let priority = DEF_PRIORITY; priority >= 0 && freed < nrPages; priority--) {
-        freed += this.#shrink(priority, nrPages - freed);
+      for (;;) {
+        this.#balance();
+        if (this.#isBalanced || this.#kswapdFailures >= MAX_RECLAIM_RETRIES) break;
+        this.#phys.stat[KSWAPD_HIGH_WMARK_HIT_QUICKLY]++;
       }
-      return freed;
     } finally {
+      this.#isRunning = false;
+    }
+    this.#kswapdSleptAt = this.#now();
+  }
+
+  tryToFreePages(nrPages: number): number {
+    return this.#doTryToFreePages("direct", nrPages, ROOT_MEM_CGROUP);
+  }
+
+  tryToFreeMemCgroupPages(group: number, nrPages: number): number {
+    return this.#doTryToFreePages("direct", nrPages, group);
+  }
+
+  /** Frees pages of a group because somebody outside thinks it has too many (memory.reclaim). Answers how many. */
+  reclaimProactively(group: number, nrPages: number): number {
+    return this.#doTryToFreePages("proactive", nrPages, group);
+  }
+
+  reclaimablePages(): number {
+    const { stat } = this.#phys;
+    const file = stat[NR_INACTIVE_FILE] + stat[NR_ACTIVE_FILE];
+    if (!canReclaimAnon(this.#phys, ROOT_MEM_CGROUP)) return file;
+    return file + stat[NR_INACTIVE_ANON] + stat[NR_ACTIVE_ANON];
+  }
+
+  outOfMemory(group: number): boolean {
+    return this.#oomKiller?.outOfMemory(group) ?? false;
+  }
+
+  /** Free memory is above the high watermark (pgdat_balanced). */
+  get #isBalanced(): boolean {
+    return this.#phys.buddy.freeFrames > this.#phys.watermarks.high;
+  }
+
+  #doTryToFreePages(kind: ReclaimerKind, nrPages: number, target: number): number {
+    // Storage that allocates while it writes a page back must not come here again.
+    if (this.#isRunning) return 0;
+    this.#isRunning = true;
+    const { lruvecs } = this.#phys;
+    lruvecs.target = target;
+    try {
+      const sc = new ScanControl(kind, Math.max(nrPages, SWAP_CLUSTER_MAX), this.swappiness, target);
+      this.#repeatRounds(sc);
+      if (sc.nrReclaimed === 0 && kind !== "proactive") {
+        sc.memcgFullWalk = true;
+        this.#repeatRounds(sc);
+      }
+      if (sc.nrReclaimed === 0 && sc.skippedDeactivate) {
+        sc.forceDeactivate = true;
+        this.#repeatRounds(sc);
+      }
+      return sc.nrReclaimed;
+    } finally {
+      lruvecs.target = ROOT_MEM_CGROUP;
       this.#isRunning = false;
     }
   }
 
-  #shrink(priority: number, wanted: number): number {
-    const { stat } = this.#phys;
-    // Below 1 GiB of memory half of the pages may be active (inactive_is_low).
-    if (stat[LRU_INACTIVE_FILE] < stat[LRU_ACTIVE_FILE]) {
-      this.#shrinkActive(scanCount(stat[LRU_ACTIVE_FILE], priority));
+  /** do_try_to_free_pages: rounds of growing urgency. */
+  #repeatRounds(sc: ScanControl): void {
+    if (!sc.isCgroupReclaim) this.#phys.stat[ALLOCSTALL]++;
+    for (sc.priority = DEF_PRIORITY; sc.priority >= 0; sc.priority--) {
+      sc.nrScanned = 0;
+      this.#shrinkNode(sc);
+      if (sc.nrReclaimed >= sc.nrToReclaim) break;
     }
-    return this.#shrinkInactive(scanCount(stat[LRU_INACTIVE_FILE], priority), wanted);
+    snapshotRefaults(this.#phys, sc.target);
   }
 
-  /** Feeds the inactive list from the tail of the active one; only code that was used gets another round. */
-  #shrinkActive(nrToScan: number): void {
+  #shrinkNode(sc: ScanControl): void {
+    const before = sc.nrReclaimed;
+    this.#policy.shrinkNode(sc);
+    if (sc.nrReclaimed > before) this.#kswapdFailures = 0;
+  }
+
+  /** One run of kswapd (balance_pgdat). */
+  #balance(): void {
     const phys = this.#phys;
-    for (let scanned = 0; scanned < nrToScan; scanned++) {
-      const pfn = lruTail(phys, LRU_ACTIVE_FILE);
-      if (pfn === 0) return;
-      if (this.#references.collect(phys, pfn)) lruRotate(phys, pfn);
-      else deactivatePage(phys, pfn);
-    }
+    phys.stat[PAGEOUTRUN]++;
+    const sc = new ScanControl("kswapd", 0, this.swappiness);
+    do {
+      this.#balanceRounds(sc);
+      const restarts =
+        sc.nrReclaimed === 0 && sc.priority < 1 && !sc.noCacheTrimMode && sc.cacheTrimModeFailed;
+      if (!restarts) break;
+      sc.noCacheTrimMode = true;
+    } while (!this.#isBalanced);
+    if (sc.nrReclaimed === 0 && !this.#isBalanced) this.#kswapdFailures++;
+    snapshotRefaults(phys, ROOT_MEM_CGROUP);
   }
 
-  #shrinkInactive(nrToScan: number, wanted: number): number {
-    const phys = this.#phys;
-    const { stat } = phys;
-    let freed = 0;
-    for (let scanned = 0; scanned < nrToScan && freed < wanted; scanned++) {
-      const pfn = lruTail(phys, LRU_INACTIVE_FILE);
-      if (pfn === 0) break;
-      stat[PGSCAN_DIRECT]++;
-      stat[PGSCAN_FILE]++;
-      if (!shrinkPage(phys, pfn, this.#references)) continue;
-      stat[PGSTEAL_DIRECT]++;
-      stat[PGSTEAL_FILE]++;
-      freed++;
+  #balanceRounds(sc: ScanControl): void {
+    for (sc.priority = DEF_PRIORITY; sc.priority >= 1 && !this.#isBalanced; ) {
+      const before = sc.nrReclaimed;
+      this.#policy.ageNode(sc);
+      sc.nrScanned = 0;
+      sc.nrToReclaim = Math.max(this.#phys.watermarks.high, SWAP_CLUSTER_MAX);
+      this.#shrinkNode(sc);
+      // Scanned enough for the goal, had every page been free: no need to become more urgent.
+      const isEnough = sc.nrScanned >= sc.nrToReclaim;
+      if (!isEnough || sc.nrReclaimed === before) sc.priority--;
     }
-    return freed;
   }
-}
-
-function scanCount(length: number, priority: number): number {
-  return Math.min(length, Math.max(CLUSTER, Math.floor(length / 2 ** priority)));
 }

@@ -6,7 +6,7 @@
  * worth as little as a clean page of a file, and moves to the lists where reclaim looks for those. A store sets the dirty
  * bit of the PTE, as any store does, and thereby takes the page back: reclaim finds the bit and leaves the page alone.
  */
-import { lruAdd, lruDel } from "../frames/lru.ts";
+import { activatePage, lruAdd, lruDel } from "../frames/lru.ts";
 import {
   PG_ACTIVE,
   PG_ANON,
@@ -19,8 +19,11 @@ import {
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { PMD_SIZE } from "../pagetable/page-table.ts";
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WORDS } from "../pagetable/pte.ts";
+import { isSwapPte, PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WORDS } from "../pagetable/pte.ts";
+import { freeSwap, freeSwapAndCache } from "../swap/swap-cache.ts";
+import { pteToSwpEntry } from "../swap/swap-entry.ts";
 import { PGLAZYFREE } from "../trace/vmstat.ts";
+import { decMmCounter, MM_SWAPENTS } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 
 /** Gives up the pages of start … end, which lies in the anonymous mapping `vma`, and flushes the TLB. */
@@ -36,7 +39,16 @@ export function lazyFreeRange(vma: VmArea, start: Vaddr, end: Vaddr): void {
     }
     const tableEnd = Math.min(addr - (addr & (PMD_SIZE - 1)) + PMD_SIZE, end);
     for (; addr < tableEnd; addr += PAGE_SIZE, pte += PTE_WORDS) {
-      if ((u32[pte] & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT) continue;
+      const word = u32[pte];
+      if (isSwapPte(word)) {
+        // In swap it is worth nothing at once.
+        freeSwapAndCache(phys, pteToSwpEntry(word, u32[pte + 1]));
+        u32[pte] = 0;
+        u32[pte + 1] = 0;
+        decMmCounter(mm, MM_SWAPENTS);
+        continue;
+      }
+      if ((word & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT) continue;
       const pfn = u32[pte + 1];
       if (!cleanPage(phys, pfn)) continue;
       u32[pte] &= ~(PTE_DIRTY | PTE_ACCESSED);
@@ -50,7 +62,8 @@ export function lazyFreeRange(vma: VmArea, start: Vaddr, end: Vaddr): void {
 function cleanPage(phys: PhysicalMemory, pfn: Pfn): boolean {
   const { flags, mapCount } = phys.frames;
   if ((flags[pfn] & (PG_DIRTY | PG_SWAPCACHE)) === 0) return true;
-  if (mapCount[pfn] !== 1 || (flags[pfn] & PG_SWAPCACHE) !== 0) return false;
+  if (mapCount[pfn] !== 1) return false;
+  if ((flags[pfn] & PG_SWAPCACHE) !== 0 && !freeSwap(phys, pfn)) return false;
   flags[pfn] &= ~PG_DIRTY;
   return true;
 }
@@ -72,9 +85,14 @@ export function isLazyFree(flags: number): boolean {
   return (flags & (PG_ANON | PG_SWAPBACKED)) === PG_ANON;
 }
 
-/** A page that was given up turned out to be in use: it is worth keeping again, and on no list (folio_set_swapbacked). */
+/**
+ * A page that was given up turned out to be in use: it is worth keeping again, among the active anonymous pages
+ * (folio_set_swapbacked).
+ */
 export function keepLazyFree(phys: PhysicalMemory, pfn: Pfn): void {
   lruDel(phys, pfn);
   const { flags } = phys.frames;
-  flags[pfn] = (flags[pfn] & ~(PG_ACTIVE | PG_REFERENCED)) | PG_SWAPBACKED;
+  flags[pfn] = (flags[pfn] & ~PG_REFERENCED) | PG_SWAPBACKED;
+  lruAdd(phys, pfn);
+  activatePage(phys, pfn);
 }

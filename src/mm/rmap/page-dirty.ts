@@ -12,6 +12,7 @@ import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { Pfn } from "../page.ts";
 import { NR_DIRTIED, NR_FILE_DIRTY } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
+import { I_DIRTY_PAGES, markInodeDirty } from "../vfs/backing-dev.ts";
 
 /** Marks a page dirty. Answers whether it was clean. A page that truncation took out of its file stays as it is. */
 export function setPageDirty(phys: PhysicalMemory, pfn: Pfn): boolean {
@@ -25,6 +26,7 @@ export function setPageDirty(phys: PhysicalMemory, pfn: Pfn): boolean {
       mapping.pages.setTag(frames.index[pfn], XA_DIRTY);
       phys.stat[NR_FILE_DIRTY]++;
       phys.stat[NR_DIRTIED]++;
+      markInodeDirty(mapping.host, I_DIRTY_PAGES);
     }
   }
   frames.flags[pfn] = flags | PG_DIRTY;

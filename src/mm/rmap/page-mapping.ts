@@ -13,7 +13,7 @@
 import { BugError } from "../bug.ts";
 import { lruAdd } from "../frames/lru.ts";
 import { mlockPage } from "../frames/mlock.ts";
-import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
+import { PG_ACTIVE, PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from "../trace/vmstat.ts";
@@ -22,7 +22,8 @@ import type { VmArea } from "../vma/vm-area.ts";
 import { VM_DROPPABLE, VM_LOCKED } from "../vma/vm-flags.ts";
 
 /**
- * A frame that no PTE maps yet becomes an anonymous page of `vma`, mapped at `addr`.
+ * A fresh frame becomes an anonymous page of `vma`, mapped at `addr`, and enters the LRU lists: the inactive one, since
+ * being touched once says little (folio_add_new_anon_rmap, folio_add_lru_vma).
  *
  * Precondition: vma.anonVma is set. A page that other processes may map as well belongs to the anon_vma that all of
  * them descend from.
@@ -41,11 +42,41 @@ export function pageAddAnonRmap(
   frames.mapping[pfn] = exclusive ? anonVma.id : anonVma.root.id;
   frames.index[pfn] = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
   if (frames.mapCount[pfn]++ === 0) phys.stat[NR_ANON_MAPPED]++;
-  if ((vma.flags & VM_LOCKED) !== 0) mlockPage(phys, pfn);
-  if ((vma.flags & VM_DROPPABLE) === 0) return;
   // Given up from the start: it is with the pages of files that reclaim looks for it.
-  frames.flags[pfn] &= ~PG_SWAPBACKED;
+  if ((vma.flags & VM_DROPPABLE) !== 0) frames.flags[pfn] &= ~PG_SWAPBACKED;
+  if ((vma.flags & VM_LOCKED) !== 0) mlockPage(phys, pfn);
+  else if (phys.lruvecs.genEnabled) lruGenAddFaulted(phys, pfn);
+  else lruAdd(phys, pfn);
+}
+
+/** A page that a fault just made is in use: it starts in the youngest generation (folio_add_lru, lru_gen_in_fault). */
+function lruGenAddFaulted(phys: PhysicalMemory, pfn: Pfn): void {
+  phys.frames.flags[pfn] |= PG_ACTIVE;
   lruAdd(phys, pfn);
+}
+
+/**
+ * One more PTE, of `vma`, maps a page that came from swap: anonymous already, or fresh from the device, and on a list
+ * (folio_add_anon_rmap_pte). @param exclusive nobody else can reach the page
+ */
+export function pageAddSwappedRmap(
+  phys: PhysicalMemory,
+  pfn: Pfn,
+  vma: VmArea,
+  addr: Vaddr,
+  exclusive: boolean,
+): void {
+  const { frames, stat } = phys;
+  if ((frames.flags[pfn] & PG_ANON) === 0) {
+    const { anonVma } = vma;
+    if (anonVma === null) throw new BugError("pageAddSwappedRmap", `no anon_vma at 0x${addr.toString(16)}`);
+    frames.flags[pfn] |= PG_ANON;
+    frames.mapping[pfn] = exclusive ? anonVma.id : anonVma.root.id;
+    frames.index[pfn] = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
+  }
+  if (exclusive) frames.flags[pfn] |= PG_ANON_EXCLUSIVE;
+  if (frames.mapCount[pfn]++ === 0) stat[NR_ANON_MAPPED]++;
+  if ((vma.flags & VM_LOCKED) !== 0) mlockPage(phys, pfn);
 }
 
 /** One more process maps an anonymous page: it is nobody's alone any more (fork). */

@@ -9,12 +9,22 @@
 import { BugError } from "../bug.ts";
 import { markPageAccessed } from "../frames/lru.ts";
 import { munlockPage } from "../frames/mlock.ts";
-import { PG_ANON, PG_SWAPBACKED } from "../frames/page-flags.ts";
+import { PG_ANON, PG_SWAPBACKED, PG_SWAPCACHE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
 import { PMD_SIZE } from "../pagetable/page-table.ts";
-import { PTE_ACCESSED, PTE_DIRTY, PTE_GUARD, PTE_PRESENT, PTE_SPECIAL, PTE_WORDS } from "../pagetable/pte.ts";
+import {
+  isSwapPte,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_GUARD,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WORDS,
+} from "../pagetable/pte.ts";
+import { freeSwap, freeSwapAndCache } from "../swap/swap-cache.ts";
+import { pteToSwpEntry } from "../swap/swap-entry.ts";
 import { NR_ANON_MAPPED, NR_FILE_MAPPED } from "../trace/vmstat.ts";
-import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, type MmStruct } from "../vma/mm-struct.ts";
+import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from "../vma/vm-flags.ts";
 import { setPageDirty } from "./page-dirty.ts";
@@ -80,14 +90,25 @@ function zapTable(
   let anon = 0;
   let file = 0;
   let shmem = 0;
+  let swapped = 0;
   let anonUnmapped = 0;
   let fileUnmapped = 0;
   for (let pte = from; pte < end; pte += PTE_WORDS) {
     const word = u32[pte];
     if (word === 0) continue;
     if ((word & PTE_PRESENT) === 0) {
-      if (word !== PTE_GUARD) throw new BugError("zapTable", `swap entry ${word} without a swap area`);
-      if (evenGuards) u32[pte] = 0;
+      if (word === PTE_GUARD) {
+        if (evenGuards) u32[pte] = 0;
+        continue;
+      }
+      // What is in swap, or was lost there, is the process's own.
+      if (!evenCows) continue;
+      const offset = u32[pte + 1];
+      u32[pte] = 0;
+      u32[pte + 1] = 0;
+      if (!isSwapPte(word)) continue;
+      swapped++;
+      freeSwapAndCache(phys, pteToSwpEntry(word, offset));
       continue;
     }
     const pfn = u32[pte + 1];
@@ -103,7 +124,11 @@ function zapTable(
     if (isLocked) munlockPage(phys, pfn);
     if (isAnon) {
       anon++;
-      if (left === 0) anonUnmapped++;
+      if (left === 0) {
+        anonUnmapped++;
+        // Nobody may need the slot any more: then the cache does not keep the page (free_swap_cache).
+        if ((flags[pfn] & PG_SWAPCACHE) !== 0) freeSwap(phys, pfn);
+      }
     } else {
       if ((word & PTE_DIRTY) !== 0) setPageDirty(phys, pfn);
       if (hasRecency && (word & PTE_ACCESSED) !== 0) markPageAccessed(phys, pfn);
@@ -116,6 +141,7 @@ function zapTable(
   rss[MM_ANONPAGES] -= anon;
   rss[MM_FILEPAGES] -= file;
   rss[MM_SHMEMPAGES] -= shmem;
+  rss[MM_SWAPENTS] -= swapped;
   phys.stat[NR_ANON_MAPPED] -= anonUnmapped;
   phys.stat[NR_FILE_MAPPED] -= fileUnmapped;
   return zapped;

@@ -2,12 +2,14 @@
  * The inodes and the superblock of tmpfs, and the count of its pages (shmem_inode_info, shmem_sb_info).
  *
  * A file's pages are charged to its file system one by one as they appear; a file system with a size refuses the one
- * that is too many. Invariant, whenever no call is in progress: `chargedPages` of an inode equals its mapping's
- * `pages.size`, and the superblock's `usedPages` is the sum over its inodes.
+ * that is too many. Invariant, whenever no call is in progress: `chargedPages` of an inode is its mapping's `pages.size`
+ * and its `swappedPages` together, and what reclaim has dropped unwritten since `recalc`; the superblock's `usedPages` is
+ * the sum over its inodes.
  *
  * A file is also a promise of memory (Committed_AS). Shared anonymous memory promises its whole size when it is made;
  * any other file, page by page, what it has.
  */
+import { XArray } from "../../lib/xarray.ts";
 import type { CommitAsker } from "../frames/commit.ts";
 import { PAGE_SIZE, pageAlign } from "../page.ts";
 import { S_IFDIR, S_IFMT, S_ISGID } from "../uapi/fcntl.ts";
@@ -23,6 +25,10 @@ export class ShmemInode extends Inode {
   declare readonly sb: ShmemSuperBlock;
   /** Pages of the file that the file system's size has been charged for. */
   chargedPages = 0;
+  /** Pages that are in swap: index → swap entry, −1 for one that was lost there (shmem-swap.ts). */
+  readonly swapped: XArray = new XArray();
+  /** Entries of `swapped` without the lost ones (info->swapped). */
+  swappedPages = 0;
   /** Promised as a whole, by its size; else by its pages (no VM_NORESERVE). */
   isReserved = false;
   /** A directory's names, in the order in which they were made. */
@@ -47,6 +53,8 @@ export class ShmemSuperBlock implements SuperBlock {
   /** Most pages that all files together may have; Infinity for no limit. */
   readonly maxPages: number;
   usedPages = 0;
+  /** Whether the last page that came from swap had to be read from its device. */
+  wasMajor = false;
   #nextIno = 1;
 
   constructor(
@@ -113,7 +121,7 @@ export class ShmemSuperBlock implements SuperBlock {
 
   /** Brings the charge in line with the pages that the file has now (shmem_recalc_inode). */
   recalc(inode: ShmemInode): void {
-    const pages = inode.mapping?.pages.size ?? 0;
+    const pages = (inode.mapping?.pages.size ?? 0) + inode.swappedPages;
     this.usedPages += pages - inode.chargedPages;
     if (!inode.isReserved) this.context.phys.commit.uncharge(inode.chargedPages - pages);
     inode.chargedPages = pages;

@@ -3,8 +3,8 @@
  *
  * There is no storage below. A page that is not in the cache is a hole: reading it gives zeros and allocates nothing,
  * writing or mapping it puts a zeroed frame there. A page that is there is the only copy, so it is never dropped for
- * being clean (PG_SWAPBACKED: swap is where it could go). A page that fallocate put there, and nobody has used since, is
- * zeros and counts as a hole to lseek and mincore: it has no PG_UPTODATE.
+ * being clean (PG_SWAPBACKED: swap is where it can go, see shmem-swap.ts). A page that fallocate put there, and nobody has
+ * used since, is zeros and counts as a hole to lseek and mincore: it has no PG_UPTODATE.
  */
 import { BugError } from "../bug.ts";
 import { addToPageCache } from "../filemap/page-cache.ts";
@@ -17,12 +17,14 @@ import { fileOf } from "../vfs/file.ts";
 import type { Inode } from "../vfs/inode.ts";
 import {
   VM_FAULT_LOCKED,
+  VM_FAULT_MAJOR,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   type VmFault,
   type VmOperations,
 } from "../vma/vm-operations.ts";
 import { ShmemInode } from "./shmem-inode.ts";
+import { isShmemSwapped, shmemSwapin } from "./shmem-swap.ts";
 
 export function shmemOf(inode: Inode): ShmemInode {
   if (!(inode instanceof ShmemInode)) throw new BugError("shmemOf", `inode ${inode.ino} is none of shmem's`);
@@ -51,7 +53,7 @@ export function initShmemMapping(inode: ShmemInode): void {
 
 /**
  * The page at `index`, made where it is a hole (shmem_get_folio, SGP_CACHE): a frame with a reference for the caller,
- * or -ENOSPC, -ENOMEM. `asker` is whose address space wants it, where that is known.
+ * or -ENOSPC, -ENOMEM, -EIO. `asker` is whose address space wants it, where that is known.
  */
 export function shmemGetPage(
   inode: ShmemInode,
@@ -67,6 +69,7 @@ export function shmemGetPage(
     phys.getPage(cached);
     return cached;
   }
+  if (isShmemSwapped(inode, index)) return shmemSwapin(inode, index);
   if (!inode.sb.chargePage(inode, asker)) return -ENOSPC;
   const pfn = phys.allocZeroedPage();
   if (pfn === 0) {
@@ -84,10 +87,11 @@ export function shmemGetPage(
 function shmemFault(vmf: VmFault): number {
   const inode = shmemOf(fileOf(vmf.vma).inode);
   if (vmf.pgoff * PAGE_SIZE >= inode.size) return VM_FAULT_SIGBUS;
+  inode.sb.wasMajor = false;
   const pfn = shmemGetPage(inode, vmf.pgoff, vmf.vma.mm);
   if (pfn < 0) return pfn === -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
   vmf.page = pfn;
-  return VM_FAULT_LOCKED;
+  return inode.sb.wasMajor ? VM_FAULT_LOCKED | VM_FAULT_MAJOR : VM_FAULT_LOCKED;
 }
 
 /** No pageMkwrite: a shared page may be written as soon as it is mapped, for nothing has to be written back. */

@@ -5,6 +5,7 @@
  * memfd, MAP_SHARED | MAP_ANONYMOUS, a shared mapping of /dev/zero. Here are the operations of such a file; where its
  * pages come from stands in shmem-page.ts, what names it has in tmpfs.ts.
  */
+import { XA_MAX } from "../../lib/xarray.ts";
 import { fileAccessed, fileUpdateTime } from "../filemap/file-times.ts";
 import { truncateInodePages, truncatePunchHole, truncateSetsize } from "../filemap/truncate.ts";
 import { markPageAccessed } from "../frames/lru.ts";
@@ -22,7 +23,6 @@ import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
 } from "../uapi/fs.ts";
-import type { AddressSpace } from "../vfs/address-space.ts";
 import { applyAttributes } from "../vfs/attributes.ts";
 import type { File, FileOperations } from "../vfs/file.ts";
 import type { AttributeChange, Inode, InodeOperations } from "../vfs/inode.ts";
@@ -32,6 +32,7 @@ import { genericLlseek, setPosition } from "../vfs/read-write.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import type { ShmemInode } from "./shmem-inode.ts";
 import { cacheOf, shmemGetPage, shmemOf, shmemVmOps } from "./shmem-page.ts";
+import { isShmemSwapped, shmemDropSwap, shmemSwapin } from "./shmem-swap.ts";
 
 const WRITE_SEALS = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 
@@ -43,13 +44,16 @@ function shmemRead(file: File, to: IovIter, start: number): number {
   while (to.count > 0 && pos < inode.size) {
     const offset = pos % PAGE_SIZE;
     const wanted = Math.min(PAGE_SIZE - offset, inode.size - pos, to.count);
-    const pfn = dataPage(mapping, (pos - offset) / PAGE_SIZE);
+    const pfn = findShmemPage(inode, (pos - offset) / PAGE_SIZE);
+    if (pfn < 0) {
+      if (pos === start) return pfn;
+      break;
+    }
     let copied: number;
     if (pfn === 0) {
       copied = to.zeroIter(wanted);
     } else {
-      // The destination may fault, and the fault may want memory: the page must not go meanwhile.
-      phys.getPage(pfn);
+      // The destination may fault, and the fault may want memory: the page must not go meanwhile, so it is held.
       copied = to.copyToIter(pfn * PAGE_SIZE + offset, wanted);
       if (offset === 0) markPageAccessed(phys, pfn);
       phys.putPage(pfn);
@@ -64,28 +68,51 @@ function shmemRead(file: File, to: IovIter, start: number): number {
   return pos - start;
 }
 
-/** The page at `index` that holds data; 0 for a hole, be it reserved or not. */
-function dataPage(mapping: AddressSpace, index: PgOff): Pfn {
-  const pfn = mapping.pages.load(index);
-  return (mapping.phys.frames.flags[pfn] & PG_UPTODATE) === 0 ? 0 : pfn;
+/**
+ * The page that holds data, with a reference, from swap if it is there; 0 for a hole, be it reserved or not; or negative errno
+ * (shmem_get_folio, SGP_READ).
+ */
+function findShmemPage(inode: ShmemInode, index: PgOff): Pfn | number {
+  const mapping = cacheOf(inode);
+  const { frames } = mapping.phys;
+  const cached = mapping.pages.load(index);
+  if (cached === 0) return isShmemSwapped(inode, index) ? shmemSwapin(inode, index) : 0;
+  if ((frames.flags[cached] & PG_UPTODATE) === 0) return 0;
+  mapping.phys.getPage(cached);
+  return cached;
 }
 
 /** Puts the file's pages into the pipe's free buffers, zeros for holes (shmem_file_splice_read). */
 function shmemSpliceRead(file: File, start: number, pipe: Pipe, len: number): number {
   const inode = shmemOf(file.inode);
-  const mapping = cacheOf(inode);
+  const { phys } = cacheOf(inode);
   const end = Math.min(start + Math.min(len, pipe.freeBuffers * PAGE_SIZE), inode.size);
   let pos = start;
   while (pos < end && !pipe.isFull) {
     const offset = pos % PAGE_SIZE;
     const bytes = Math.min(PAGE_SIZE - offset, end - pos);
-    const pfn = dataPage(mapping, (pos - offset) / PAGE_SIZE);
+    const pfn = findShmemPage(inode, (pos - offset) / PAGE_SIZE);
+    if (pfn < 0) {
+      if (pos === start) return pfn;
+      break;
+    }
     if (pfn === 0) pipe.pushBytes(new Uint8Array(bytes));
-    else pipe.pushPage(pfn, offset, offset + bytes);
+    else {
+      pipe.pushPage(pfn, offset, offset + bytes);
+      phys.putPage(pfn);
+    }
     pos += bytes;
   }
   fileAccessed(file);
   return Math.max(pos - start, 0);
+}
+
+/** Pages of which only a part is to go must be in memory for that (shmem_get_partial_folio). */
+function bringBackEdge(inode: ShmemInode, at: number): void {
+  const index = Math.floor(at / PAGE_SIZE);
+  if (at % PAGE_SIZE === 0 || !isShmemSwapped(inode, index)) return;
+  const pfn = shmemSwapin(inode, index);
+  if (pfn > 0) inode.sb.context.phys.putPage(pfn);
 }
 
 /** 0, or -EPERM when a seal forbids writing bytes up to `end`. */
@@ -141,21 +168,37 @@ function shmemMmap(file: File, vma: VmArea): number {
 }
 
 /** Data is where the cache has a page; the rest is hole (shmem_file_llseek). */
+/** Whether the page holds data, in memory or in swap: one that was only reserved counts as a hole. */
+function holdsData(inode: ShmemInode, index: PgOff): boolean {
+  const mapping = cacheOf(inode);
+  const cached = mapping.pages.load(index);
+  if (cached === 0) return isShmemSwapped(inode, index);
+  return (mapping.phys.frames.flags[cached] & PG_UPTODATE) !== 0;
+}
+
+/** The first page from `index` on that holds data; infinity for none. */
+function nextDataPage(inode: ShmemInode, index: PgOff): PgOff {
+  const { pages } = cacheOf(inode);
+  const { swapped } = inode;
+  for (let at = index; ; at++) {
+    const inMemory = pages.next(at) === 0 ? Number.POSITIVE_INFINITY : pages.index;
+    const inSwap = swapped.next(at) === 0 ? Number.POSITIVE_INFINITY : swapped.index;
+    at = Math.min(inMemory, inSwap);
+    if (at === Number.POSITIVE_INFINITY || holdsData(inode, at)) return at;
+  }
+}
+
 function shmemLlseek(file: File, offset: number, whence: number): number {
   if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return genericLlseek(file, offset, whence);
   const { size } = file.inode;
-  const mapping = cacheOf(file.inode);
-  const { pages } = mapping;
+  const inode = shmemOf(file.inode);
   if (offset < 0 || offset >= size) return -ENXIO;
   let index = Math.floor(offset / PAGE_SIZE);
   if (whence === SEEK_DATA) {
-    for (let pfn = pages.next(index); ; pfn = pages.next(pages.index + 1)) {
-      if (pfn === 0 || pages.index * PAGE_SIZE >= size) return -ENXIO;
-      if (dataPage(mapping, pages.index) !== 0) break;
-    }
-    index = pages.index;
+    index = nextDataPage(inode, index);
+    if (index * PAGE_SIZE >= size) return -ENXIO;
   } else {
-    while (dataPage(mapping, index) !== 0) index++;
+    while (holdsData(inode, index)) index++;
   }
   return setPosition(file, Math.min(Math.max(offset, index * PAGE_SIZE), size));
 }
@@ -172,7 +215,10 @@ function shmemFallocate(
   const end = offset + len;
   if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
     if ((inode.seals & WRITE_SEALS) !== 0) return -EPERM;
+    bringBackEdge(inode, offset);
+    bringBackEdge(inode, end);
     truncatePunchHole(cacheOf(inode), offset, end);
+    shmemDropSwap(inode, Math.ceil(offset / PAGE_SIZE), Math.floor(end / PAGE_SIZE) - 1);
     dirtyPage(inode, offset);
     dirtyPage(inode, end - 1);
     inode.sb.recalc(inode);
@@ -207,10 +253,14 @@ function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
       setPageDirty(mapping.phys, cached);
       continue;
     }
+    if (isShmemSwapped(inode, index)) continue;
     const pfn = shmemGetPage(inode, index);
     if (pfn >= 0) mapping.phys.frames.flags[pfn] &= ~PG_UPTODATE;
     if (pfn < 0) {
-      for (const undo of made) truncatePunchHole(mapping, undo * PAGE_SIZE, (undo + 1) * PAGE_SIZE);
+      for (const undo of made) {
+        truncatePunchHole(mapping, undo * PAGE_SIZE, (undo + 1) * PAGE_SIZE);
+        shmemDropSwap(inode, undo, undo);
+      }
       inode.sb.recalc(inode);
       return pfn;
     }
@@ -244,7 +294,9 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
     const seal = size < inode.size ? F_SEAL_SHRINK : F_SEAL_GROW;
     if ((inode.seals & seal) !== 0) return -EPERM;
     if (size < inode.size) {
+      bringBackEdge(shmem, size);
       truncateSetsize(inode, size);
+      shmemDropSwap(shmem, Math.ceil(size / PAGE_SIZE), XA_MAX);
       shmem.sb.recalc(shmem);
       dirtyPage(shmem, size);
     } else {
@@ -262,6 +314,7 @@ function shmemEvict(inode: Inode): void {
   const shmem = shmemOf(inode);
   if (inode.mapping === null) return;
   truncateInodePages(inode.mapping, 0);
+  shmemDropSwap(shmem, 0, XA_MAX);
   shmem.sb.recalc(shmem);
   shmem.sb.unreserve(shmem);
   inode.mapping.destroy();

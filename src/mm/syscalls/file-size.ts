@@ -1,5 +1,5 @@
 /** truncate, ftruncate and fallocate (fs/open.c). */
-import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EROFS, ESPIPE } from "../uapi/errno.ts";
+import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EROFS, ESPIPE, ETXTBSY } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, S_IFIFO, S_IFMT } from "../uapi/fcntl.ts";
 import {
   FALLOC_FL_ALLOCATE_RANGE,
@@ -65,6 +65,7 @@ export function sysFallocate(task: Task, fd: number, mode: number, offset: numbe
   if (!isMode(mode)) return -EOPNOTSUPP;
   if ((file.mode & FMODE_WRITE) === 0) return -EBADF;
   if (file.inode.sb.readOnly === true) return -EROFS;
+  if (file.inode.isSwapFile) return -ETXTBSY;
   if ((file.inode.mode & S_IFMT) === S_IFIFO) return -ESPIPE;
   if (isDir(file.inode)) return -EISDIR;
   if (!isReg(file.inode)) return -ENODEV;

@@ -14,6 +14,9 @@ import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { coolPages, pageOutRange } from "../reclaim/advise-pages.ts";
 import { lazyFreeRange } from "../rmap/lazy-free.ts";
 import { zapPages } from "../rmap/zap.ts";
+import { ShmemInode } from "../shmem/shmem-inode.ts";
+import { shmemSwapinRange } from "../shmem/shmem-swap.ts";
+import { swapinRange } from "../swap/swap-readahead.ts";
 import { EACCES, EAGAIN, EINVAL, ENOMEM, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE } from "../uapi/fs.ts";
 import {
@@ -226,12 +229,19 @@ function advisedFlags(vma: VmArea, advice: number): number {
   }
 }
 
-/** Reads the file's pages into the page cache ahead of use; nothing to do for memory without storage. */
+/** Reads ahead of use: the file's pages into the page cache; what is in swap into the swap cache. */
 function willneed(vma: VmArea, start: Vaddr, end: Vaddr): number {
-  if (vma.file === null) return 0;
+  if (vma.file === null) {
+    swapinRange(vma, start, end);
+    return 0;
+  }
   const file = fileOf(vma);
-  if (!file.mapping.ops.writesBack) return 0;
   const index = vma.pgoff + (start - vma.start) / PAGE_SIZE;
+  if (!file.mapping.ops.writesBack) {
+    const { inode } = file;
+    if (inode instanceof ShmemInode) shmemSwapinRange(inode, index, index + (end - start) / PAGE_SIZE - 1);
+    return 0;
+  }
   forcePageCacheRa(file, index, (end - start) / PAGE_SIZE);
   return 0;
 }

@@ -1,14 +1,18 @@
 /**
  * mincore(2): which pages of a range are resident (mm/mincore.c).
  *
- * For memory with a PTE the answer is that it is; for a file page without one, whether the page cache has it. Who could
+ * For memory with a PTE the answer is that it is, for a page in swap, whether the swap cache has it; for a file page without one, whether the page cache has it. Who could
  * not write to a file is told that all of it is resident: the page cache's state is a side channel.
  */
 import type { Mmu } from "../fault/mmu.ts";
 import { copyToUser } from "../fault/uaccess.ts";
 import { PG_UPTODATE } from "../frames/page-flags.ts";
 import { isPageAligned, PAGE_SIZE, type Vaddr } from "../page.ts";
-import { PTE_PRESENT } from "../pagetable/pte.ts";
+import { isSwapPte, PTE_PRESENT } from "../pagetable/pte.ts";
+import { ShmemInode } from "../shmem/shmem-inode.ts";
+import { isShmemSwapCached } from "../shmem/shmem-swap.ts";
+import { swapCacheLookup } from "../swap/swap-cache.ts";
+import { pteToSwpEntry, type SwpEntry } from "../swap/swap-entry.ts";
 import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import { fileOf } from "../vfs/file.ts";
 import { inodePermission, MAY_WRITE } from "../vfs/permission.ts";
@@ -46,16 +50,28 @@ function residency(task: Task, addr: Vaddr, pages: number, out: Uint8Array): num
   for (let page = 0; page < count; page++) {
     const at = addr + page * PAGE_SIZE;
     const pte = vma.mm.pageTable.walk(at);
-    const present = pte !== 0 && (u32[pte] & PTE_PRESENT) !== 0;
-    out[page] = present || isCached(vma, at) ? 1 : 0;
+    const word = pte === 0 ? 0 : u32[pte];
+    const isResident =
+      (word & PTE_PRESENT) !== 0 ||
+      (isSwapPte(word) ? isSwapCached(vma, pteToSwpEntry(word, u32[pte + 1])) : isCached(vma, at));
+    out[page] = isResident ? 1 : 0;
   }
   return count;
 }
 
+/** A page that is in memory while its slot in swap is still needed (mincore_swap). */
+function isSwapCached(vma: VmArea, entry: SwpEntry): boolean {
+  const { phys } = vma.mm;
+  const pfn = swapCacheLookup(phys, entry);
+  return pfn !== 0 && (phys.frames.flags[pfn] & PG_UPTODATE) !== 0;
+}
+
 function isCached(vma: VmArea, addr: Vaddr): boolean {
   if (vma.file === null || vma.ops === null) return false;
-  const { pages, phys } = fileOf(vma).mapping;
-  const pfn = pages.load(vma.pgoff + (addr - vma.start) / PAGE_SIZE);
+  const { pages, phys, host } = fileOf(vma).mapping;
+  const index = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
+  const pfn = pages.load(index);
+  if (pfn === 0 && host instanceof ShmemInode) return isShmemSwapCached(host, index);
   return pfn !== 0 && (phys.frames.flags[pfn] & PG_UPTODATE) !== 0;
 }
 

@@ -21,6 +21,7 @@ import {
   EOPNOTSUPP,
   EOVERFLOW,
   EPERM,
+  ETXTBSY,
 } from "../uapi/errno.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../uapi/fs.ts";
 import {
@@ -308,7 +309,10 @@ function fileVmFlags(
       // Plain MAP_SHARED has always ignored flags it does not know.
       if ((flags & MAP_TYPE) === MAP_SHARED_VALIDATE && (flags & ~(validatedFlags | syncFlag(file))) !== 0)
         return -EOPNOTSUPP;
-      if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
+      if ((prot & PROT_WRITE) !== 0) {
+        if ((file.mode & FMODE_WRITE) === 0) return -EACCES;
+        if (file.inode.isSwapFile) return -ETXTBSY;
+      }
       vmFlags |= VM_SHARED | VM_MAYSHARE;
       if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
       break;

@@ -8,6 +8,7 @@ import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from "../uapi/mman.ts";
 import { fileOf } from "../vfs/file.ts";
+import { vfsFsyncRange } from "../vfs/sync.ts";
 import { VM_LOCKED, VM_SHARED } from "../vma/vm-flags.ts";
 import type { Task } from "./task.ts";
 
@@ -37,8 +38,7 @@ export function sysMsync(task: Task, addr: Vaddr, len: number, flags: number): n
     const to = from + Math.min(end, vma.end) - start;
     start = vma.end;
     if ((flags & MS_SYNC) !== 0 && vma.file !== null && (vma.flags & VM_SHARED) !== 0) {
-      const file = fileOf(vma);
-      const failed = file.ops.fsync?.(file, from, to, /* datasync */ true) ?? -EINVAL;
+      const failed = vfsFsyncRange(fileOf(vma), from, to, /* datasync */ true);
       if (failed !== 0) return failed;
     }
     if (start >= end) return holes;

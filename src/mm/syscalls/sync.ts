@@ -9,6 +9,7 @@ import {
   SYNC_FILE_RANGE_WRITE,
 } from "../uapi/fcntl.ts";
 import { isDir, isReg } from "../vfs/inode.ts";
+import { sbCheckAndAdvanceWbErr, syncFilesystem, vfsFsyncRange } from "../vfs/sync.ts";
 import { fdGet } from "./fd.ts";
 import type { Task } from "./task.ts";
 
@@ -25,8 +26,7 @@ export function sysFdatasync(task: Task, fd: number): number {
 function syncFile(task: Task, fd: number, datasync: boolean): number {
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
-  if (file.ops.fsync === undefined) return -EINVAL;
-  const failed = file.ops.fsync(file, 0, Number.POSITIVE_INFINITY, datasync);
+  const failed = vfsFsyncRange(file, 0, Number.POSITIVE_INFINITY, datasync);
   // Also what failed in the background since this file was last asked.
   const noted = file.inode.mapping === null ? 0 : fileCheckAndAdvanceWbErr(file);
   return failed !== 0 ? failed : noted;
@@ -34,17 +34,16 @@ function syncFile(task: Task, fd: number, datasync: boolean): number {
 
 /** sync(2): everything is in storage; it reports nothing. */
 export function sysSync(task: Task): number {
-  for (const sb of task.fs.mounts.superBlocks()) sb.sync();
+  for (const sb of task.fs.mounts.superBlocks()) syncFilesystem(sb);
   return 0;
 }
 
-/** syncfs(2). */
+/** syncfs(2): as sync, for the file system of `fd`; tells once of what failed on any of its files since `fd` was opened. */
 export function sysSyncfs(task: Task, fd: number): number {
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
-  const { sb } = file.inode;
-  const untold = sb.takeUntoldError?.() ?? 0;
-  return sb.sync() || untold;
+  const failed = syncFilesystem(file.inode.sb);
+  return sbCheckAndAdvanceWbErr(file) || failed;
 }
 
 const SYNC_FILE_RANGE_FLAGS =

@@ -106,12 +106,56 @@ export interface PageCacheEvent {
   readonly pages: number;
 }
 
+/** Storage failed a transfer, by itself or on purpose. */
+export interface IoErrorEvent {
+  readonly type: "io-error";
+  readonly op: "read" | "write";
+  readonly path: string;
+  /** first page and number of pages */
+  readonly index: number;
+  readonly pages: number;
+  /** negative errno */
+  readonly error: number;
+}
+
+/** A writer found more dirty than the background threshold, and waited for write-back. */
+export interface BalanceDirtyEvent {
+  readonly type: "balance-dirty";
+  /** pages made dirty since the last look */
+  readonly dirtied: number;
+  /** pages dirty or being written then; and the limits (pages) */
+  readonly dirty: number;
+  readonly thresh: number;
+  readonly bgThresh: number;
+  /** nanoseconds that passed meanwhile */
+  readonly pausedNs: number;
+}
+
+/** A page went to a swap device, or came from it. */
+export interface SwapEvent {
+  readonly type: "swap-out" | "swap-in";
+  /** the area, as /proc/swaps calls it */
+  readonly area: string;
+  readonly slot: number;
+  /** errno of a device that failed; 0 */
+  readonly error: number;
+}
+
 export interface ProcessEvent {
   readonly type: "fork" | "exec" | "exit";
   readonly pid: number;
   /** fork: the child's pid; exit: the wait status */
   readonly value: number;
   readonly name: string;
+}
+
+/** Memory is out, and a process dies for it. */
+export interface OomKillEvent {
+  readonly type: "oom-kill";
+  readonly pid: number;
+  readonly name: string;
+  /** path of the cgroup whose limit was reached, "/" when all memory is out */
+  readonly group: string;
 }
 
 export interface SignalEvent {
@@ -137,7 +181,11 @@ export type TraceEvent =
   | BrkEvent
   | RemapEvent
   | PageCacheEvent
+  | SwapEvent
+  | IoErrorEvent
+  | BalanceDirtyEvent
   | ProcessEvent
+  | OomKillEvent
   | SignalEvent
   | SyscallEvent;
 

@@ -43,6 +43,31 @@ const NAMES = [
   "unevictable_pgs_munlocked",
   "pglazyfree",
   "pglazyfreed",
+  "nr_vmscan_write",
+  "workingset_nodes",
+  "workingset_refault_anon",
+  "workingset_refault_file",
+  "workingset_activate_anon",
+  "workingset_activate_file",
+  "workingset_restore_anon",
+  "workingset_restore_file",
+  "workingset_nodereclaim",
+  "pgrefill",
+  "pgscan_kswapd",
+  "pgsteal_kswapd",
+  "pgscan_anon",
+  "pgsteal_anon",
+  "pgscan_proactive",
+  "pgsteal_proactive",
+  "pageoutrun",
+  "kswapd_low_wmark_hit_quickly",
+  "kswapd_high_wmark_hit_quickly",
+  "pgrotated",
+  "nr_swapcached",
+  "swap_ra",
+  "swap_ra_hit",
+  "swpin_zero",
+  "swpout_zero",
   "drop_pagecache",
   "drop_slab",
 ] as const;
@@ -88,8 +113,33 @@ export const UNEVICTABLE_PGMLOCKED = 34;
 export const UNEVICTABLE_PGMUNLOCKED = 35;
 export const PGLAZYFREE = 36;
 export const PGLAZYFREED = 37;
-export const DROP_PAGECACHE = 38;
-export const DROP_SLAB = 39;
+export const NR_VMSCAN_WRITE = 38;
+export const WORKINGSET_NODES = 39;
+export const WORKINGSET_REFAULT_ANON = 40;
+export const WORKINGSET_REFAULT_FILE = 41;
+export const WORKINGSET_ACTIVATE_ANON = 42;
+export const WORKINGSET_ACTIVATE_FILE = 43;
+export const WORKINGSET_RESTORE_ANON = 44;
+export const WORKINGSET_RESTORE_FILE = 45;
+export const WORKINGSET_NODERECLAIM = 46;
+export const PGREFILL = 47;
+export const PGSCAN_KSWAPD = 48;
+export const PGSTEAL_KSWAPD = 49;
+export const PGSCAN_ANON = 50;
+export const PGSTEAL_ANON = 51;
+export const PGSCAN_PROACTIVE = 52;
+export const PGSTEAL_PROACTIVE = 53;
+export const PAGEOUTRUN = 54;
+export const KSWAPD_LOW_WMARK_HIT_QUICKLY = 55;
+export const KSWAPD_HIGH_WMARK_HIT_QUICKLY = 56;
+export const PGROTATED = 57;
+export const NR_SWAPCACHE = 58;
+export const SWAP_RA = 59;
+export const SWAP_RA_HIT = 60;
+export const SWPIN_ZERO = 61;
+export const SWPOUT_ZERO = 62;
+export const DROP_PAGECACHE = 63;
+export const DROP_SLAB = 64;
 
 export type VmStat = Float64Array;
 

@@ -8,6 +8,7 @@
  */
 import { XArray } from "../../lib/xarray.ts";
 import type { PageOwner, PhysicalMemory } from "../frames/physical-memory.ts";
+import { FileShadows } from "../frames/shadow-nodes.ts";
 import type { Pfn, PgOff } from "../page.ts";
 import { IntervalTree } from "../vma/interval-tree.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -39,12 +40,16 @@ export class AddressSpace implements PageOwner {
   readonly ops: AddressSpaceOperations;
   /** Cached pages: index → frame number, with tags. */
   readonly pages: XArray = new XArray();
+  /** What reclaim left in the place of pages that it took. */
+  readonly shadows: FileShadows;
   /** Every mapping of this file, keyed by the pages it shows. */
   readonly iMmap: IntervalTree<VmArea> = new IntervalTree<VmArea>();
   /** Mappings through which the file may be written (i_mmap_writable). */
   writableMappings = 0;
   /** Its pages stay in memory (AS_UNEVICTABLE): those that come are on no list of reclaim's. */
   isUnevictable = false;
+  /** The page at which the flusher goes on: it writes in rounds, a part at a time (writeback_index). */
+  writebackIndex: PgOff = 0;
   /** The last write-back error, and who has seen it. */
   wbErr: Errseq = 0;
 
@@ -61,6 +66,7 @@ export class AddressSpace implements PageOwner {
     this.phys = phys;
     this.host = host;
     this.ops = ops;
+    this.shadows = new FileShadows(phys.shadowNodes);
     this.id = phys.owners.add(this);
   }
 
@@ -69,8 +75,9 @@ export class AddressSpace implements PageOwner {
     return this.ops.writesBack;
   }
 
-  /** Forgets the id. Every page must be gone. */
+  /** Forgets the id, and the shadows. Every page must be gone. */
   destroy(): void {
+    this.shadows.forget(0, Number.POSITIVE_INFINITY);
     this.phys.owners.remove(this.id);
   }
 }

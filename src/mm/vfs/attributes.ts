@@ -114,7 +114,7 @@ export function vfsUtimes(cred: Credentials, inode: Inode, atime: NewTime, mtime
 }
 
 /**
- * Sets the length of a regular file (do_truncate). The caller has checked permission: truncate by the inode's bits,
+ * Sets the length of a regular file (do_truncate); ETXTBSY for a swap area, unless it grows. The caller has checked permission: truncate by the inode's bits,
  * ftruncate by the file's mode. @param limit the soft RLIMIT_FSIZE
  */
 export function vfsTruncate(
@@ -130,6 +130,7 @@ export function vfsTruncate(
   // A program that runs keeps its length (get_write_access).
   if (inode.executions > 0) return -ETXTBSY;
   if (size > inode.size && (size > limit || size > MAX_LFS_FILESIZE)) return -EFBIG;
+  if (inode.isSwapFile && size <= inode.size) return -ETXTBSY;
   const failed = notifyChange(inode, touchesTimes ? { size, mtimeNs: inode.sb.now() } : { size });
   return failed !== 0 ? failed : fileRemovePrivs(cred, inode);
 }

@@ -89,6 +89,7 @@ export function vfsLink(cred: Credentials, inode: Inode, dir: Dentry, name: stri
 export function vfsUnlink(cred: Credentials, dir: Dentry, victim: Dentry): number {
   const denied = mayDelete(cred, dir.inode, victim, /* wantDir */ false);
   if (denied !== 0) return denied;
+  if (victim.inode.isSwapFile) return -EPERM;
   if (victim.mounted !== null) return -EBUSY;
   const failed = dir.inode.ops.unlink?.(dir.inode, victim.name, victim.inode) ?? -EPERM;
   if (failed === 0) dDelete(victim);
@@ -135,6 +136,7 @@ export function vfsRename(cred: Credentials, from: RenameSide, to: RenameSide, f
   if (denied !== 0) return denied;
   const rename = from.dir.inode.ops.rename;
   if (rename === undefined) return -EPERM;
+  if (source.inode.isSwapFile || target?.inode.isSwapFile === true) return -EPERM;
   if ((flags & RENAME_WHITEOUT) !== 0) return -EINVAL;
   const failed = rename(
     from.dir.inode,

@@ -84,6 +84,8 @@ export class File implements MappedFile {
   refs = 1;
   /** The write-back error state that this description has already reported. */
   wbErr: Errseq;
+  /** The same for syncfs: errors of any file of the file system (f_sb_err). */
+  sbErr: Errseq;
   /** Who opened it (f_cred): what it may show does not depend on who reads. */
   opener: Actor = KERNEL_ACTOR;
   /** Private state of the kind of file. */
@@ -115,6 +117,7 @@ export class File implements MappedFile {
     this.flags = flags;
     this.raPages = raPages;
     this.wbErr = errseqSample(inode.mapping?.wbErr ?? 0);
+    this.sbErr = errseqSample(inode.sb.bdi?.wbErr ?? 0);
     igrab(inode);
     if ((mode & FMODE_WRITE) !== 0) inode.writers++;
   }

@@ -7,6 +7,7 @@
 import { BugError } from "../bug.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../uapi/fcntl.ts";
 import type { AddressSpace } from "./address-space.ts";
+import { type DirtyInode, forgetDirtyInode } from "./backing-dev.ts";
 import type { Dentry } from "./dentry.ts";
 import type { File, FileOperations } from "./file.ts";
 import type { SuperBlock } from "./super-block.ts";
@@ -81,7 +82,7 @@ export interface AttributeChange {
   readonly mtimeNs?: number;
 }
 
-export class Inode {
+export class Inode implements DirtyInode {
   readonly sb: SuperBlock;
   /** Fixed, but for SysV shared memory: a segment's id is known only once there is a file for it. */
   ino: number;
@@ -104,6 +105,8 @@ export class Inode {
   mapping: AddressSpace | null = null;
   /** memfd seals (F_SEAL_…). */
   seals = 0;
+  /** In use as a swap area: nobody may write to it, shorten it or take its name away (IS_SWAPFILE). */
+  isSwapFile = false;
   /** Open files and dentries that hold it. */
   refs = 0;
   /** Of the open files, those that may write (i_writecount). */
@@ -112,6 +115,9 @@ export class Inode {
   executions = 0;
   /** Made by O_TMPFILE without O_EXCL: linkat may give it its first name (I_LINKABLE). */
   linkable = false;
+  dirtyState = 0;
+  dirtiedWhenNs = 0;
+  ioList: Set<DirtyInode> | null = null;
   /** Dentries that name it, for its path. */
   readonly aliases: Set<Dentry> = new Set();
 
@@ -134,7 +140,9 @@ export function iput(inode: Inode): void {
   inode.refs--;
   if (inode.refs < 0)
     throw new BugError("iput", `inode ${inode.ino} of ${inode.sb.fsName} has ${inode.refs} references`);
-  if (inode.refs === 0 && (inode.nlink === 0 || inode.sb.evictsUnused === true)) inode.ops.evict?.(inode);
+  if (inode.refs > 0 || (inode.nlink > 0 && inode.sb.evictsUnused !== true)) return;
+  if (inode.ioList !== null) forgetDirtyInode(inode);
+  inode.ops.evict?.(inode);
 }
 
 /** The type bits of a mode. */

@@ -8,6 +8,7 @@ import { BugError } from "../bug.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { EBUSY, EINVAL, ENOTDIR } from "../uapi/errno.ts";
 import { makedev } from "../uapi/fs.ts";
+import { BackingDevInfo, WritebackDomain } from "./backing-dev.ts";
 import { Dentry } from "./dentry.ts";
 import { igrab, isDir } from "./inode.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "./namei.ts";
@@ -32,6 +33,8 @@ export class MountNamespace implements KernMounts {
   readonly phys: PhysicalMemory;
   /** Nanoseconds since the epoch. */
   readonly now: () => number;
+  /** Write-back of all that is mounted. */
+  readonly writeback: WritebackDomain;
   readonly #mounts: Mount[] = [];
   /** File systems that only the kernel uses (shmem's own, pipes), by name. */
   readonly #kernMounts: Map<string, SuperBlock> = new Map();
@@ -40,9 +43,11 @@ export class MountNamespace implements KernMounts {
   #nextId = 2;
   #nextMinor = 1;
 
-  constructor(phys: PhysicalMemory, now: () => number) {
+  /** @param sleep lets nanoseconds of the clock `now` pass */
+  constructor(phys: PhysicalMemory, now: () => number, sleep: (ns: number) => void = () => {}) {
     this.phys = phys;
     this.now = now;
+    this.writeback = new WritebackDomain(phys, now, sleep);
   }
 
   /** The root of all paths. Precondition: something is mounted at "/". */
@@ -134,6 +139,8 @@ export class MountNamespace implements KernMounts {
     const dev = makedev(0, this.#nextMinor++);
     const sb = fs.mount({ phys: this.phys, now: this.now, dev, kernMounts: this });
     this.#ids.set(sb, this.#nextId++);
+    sb.bdi = new BackingDevInfo(this.writeback);
+    sb.bdi.faults = fs.faults;
     return sb;
   }
 }

@@ -2,7 +2,7 @@
  * read and write as every kind of file shares them (fs/read_write.c): modes, positions, limits; the transfer itself is
  * the file's own operation.
  */
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, EOPNOTSUPP, ESPIPE } from "../uapi/errno.ts";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENXIO, EOPNOTSUPP, ESPIPE, ETXTBSY } from "../uapi/errno.ts";
 import {
   MAX_LFS_FILESIZE,
   MAX_RW_COUNT,
@@ -32,6 +32,7 @@ import { type File, FMODE_PATH, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { type Credentials, isDir, isReg } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import { LimitedIter } from "./limited-iter.ts";
+import { vfsFsyncRange } from "./sync.ts";
 
 /** Who writes: how long it may make a file (RLIMIT_FSIZE), and whether a file's set-id bits survive it. */
 export interface Writer extends Credentials {
@@ -138,6 +139,7 @@ function writeAt(file: File, from: IovIter, pos: number, writer: Writer, rwf: nu
   if (from.isOutside === true) return -EFAULT;
   const unfit = checkRwf(file, rwf);
   if (unfit !== 0) return unfit;
+  if (file.inode.isSwapFile) return -ETXTBSY;
   let room = MAX_RW_COUNT;
   if (isReg(file.inode) && from.count > 0) {
     // generic_write_checks: what fits below the limit is written, a write that starts at it fails.
@@ -151,7 +153,7 @@ function writeAt(file: File, from: IovIter, pos: number, writer: Writer, rwf: nu
   const isSync = (file.flags & O_DSYNC) !== 0 || (rwf & (RWF_DSYNC | RWF_SYNC)) !== 0;
   if (bytes > 0 && isSync && file.ops.fsync !== undefined) {
     const datasync = (file.flags & O_SYNC) !== O_SYNC && (rwf & RWF_SYNC) === 0;
-    const failed = file.ops.fsync(file, pos, pos + bytes, datasync);
+    const failed = vfsFsyncRange(file, pos, pos + bytes, datasync);
     if (failed !== 0) return failed;
   }
   return bytes;

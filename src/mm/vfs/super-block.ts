@@ -1,6 +1,8 @@
 /** super_block: one mounted file system: its root, its device number, and what it does as a whole. */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { BackingDevInfo } from "./backing-dev.ts";
 import type { Inode } from "./inode.ts";
+import type { StorageFaults } from "./storage-faults.ts";
 
 /** Where the kernel's own instances of file systems are kept: one for each kind, which no path reaches (kern_mount). */
 export interface KernMounts {
@@ -21,6 +23,8 @@ export interface MountContext {
 export interface FileSystem {
   /** "tmpfs", "nodefs", … */
   readonly name: string;
+  /** Faults on purpose between the page cache and its storage (faultInjection). */
+  readonly faults?: StorageFaults;
   mount(context: MountContext): SuperBlock;
 }
 
@@ -34,6 +38,10 @@ export interface SuperBlock {
   readonly magic: number;
   /** Writes every dirty inode to storage; 0 or the first negative errno. */
   sync(): number;
+  /** Write-back's view of its storage. Set by who mounts. */
+  bdi?: BackingDevInfo;
+  /** Brings size and times of an inode to storage, its pages aside (write_inode). Absent: it has no storage. */
+  writeInode?(inode: Inode): number;
   /**
    * A write-back error of a file that was closed before anybody was told of it, as a negative errno, once; 0 for none.
    * Absent: write-back can't fail.

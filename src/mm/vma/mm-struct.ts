@@ -31,6 +31,8 @@ export class MmStruct {
   readonly vmas: VmaTree = new VmaTree();
   /** Processes that share this address space. */
   users = 1;
+  /** The memory cgroup that its memory is charged to; 0 for the root. */
+  memcg = 0;
   /** Top of the top-down search, bottom of the bottom-up one. */
   mmapBase: Vaddr = 0;
   mmapLegacyBase: Vaddr = 0;

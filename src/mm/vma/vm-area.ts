@@ -33,6 +33,10 @@ export class VmArea {
   readonly anonVmaChain: AnonVmaChain[] = [];
   /** Node in the file's i_mmap tree; null while not linked there. */
   iMmapNode: IntervalNode<VmArea> | null = null;
+  /** Where readahead from swap stands (swap_readahead_info): the last address, the last window, hits since (pages). */
+  swapRaAddr: Vaddr = 0;
+  swapRaWin = 0;
+  swapRaHits = 4;
 
   /** Links of the mm's tree and list; the tree alone writes them. */
   prev: VmArea | null = null;

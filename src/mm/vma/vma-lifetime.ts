@@ -50,7 +50,12 @@ export function allocVma(mm: MmStruct, range: VmaRange): VmArea | null {
  * is out. The caller shares the anon_vmas (anonVmaClone, anonVmaFork) and then tells ops.open.
  */
 export function dupVma(mm: MmStruct, vma: VmArea): VmArea | null {
-  return allocVma(mm, vma);
+  const copy = allocVma(mm, vma);
+  if (copy === null) return null;
+  copy.swapRaAddr = vma.swapRaAddr;
+  copy.swapRaWin = vma.swapRaWin;
+  copy.swapRaHits = vma.swapRaHits;
+  return copy;
 }
 
 /** Undoes allocVma or dupVma of a mapping that was never linked. */

@@ -150,7 +150,10 @@ export class FileMapping implements Disposable, Iterable<Uint8Array> {
     return this.#process.readBytes(this.#address + offset, length);
   }
 
-  /** Stores bytes at `offset`. They reach the file with flush, close, or when RAM is needed. */
+  /**
+   * Stores bytes at `offset`. They reach the file with flush and close, or before: when RAM is needed, or with a later
+   * write once they are half a minute old.
+   */
   write(offset: number, bytes: Uint8Array): void {
     this.#check(offset, bytes.length);
     if (!this.writable) throw new TypeError("the file is mapped for reading only");

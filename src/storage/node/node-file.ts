@@ -9,9 +9,10 @@ import fs from "node:fs";
 import { filemapDirectRead, filemapDirectWrite } from "../../mm/filemap/direct-io.ts";
 import { genericFileRead, genericSpliceRead } from "../../mm/filemap/filemap.ts";
 import { genericFileMmap } from "../../mm/filemap/filemap-fault.ts";
+import { writebackSingleInode } from "../../mm/filemap/flusher.ts";
 import { genericFileWrite } from "../../mm/filemap/generic-write.ts";
 import { truncateInodePages, truncateSetsize } from "../../mm/filemap/truncate.ts";
-import { filemapWriteAndWaitRange, fileWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
+import { fileWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
 import { EOPNOTSUPP } from "../../mm/uapi/errno.ts";
 import { O_DIRECT } from "../../mm/uapi/fcntl.ts";
 import { RWF_NOWAIT } from "../../mm/uapi/fs.ts";
@@ -94,11 +95,14 @@ function releaseRegular(file: File): void {
 /** Brings everything that the guest changed to the host. 0 or the first negative errno. */
 export function writeBack(inode: NodeInode): number {
   if (inode.fd < 0) return 0;
-  const failed =
-    inode.mapping === null ? 0 : filemapWriteAndWaitRange(inode.mapping, 0, Number.POSITIVE_INFINITY);
+  return writebackSingleInode(inode);
+}
+
+/** Brings size and times to the host, the pages being there already. A host that refuses them keeps its own. */
+export function writeInode(inode: NodeInode): void {
+  if (inode.fd < 0) return;
   if (inode.fdWritable && inode.size !== inode.hostSize) extendHost(inode);
   flushTimes(inode);
-  return failed;
 }
 
 /** A file can have grown without a page to write: by a write beyond its end whose source was bad. */
@@ -154,8 +158,7 @@ function setattr(at: Inode, change: AttributeChange): number {
   return setTimes(inode, change);
 }
 
-/** The host's file first: if it refuses, nothing has happened. */
-/** @param zeroTo see truncateSetsize */
+/** The host's file first: if it refuses, nothing has happened. @param zeroTo see truncateSetsize */
 function resize(inode: NodeInode, size: number, zeroTo: number = Number.POSITIVE_INFINITY): number {
   const hadFd = inode.fd >= 0;
   let failed = acquireFd(inode, /* wantsWrite */ true);

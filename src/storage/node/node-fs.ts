@@ -5,12 +5,20 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../mm/uapi/fcntl.ts";
 import { AddressSpace } from "../../mm/vfs/address-space.ts";
 import { dDelete } from "../../mm/vfs/dentry.ts";
 import type { FileOperations } from "../../mm/vfs/file.ts";
-import { type InodeOperations, isDir } from "../../mm/vfs/inode.ts";
+import { type Inode, type InodeOperations, isDir } from "../../mm/vfs/inode.ts";
 import type { FileSystem, MountContext, StatFs, SuperBlock } from "../../mm/vfs/super-block.ts";
 import { hostDo } from "./host-error.ts";
-import { HostTree } from "./host-tree.ts";
+import { HostTree, nodeInode } from "./host-tree.ts";
 import { directoryFileOps, directoryInodeOps, specialInodeOps, symlinkInodeOps } from "./node-directory.ts";
-import { closeFd, holdFd, isOpenRegular, regularFileOps, regularInodeOps, writeBack } from "./node-file.ts";
+import {
+  closeFd,
+  holdFd,
+  isOpenRegular,
+  regularFileOps,
+  regularInodeOps,
+  writeBack,
+  writeInode,
+} from "./node-file.ts";
 import { hostKey, NodeInode } from "./node-inode.ts";
 import { nodePageOps } from "./node-pages.ts";
 
@@ -157,6 +165,11 @@ export class NodeSuperBlock implements SuperBlock {
       if (result === 0) result = failed;
     }
     return result;
+  }
+
+  writeInode(inode: Inode): number {
+    writeInode(nodeInode(inode));
+    return 0;
   }
 
   /** Keeps a write-back error (negative errno, 0 for none) for takeUntoldError: its file has just been closed. */

@@ -278,7 +278,8 @@ export class World {
     this.#directory = fs.mkdtempSync(path.join(os.tmpdir(), "faultline-random-"));
     this.kernel = new Kernel({ ram: frames * P, poison: true });
     this.kernel.mount("/disk", nodeFs(this.#directory));
-    const process = this.kernel.spawn();
+    // Where everything fails at times, nobody is to die for it.
+    const process = this.kernel.spawn({ oomScoreAdj: -1000 });
     const { mm } = process;
     mm.mmapBase = 0x20_0000_0000 + (WINDOW / 2) * P;
     this.base = mm.mmapBase - WINDOW * P;

@@ -45,7 +45,7 @@ function run(seed: number, steps: number): void {
   const random = new Prng(seed);
   const pick = (n: number): number => random.below(n);
   const kernel = boot({ ram: 220 * P });
-  const first = kernel.spawn();
+  const first = kernel.spawn({ oomScoreAdj: -1000 });
   first.mmap(BASE, PAGES * P, RW, ANON | MAP_FIXED);
   const actors: Actor[] = [{ task: first, pages: Array.from({ length: PAGES }, fresh) }];
   for (let step = 0; step < steps; step++) {

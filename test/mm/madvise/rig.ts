@@ -19,7 +19,8 @@ export interface Rig {
 
 export function rig(options: KernelOptions = {}): Rig {
   const kernel = boot(options);
-  const task = kernel.spawn();
+  // Where memory is short on purpose, nobody is to die for it.
+  const task = kernel.spawn({ oomScoreAdj: -1000 });
   const step = (act: (task: Process) => unknown): string => {
     const result = outcome(() => act(task));
     expect(validate(kernel)).toEqual([]);

@@ -275,10 +275,15 @@ describe("locked pages", () => {
     const task = kernel.spawn();
     const fd = task.open("/disk/f", O_RDWR);
     task.mmap(BASE, 4 * P, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
-    task.mlock(BASE + P, P);
+    // On fault: mlock itself would use the page, which would count as active.
+    task.mlock2(BASE + P, P, MLOCK_ONFAULT);
     readAll(task, BASE, 4);
     const { phys } = task.kernel;
-    const reclaimed = (): number => phys.reclaimer?.tryToFreePages(1000) ?? 0;
+    /** All that can be had: each page gets another round for its use. */
+    const reclaimed = (): number => {
+      const freed = phys.reclaimer?.tryToFreePages(1000) ?? 0;
+      return freed === 0 ? 0 : freed + reclaimed();
+    };
     expect(reclaimed()).toBe(3);
     expect(faults(task, () => task.loadU8(BASE + P))).toBe(0);
     expect(validate(task.kernel)).toEqual([]);

@@ -1,0 +1,132 @@
+/**
+ * `npm run pressure`: what memory pressure costs on Faultline and on the host's kernel, side by side.
+ *
+ *   npm run pressure -- [--limit MIB] [--policy lru|mglru] [--json FILE] [PATTERN…]
+ *
+ * The same C program (patterns.c) uses memory in eleven ways against the same limit, natively in a memory cgroup with a
+ * swap file, and on the machine in Faultline's memory cgroup with a swap area of the same size. What is compared are
+ * totals: pages swapped out and in, and faults. The host's side needs root on Linux, and is left out where that is missing.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import colors from "picocolors";
+import { BENCH, bundleSuite, compileForHost, hostCompiler } from "../tools.ts";
+import { numberedPages, PressuredHost, whyNoHost } from "./host.ts";
+
+const PATTERNS = [
+  "sequential",
+  "random",
+  "zipf",
+  "loop",
+  "stack",
+  "file-scan",
+  "file-loop",
+  "file-random",
+  "fork",
+  "shared",
+  "phases",
+];
+const FIGURES = ["pswpout", "pswpin", "majflt", "minflt"] as const;
+const MIB = 2 ** 20;
+const PAGE_SIZE = 4096;
+const DEFAULT_LIMIT_MIB = "32";
+/** What a pattern may need of swap, and of its file, in limits. */
+const SWAP_LIMITS = 8;
+const FILE_LIMITS = 4;
+/** A total that differs by less than this part is as good as the same; below so many events chance decides. */
+const TOLERANCE = 0.15;
+const FEW = 500;
+
+type Cost = Readonly<Record<(typeof FIGURES)[number], number>>;
+
+interface Row {
+  readonly pattern: string;
+  readonly faultline: Cost;
+  readonly host?: Cost;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    limit: { type: "string", default: DEFAULT_LIMIT_MIB },
+    policy: { type: "string", default: "lru" },
+    json: { type: "string" },
+  },
+});
+const limit = Number(values.limit) * MIB;
+if (!(limit >= MIB && limit <= 256 * MIB)) throw new Error("--limit is 1 to 256 (MiB)");
+const unknown = positionals.filter((pattern) => !PATTERNS.includes(pattern));
+if (unknown.length > 0)
+  throw new Error(`no such pattern: ${unknown.join(", ")}; there are ${PATTERNS.join(", ")}`);
+
+const folder = mkdtempSync(join(tmpdir(), "faultline-pressure-"));
+const compiler = hostCompiler();
+const why = compiler === undefined ? "there is no cc" : whyNoHost();
+let host: PressuredHost | undefined;
+process.on("SIGINT", () => process.exit(130));
+process.on("exit", () => {
+  host?.close();
+  rmSync(folder, { recursive: true });
+});
+
+const pages = numberedPages((FILE_LIMITS * limit) / PAGE_SIZE);
+const files = join(folder, "files");
+mkdirSync(files);
+writeFileSync(join(files, "pages"), pages);
+const suite = await bundleSuite("pressure", folder);
+const guest = join(BENCH, "pressure/bin/patterns");
+const native = compiler === undefined ? "" : compileForHost(compiler, "pressure/patterns.c", folder);
+if (why === undefined) host = new PressuredHost(folder, limit, SWAP_LIMITS * limit, pages);
+
+const rows: Row[] = [];
+for (const pattern of positionals.length > 0 ? positionals : PATTERNS) {
+  progress(pattern);
+  const theirs = host === undefined ? undefined : (JSON.parse(host.run(native, pattern)) as Cost);
+  rows.push({ pattern, faultline: onFaultline(pattern), ...(theirs !== undefined && { host: theirs }) });
+}
+progress("");
+print(rows);
+if (why !== undefined) console.log(colors.yellow(`skipped: the host's side, since ${why}`));
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`);
+
+function onFaultline(pattern: string): Cost {
+  const args = [suite, guest, pattern, `${limit}`, `${SWAP_LIMITS * limit}`, files, values.policy];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${pattern} on Faultline: ${stderr}`);
+  return JSON.parse(stdout) as Cost;
+}
+
+function print(rows: readonly Row[]): void {
+  const head = ["pattern", ...FIGURES.flatMap((name) => [name, "host", ""])];
+  const table = new Table({
+    head,
+    style: { head: [], border: [] },
+    colAligns: ["left", ...head.slice(1).map(() => "right" as const)],
+  });
+  for (const { pattern, faultline, host } of rows) {
+    table.push([pattern, ...FIGURES.flatMap((name) => cells(faultline[name], host?.[name]))]);
+  }
+  console.log(`limit ${limit / MIB} MiB, swap ${(SWAP_LIMITS * limit) / MIB} MiB, policy ${values.policy}`);
+  console.log(table.toString());
+}
+
+function cells(ours: number, theirs: number | undefined): string[] {
+  if (theirs === undefined) return [String(ours), "", ""];
+  if (ours < FEW && theirs < FEW) return [String(ours), String(theirs), ""];
+  const difference = ours / theirs - 1;
+  const text = `${difference < 0 ? "" : "+"}${(difference * 100).toFixed(0)}%`;
+  return [
+    String(ours),
+    String(theirs),
+    Math.abs(difference) <= TOLERANCE ? colors.green(text) : colors.red(text),
+  ];
+}
+
+/** One line that is written over, for a person who waits. */
+function progress(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what === "" ? "" : `measuring: ${what} …`}`);
+}

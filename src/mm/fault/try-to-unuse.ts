@@ -1,0 +1,98 @@
+/**
+ * The work of swapoff: bringing back every page that an area holds (try_to_unuse in mm/swapfile.c).
+ *
+ * First the files of shmem, then every address space: each PTE that names a slot of the area gets its page, read-only
+ * where it is shared, as a fault would. What the device can't read becomes a marker, and a SIGBUS for whoever touches
+ * it. What then is left are pages of the cache that nobody else names.
+ */
+import { PG_SWAPCACHE, PG_UPTODATE } from "../frames/page-flags.ts";
+import { PAGE_SIZE, type Vaddr } from "../page.ts";
+import { isSwapPte, PTE_ACCESSED, PTE_POISONED, PTE_SWP_EXCLUSIVE } from "../pagetable/pte.ts";
+import { pageAddSwappedRmap } from "../rmap/page-mapping.ts";
+import { shmemUnuse } from "../shmem/shmem-swap.ts";
+import { freeSwap, swapCacheLookup, swapFree } from "../swap/swap-cache.ts";
+import { pteToSwpEntry, type SwpEntry, swpType } from "../swap/swap-entry.ts";
+import type { SwapInfo } from "../swap/swap-info.ts";
+import { swapinReadahead } from "../swap/swap-readahead.ts";
+import type { SwapSpace } from "../swap/swap-space.ts";
+import { EBUSY, ENOMEM } from "../uapi/errno.ts";
+import { decMmCounter, incMmCounter, MM_ANONPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
+import type { VmArea } from "../vma/vm-area.ts";
+import { readablePte } from "./fault-context.ts";
+
+/**
+ * Empties an area that gives out no more slots. 0; -ENOMEM when a page finds no frame: what came back until then stays
+ * back, the rest stays in swap; -EBUSY when somebody has the last pages in his hands.
+ */
+export function tryToUnuse(swap: SwapSpace, info: SwapInfo, mms: Iterable<MmStruct>): number {
+  const { phys } = swap;
+  if (info.inuse === 0) return 0;
+  const failed = shmemUnuse(phys, info.type);
+  if (failed !== 0) return failed;
+  for (const mm of mms) {
+    if (mm.rss[MM_SWAPENTS] === 0) continue;
+    for (const vma of mm.vmas) {
+      if (vma.anonVma !== null && unuseVma(swap, info, vma) !== 0) return -ENOMEM;
+    }
+  }
+  for (let slot = info.nextUsed(0); slot !== 0; slot = info.nextUsed(slot)) {
+    const pfn = info.cache[slot];
+    if (pfn !== 0) freeSwap(phys, pfn);
+  }
+  return info.inuse === 0 ? 0 : -EBUSY;
+}
+
+/** 0 or -ENOMEM (unuse_vma). */
+function unuseVma(swap: SwapSpace, info: SwapInfo, vma: VmArea): number {
+  const { pageTable, phys } = vma.mm;
+  const { u32 } = phys.ram;
+  for (let addr: number = vma.start; addr < vma.end; ) {
+    const pte = pageTable.walk(addr);
+    if (pte === 0) {
+      addr = pageTable.holeEnd;
+      continue;
+    }
+    const word = u32[pte];
+    if (isSwapPte(word)) {
+      const entry = pteToSwpEntry(word, u32[pte + 1]);
+      if (swpType(entry) === info.type && unusePte(swap, vma, addr, pte, entry) !== 0) return -ENOMEM;
+    }
+    addr += PAGE_SIZE;
+  }
+  return 0;
+}
+
+/** Puts the page of one PTE back (unuse_pte). 0 or -ENOMEM. */
+function unusePte(swap: SwapSpace, vma: VmArea, addr: Vaddr, pte: number, entry: SwpEntry): number {
+  const { phys } = swap;
+  const { u32 } = phys.ram;
+  const { flags } = phys.frames;
+  const word = u32[pte];
+  let pfn = swapCacheLookup(phys, entry);
+  if (pfn !== 0) {
+    phys.getPage(pfn);
+  } else {
+    pfn = swapinReadahead(phys, entry, vma, addr);
+    if (pfn === 0) return -ENOMEM;
+    if (u32[pte] !== word) {
+      phys.putPage(pfn);
+      return 0;
+    }
+  }
+  decMmCounter(vma.mm, MM_SWAPENTS);
+  if ((flags[pfn] & PG_UPTODATE) === 0) {
+    u32[pte] = PTE_POISONED;
+    u32[pte + 1] = 0;
+    swapFree(phys, entry);
+    if ((flags[pfn] & PG_SWAPCACHE) !== 0) freeSwap(phys, pfn);
+    phys.putPage(pfn);
+    return 0;
+  }
+  incMmCounter(vma.mm, MM_ANONPAGES);
+  pageAddSwappedRmap(phys, pfn, vma, addr, (word & PTE_SWP_EXCLUSIVE) !== 0);
+  u32[pte + 1] = pfn;
+  u32[pte] = readablePte(vma) & ~PTE_ACCESSED;
+  swapFree(phys, entry);
+  freeSwap(phys, pfn);
+  return 0;
+}

@@ -1,0 +1,103 @@
+/**
+ * A setting under /proc/sys as a file that is read and written (proc_dointvec_minmax and its like in kernel/sysctl.c). A number
+ * is read in one go: a read that does not start at 0 finds the end.
+ */
+import { EINVAL } from "../uapi/errno.ts";
+import { S_IFREG } from "../uapi/fcntl.ts";
+import type { IovIter } from "../vfs/iov-iter.ts";
+import type { ProcNode } from "./proc-tree.ts";
+import { parseInteger, readBytes, takeText } from "./text-file.ts";
+
+const ENCODER = new TextEncoder();
+/** Most bytes of one write that are looked at (KMALLOC_MAX_SIZE is larger; a number is not). */
+const WRITE_BYTES = 4096;
+const INT_MAX = 0x7fffffff;
+const ULONG_MAX: bigint = 2n ** 64n - 1n;
+
+/** A setting that is a number between bounds. */
+export interface NumberSetting {
+  readonly get: () => number;
+  /** Absent: can't be changed. */
+  readonly set?: (value: number) => void;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A setting that is an unsigned number of 64 bits. */
+export interface LongSetting {
+  readonly get: () => bigint;
+  readonly set: (value: bigint) => void;
+}
+
+/** An unsigned long that is kept as a number: exact to 2^53, which no setting here comes near. */
+export function unsignedNode(get: () => number, set: (value: number) => void): ProcNode {
+  const clamped = (value: bigint): bigint => (value > ULONG_MAX ? ULONG_MAX : value);
+  return longNode({ get: () => clamped(BigInt(get())), set: (value) => set(Number(value)) });
+}
+
+export function stringNode(text: string): ProcNode {
+  const bytes = ENCODER.encode(`${text}\n`);
+  return { mode: S_IFREG | 0o444, fops: { read: (_file, to, pos) => readBytes(bytes, to, pos) } };
+}
+
+export function longNode(setting: LongSetting): ProcNode {
+  return {
+    mode: S_IFREG | 0o644,
+    fops: {
+      read: (_file, to, pos) => (pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0)),
+      write: (_file, from) => writeLong(setting, from),
+    },
+  };
+}
+
+/** As writeNumber, for 64 bits (proc_doulongvec_minmax). */
+function writeLong(setting: LongSetting, from: IovIter): number {
+  const wanted = from.count;
+  const text = takeText(from, WRITE_BYTES);
+  if (typeof text === "number") return text;
+  if (text.trim() === "") return wanted === 0 ? 0 : -EINVAL;
+  const [head, digits] = /^\s*(0x[0-9a-f]+|[0-9]+)(?:\s+|$)/i.exec(text) ?? [];
+  if (head === undefined || digits === undefined) return -EINVAL;
+  const isOctal = /^0[0-9]/.test(digits);
+  if (isOctal && /[89]/.test(digits)) return -EINVAL;
+  const value = BigInt(isOctal ? `0o${digits.slice(1)}` : digits.toLowerCase());
+  if (value > ULONG_MAX) return -EINVAL;
+  setting.set(value);
+  return head.length;
+}
+
+export function numberNode(setting: NumberSetting, permissions = 0o644): ProcNode {
+  const { set } = setting;
+  const read = (to: IovIter, pos: number): number =>
+    pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0);
+  return {
+    mode: S_IFREG | (set === undefined ? 0o444 : permissions),
+    fops: {
+      read: (_file, to, pos) => read(to, pos),
+      ...(set === undefined ? {} : { write: (_file, from) => writeNumber(setting, set, from) }),
+    },
+  };
+}
+
+/** A setting that can only be written: it is something to do. */
+export function commandNode(
+  act: (value: number) => void,
+  bounds: Pick<NumberSetting, "min" | "max">,
+): ProcNode {
+  const setting: NumberSetting = { get: () => 0, ...bounds };
+  return { mode: S_IFREG | 0o200, fops: { write: (_file, from) => writeNumber(setting, act, from) } };
+}
+
+/** Takes the first word and the white space behind it, as proc_dointvec does: the bytes taken, or -EINVAL. */
+function writeNumber(setting: NumberSetting, set: (value: number) => void, from: IovIter): number {
+  const wanted = from.count;
+  const text = takeText(from, WRITE_BYTES);
+  if (typeof text === "number") return text;
+  if (text.trim() === "") return wanted === 0 ? 0 : -EINVAL;
+  const [head, word] = /^\s*(\S+)\s*/.exec(text) ?? ["", ""];
+  const value = parseInteger(word, /* anyBase */ true, Math.max(INT_MAX, setting.max ?? 0));
+  if (value === "invalid" || value === "range" || word.startsWith("+")) return -EINVAL;
+  if (value < (setting.min ?? 0) || value > (setting.max ?? INT_MAX)) return -EINVAL;
+  set(value);
+  return head.length;
+}
