@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { findHost } from "./availability.ts";
+import type { Mismatch } from "./comparison.ts";
 import { FaultlineSubject } from "./faultline-subject.ts";
 import { SequenceGenerator } from "./generator.ts";
 import { HostSubject } from "./host-subject.ts";
@@ -74,21 +75,23 @@ function search(pair: SubjectPair, { steps, seed, length, save, isVerbose }: Sea
   const statistics = new Statistics();
   const generator = new SequenceGenerator(new Random(seed));
   const started = performance.now();
-  let unsteady = 0;
+  const unsteady: Mismatch[] = [];
   while (statistics.steps < steps) {
     const log = isVerbose ? (line: string): void => console.log(line) : undefined;
     const failure = explore(pair, generator, Math.min(length, steps - statistics.steps), statistics, log);
     if (process.stderr.isTTY) process.stderr.write(`\r${statistics.steps} of ${steps} steps`);
     if (failure === undefined) continue;
     if (isSteady(pair, failure)) return reportFailure(pair, failure, seed, save);
-    unsteady++;
+    unsteady.push(failure.mismatch);
   }
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   const seconds = (performance.now() - started) / 1000;
   console.log(statistics.toString());
   if (statistics.missing.length > 0) console.log(`  never: ${statistics.missing.join(", ")}`);
-  if (unsteady > 0)
-    console.log(`${unsteady} sequences ended in a mismatch that did not come again: the host was disturbed`);
+  for (const { what, expected, actual } of unsteady)
+    console.log(
+      `  did not come again, so that the host was disturbed: ${what}\n    ${expected}\n    ${actual}`,
+    );
   console.log(
     `oracle: ${statistics.steps} steps, seed ${seed}, no mismatch (${Math.round(statistics.steps / seconds)} steps/s)`,
   );

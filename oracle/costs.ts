@@ -27,6 +27,8 @@ export function costs(smaps: string, numaMaps: string, { mappings, hasLocks }: K
   let start = 0;
   let isKnown = false;
   let isCertain = false;
+  // How often a write(2) counts as a use of the file's page depends on the faults that its source takes meanwhile.
+  let isAnonymous = false;
   let words = "";
   const finish = (): void => {
     if (isKnown) found.set(start, words);
@@ -39,12 +41,14 @@ export function costs(smaps: string, numaMaps: string, { mappings, hasLocks }: K
       const mapping = mappings.get(start);
       isKnown = mapping !== undefined;
       isCertain = mapping !== undefined && hasCertainResidency(mapping);
+      isAnonymous = mapping?.name === "" || mapping?.name === "[heap]";
       words = "";
       continue;
     }
     if (!isKnown) continue;
     const name = line.slice(0, colon);
     if (OF_NONE.has(name) || (hasLocks && OF_UNLOCKED.has(name))) continue;
+    if (name === "Referenced" && !isAnonymous) continue;
     if (!(isCertain || OF_ALL.has(name))) continue;
     const value = line.slice(colon + 1).trim();
     if (value !== "0 kB") words += `${name} ${value}, `;

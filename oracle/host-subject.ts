@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { PROCMAP_QUERY } from "../src/mm/proc/procmap-query.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
-import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
+import { MADV_FREE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import type { Host } from "./availability.ts";
 import { ExecutorFamily, NR, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
@@ -75,6 +75,12 @@ const EXEC_LIMITS: readonly (readonly [resource: number, bytes: number])[] = [
   [RLIMIT_STACK, 2 ** 19],
 ];
 
+function givesUp({ call, args }: Operation): boolean {
+  return (
+    (call === "madvise" && args[2] === MADV_FREE) || (call === "process_madvise" && args[3] === MADV_FREE)
+  );
+}
+
 export class HostSubject implements Subject {
   private readonly family: ExecutorFamily;
   private readonly directory: string;
@@ -97,7 +103,10 @@ export class HostSubject implements Subject {
   perform(operation: Operation): Outcome {
     if (!this.family.isAlive(operation.process)) return SKIPPED;
     const outcome = this.call(operation);
-    return outcome.faults === undefined ? { ...outcome, faults: this.family.lastFaults } : outcome;
+    const faults = outcome.faults ?? this.family.lastFaults;
+    // Pages that are given up wait for company; Faultline marks them at once (docs/deviations.md).
+    if (givesUp(operation)) this.family.drain(operation.process);
+    return { ...outcome, faults };
   }
 
   private call({ process, call, args }: Operation): Outcome {

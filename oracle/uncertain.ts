@@ -8,6 +8,8 @@ import { hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 
 const PAGE_SIZE = 4096;
+/** Any file system's files may be so long. */
+const MAX_DISK_OFFSET: number = 2 ** 40;
 
 /** What is known of a process and its files when the step is to be made. */
 export interface Surroundings {
@@ -27,6 +29,10 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
       return seeksDisk(operation, surroundings);
     case "mincore":
       return storesReadahead(operation, surroundings);
+    case "madvise":
+      return removesBeyondDisk(operation.args, surroundings.mappings);
+    case "process_madvise":
+      return removesBeyondDisk(operation.args.slice(1), surroundings.mappingsOf(operation.args[0]));
     case "process_vm_readv":
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);
@@ -49,6 +55,18 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     default:
       return false;
   }
+}
+
+/** A hole at an offset that files of the host's file system can't have (docs/deviations.md). */
+function removesBeyondDisk(
+  [addr, length, advice, ...more]: readonly number[],
+  mappings: readonly Mapping[],
+): boolean {
+  if (advice !== mman.MADV_REMOVE) return false;
+  const isBeyond = ({ name, offset }: Mapping): boolean =>
+    name.startsWith("/file") && offset > MAX_DISK_OFFSET;
+  if (overlapping(mappings, addr, length).some(isBeyond)) return true;
+  return more.length > 1 && removesBeyondDisk([more[0], more[1], advice, ...more.slice(2)], mappings);
 }
 
 /** Huge pages that nobody promises can be mapped where there are none; Faultline has no such mappings (docs/deviations.md). */

@@ -12,6 +12,7 @@ import { markPageAccessed } from "../frames/lru.ts";
 import { PG_REFERENCED, PG_UPTODATE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
+import { unmapMappingRange } from "../rmap/rmap-walk.ts";
 import { EFAULT, EFBIG, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, SEEK_DATA, SEEK_HOLE } from "../uapi/fcntl.ts";
 import {
@@ -217,6 +218,9 @@ function shmemFallocate(
     if ((inode.seals & WRITE_SEALS) !== 0) return -EPERM;
     bringBackEdge(inode, offset);
     bringBackEdge(inode, end);
+    // Of a hole that ends in the first page Linux gets the end of the pages to unmap wrong, and takes all behind it.
+    if (end + 1 < PAGE_SIZE)
+      unmapMappingRange(cacheOf(inode), offset === 0 ? 0 : 1, XA_MAX, /* evenCows */ false);
     truncatePunchHole(cacheOf(inode), offset, end);
     shmemDropSwap(inode, Math.ceil(offset / PAGE_SIZE), Math.floor(end / PAGE_SIZE) - 1);
     dirtyPage(inode, offset);

@@ -79,7 +79,7 @@ import {
 import { allocVma, freeVma, setVmaFlags, vmaLink } from "../vma/vma-lifetime.ts";
 import { vmaMergeNewRange } from "../vma/vma-merge.ts";
 import { fdGet } from "./fd.ts";
-import { doMunmap, splitAtEnds, unmapWhole } from "./munmap.ts";
+import { splitAtEnds, unmapWhole } from "./munmap.ts";
 import type { Task } from "./task.ts";
 
 /** Placement flags that x86-64 has besides (MAP_32BIT, MAP_ABOVE4G). */
@@ -176,12 +176,11 @@ function hugeMmap(task: Task, hint: Vaddr, len: number, prot: number, flags: num
   if (type !== MAP_PRIVATE && type !== MAP_SHARED && type !== MAP_SHARED_VALIDATE) return -EINVAL;
   if (type === MAP_SHARED_VALIDATE && (flags & ~legacyMapMask(mm)) !== 0) return -EOPNOTSUPP;
   if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
-  const pages = (length - (isFixed ? mappedPages(mm, addr, addr + length) : 0)) / PAGE_SIZE;
-  if (!mayExpandVm(mm, vmFlags, pages)) return -ENOMEM;
-  if (isFixed) {
-    const failed = doMunmap(mm, addr, addr + length);
-    if (failed !== 0) return failed;
-  }
+  const failed = isFixed ? splitAtEnds(mm, addr, addr + length) : 0;
+  if (failed !== 0) return failed;
+  const replaced = isFixed ? mappedPages(mm, addr, addr + length) : 0;
+  if (!mayExpandVm(mm, vmFlags, length / PAGE_SIZE - replaced)) return -ENOMEM;
+  if (isFixed) unmapWhole(mm, addr, addr + length);
   return offset % size !== 0 ? -EINVAL : -ENOMEM;
 }
 

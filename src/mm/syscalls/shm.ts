@@ -78,8 +78,9 @@ export function sysShmat(mmu: Mmu, task: Task, shmid: number, shmaddr: Vaddr, fl
 
 /** Whether anything is mapped where the segment is to go, or it would go beyond the end of all addresses. */
 function overlaps({ mm }: Task, addr: Vaddr, segment: ShmSegment): boolean {
-  const end = addr + segment.file.inode.size;
-  return end >= 2 ** 64 || mm.vmas.findIntersection(addr, end) !== null;
+  const { size } = segment.file.inode;
+  // Not their sum, which is no exact number up there.
+  return size >= 2 ** 64 - addr || mm.vmas.findIntersection(addr, addr + size) !== null;
 }
 
 /**

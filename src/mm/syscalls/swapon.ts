@@ -55,9 +55,9 @@ function swaponFile(phys: PhysicalMemory, file: File, flags: number): number {
   if (!isReg(inode)) return -EINVAL;
   if (file.dentry.unhashed || inode.nlink === 0) return -ENOENT;
   if (inode.isSwapFile) return -EBUSY;
-  const { mapping } = file;
-  // Memory can't hold what is to leave memory.
-  if (!mapping.ops.writesBack) return -EINVAL;
+  const { mapping } = inode;
+  // Memory can't hold what is to leave memory; and a text of /proc holds nothing at all.
+  if (mapping?.ops.writesBack !== true) return -EINVAL;
   const pfn = filemapReadPage(mapping, 0);
   if (pfn < 0) return pfn;
   const header = phys.ram.u8.slice(pfn * PAGE_SIZE, (pfn + 1) * PAGE_SIZE);

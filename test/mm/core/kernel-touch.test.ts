@@ -7,12 +7,19 @@ import type { Process } from "../../../src/mm/kernel/process.ts";
 import { PAGE_SIZE } from "../../../src/mm/page.ts";
 import { smapsEntry } from "../../../src/mm/proc/smaps.ts";
 import { devFs } from "../../../src/mm/shmem/dev-fs.ts";
+import { sysFallocate } from "../../../src/mm/syscalls/file-size.ts";
 import { sysMmap } from "../../../src/mm/syscalls/mmap.ts";
 import { sysFcntl } from "../../../src/mm/syscalls/open.ts";
 import { sysProcessVmWritev } from "../../../src/mm/syscalls/process-vm.ts";
 import { EBUSY, EFAULT, EINVAL, ENOMEM, EOVERFLOW, EPERM } from "../../../src/mm/uapi/errno.ts";
 import { O_RDWR, SEEK_DATA } from "../../../src/mm/uapi/fcntl.ts";
-import { F_ADD_SEALS, F_SEAL_EXEC, F_SEAL_FUTURE_WRITE } from "../../../src/mm/uapi/fs.ts";
+import {
+  F_ADD_SEALS,
+  F_SEAL_EXEC,
+  F_SEAL_FUTURE_WRITE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+} from "../../../src/mm/uapi/fs.ts";
 import * as mman from "../../../src/mm/uapi/mman.ts";
 import { X86_64 } from "../../../src/mm/vma/arch.ts";
 import { ByteIter, FakeFile } from "../filemap/fake-file.ts";
@@ -75,6 +82,20 @@ describe("the kernel's use of a page", () => {
     expect(() => process.write(fd, 0x1000, 10)).toThrow("EFAULT");
     expect(process.lseek(fd, 0, SEEK_DATA)).toBe(0);
   });
+});
+
+it("a hole that ends in the first page of tmpfs takes the PTEs of all pages behind it", () => {
+  const { process } = boot();
+  const fd = process.memfd_create("m");
+  process.ftruncate(fd, 3 * PAGE_SIZE);
+  const at = process.mmap(0, 3 * PAGE_SIZE, RW, mman.MAP_SHARED | mman.MAP_POPULATE, fd);
+  process.storeU8(at + PAGE_SIZE + 200, 7);
+  const hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  expect(sysFallocate(process, fd, hole, PAGE_SIZE, 100)).toBe(0);
+  expect(smaps(process, at, "Rss")).toBe(12);
+  expect(sysFallocate(process, fd, hole, 0, 100)).toBe(0);
+  expect(smaps(process, at, "Rss")).toBe(0);
+  expect(process.loadU8(at + PAGE_SIZE + 200)).toBe(7);
 });
 
 describe("mmap of huge pages without a pool", () => {

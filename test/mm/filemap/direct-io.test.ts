@@ -64,3 +64,17 @@ it("refuses what is no multiple of a sector, but not behind the end", () => {
   expect([read(100, 2 * PAGE_SIZE), read(0, 5)]).toEqual([0, 0]);
   expect(filemapDirectWrite(file, new ByteIter(fake.phys, new Uint8Array(100)), 0, SECTOR)).toBe(-EINVAL);
 });
+
+it("leaves a write to the cache where a page of it can't be dropped", () => {
+  const fake = setup(2);
+  const file = fake.open();
+  genericFileRead(file, new ByteIter(fake.phys, new Uint8Array(PAGE_SIZE)), 0);
+  const held = fake.mapping.pages.load(0);
+  fake.phys.getPage(held);
+  const write = (): number | undefined =>
+    filemapDirectWrite(file, new ByteIter(fake.phys, pattern(PAGE_SIZE, 9)), 0, SECTOR);
+  expect(write()).toBeUndefined();
+  expect(fake.writes).toEqual([]);
+  fake.phys.putPage(held);
+  expect(write()).toBe(PAGE_SIZE);
+});

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MADV_DONTNEED, MADV_FREE, MADV_WILLNEED, MREMAP_MAYMOVE, PROT_READ } from "../../../src/mm/index.ts";
+import { swpEntry } from "../../../src/mm/swap/swap-entry.ts";
+import { readSwapCache } from "../../../src/mm/swap/swap-readahead.ts";
 import { swapSpace } from "../../../src/mm/swap/swap-space.ts";
 import { ANON, BASE, boot, P, RW } from "../core/rig.ts";
 import { addSwap, DiskSwapDevice, KINDS, pageOut, stateOf, swapEntries } from "./rig.ts";
@@ -120,6 +122,39 @@ describe("a swap entry", () => {
     expect([process.loadU8(at), process.loadU8(at + P)]).toEqual([0, 1]);
     expect(disk.reads).toEqual([2]);
     expect(kernel.vmstat()).toMatchObject({ swpout_zero: 1, swpin_zero: 1, pswpout: 1, pswpin: 1 });
+  });
+
+  it("of a page that was zeros and is not any more has what it is now", () => {
+    const kernel = boot();
+    const disk = new DiskSwapDevice(64);
+    kernel.swapOn(disk, { mkswap: {} });
+    const process = kernel.spawn();
+    const at = process.mmap(BASE, P, RW, ANON);
+    process.storeU8(at, 0);
+    pageOut(process, at, 1);
+    // A read keeps the slot, and the page writable: the store goes unnoticed until the page leaves again.
+    expect(process.loadU8(at)).toBe(0);
+    process.storeU8(at, 6);
+    pageOut(process, at, 1);
+    expect(disk.writes.at(-1)).toBe(1);
+    expect(process.loadU8(at)).toBe(6);
+  });
+
+  it("whose last user dies while readahead looks for a frame is not read", () => {
+    const kernel = boot();
+    addSwap(kernel, "rotational disk", 64);
+    const process = kernel.spawn();
+    const at = process.mmap(BASE, P, RW, ANON);
+    process.storeU8(at, 6);
+    pageOut(process, at, 1);
+    const { phys } = kernel;
+    const allocPageFor = phys.allocPageFor.bind(phys);
+    phys.allocPageFor = (group) => {
+      process.exit(0);
+      return allocPageFor(group);
+    };
+    expect(readSwapCache(phys, swpEntry(0, 1))).toBe(0);
+    expect(free(kernel)).toBe(63);
   });
 
   it("mlock brings it in, and keeps it", () => {
