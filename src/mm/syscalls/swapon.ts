@@ -150,7 +150,7 @@ export function sysSwapoff(task: Task, path: string | number): number {
 function areaOf(phys: PhysicalMemory, file: File): SwapInfo | undefined {
   return swapSpace(phys)
     .list()
-    .find(({ device }) => device instanceof FileSwapDevice && device.mapping === file.mapping);
+    .find(({ device }) => device instanceof FileSwapDevice && device.mapping === file.inode.mapping);
 }
 
 /**

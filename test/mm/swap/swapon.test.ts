@@ -64,6 +64,7 @@ describe("swapon", () => {
     expect(on("/host")).toBe("EISDIR");
     expect(on("/shm/swap")).toBe("EINVAL");
     expect(on("/host/zeros")).toBe("EINVAL");
+    expect(on("/proc/self/maps")).toBe("EINVAL");
     if (fs.statSync(path.join(folder, "sparse")).blocks * 512 < 64 * P)
       expect(on("/host/sparse")).toBe("EINVAL");
     expect(on("/host/good")).toBe("ok");
@@ -75,6 +76,7 @@ describe("swapon", () => {
     expect(outcome(() => user.swapoff("/host/none"))).toBe("EPERM");
     const off = (file: string): string => outcome(() => process.swapoff(file));
     expect([off("/host/none"), off("/host"), off("/host/zeros")]).toEqual(["ENOENT", "EISDIR", "EINVAL"]);
+    expect(off("/proc/self/maps")).toBe("EINVAL");
     expect([off("/host/good"), off("/host/good")]).toEqual(["ok", "EINVAL"]);
   });
 
