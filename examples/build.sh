@@ -2,7 +2,7 @@
 # Builds the C programs of this repository.
 #
 #   examples/build.sh                for riscv64, into the folders whose content stands in the repository:
-#                                    examples/bin, test/programs/bin and bench/kernels/bin
+#                                    examples/bin, test/programs/bin, bench/kernels/bin and bench/pressure/bin
 #   examples/build.sh --native DIR   the same sources for this machine, into DIR/examples, DIR/programs
 #                                    and DIR/kernels, to compare with
 #
@@ -86,7 +86,7 @@ CC=${CC:-riscv64-linux-gnu-gcc}
 case ${MUSL-} in '' | /*) ;; *) MUSL=$here/$MUSL ;; esac
 MUSL=${MUSL-}
 [ "$MUSL" ] || echo "MUSL is not set: only the programs with glibc are built (this file tells how)" >&2
-mkdir -p examples/bin test/programs/bin bench/kernels/bin
+mkdir -p examples/bin test/programs/bin bench/kernels/bin bench/pressure/bin
 
 for name in $EXAMPLES; do
   case " $GLIBC_EXAMPLES " in
@@ -97,3 +97,4 @@ done
 for name in $TESTS; do musl "test/programs/bin/$name" "test/programs/$name.c" $TEST_FLAGS; done
 for name in $GLIBC_TESTS; do glibc "test/programs/bin/$name-glibc" "test/programs/$name.c" $TEST_FLAGS; done
 for name in $KERNELS; do musl "bench/kernels/bin/$name" "bench/kernels/$name.c" $KERNEL_FLAGS; done
+musl bench/pressure/bin/patterns bench/pressure/patterns.c

@@ -1,5 +1,5 @@
 /** Where the oracle can run: on the kernel that Faultline follows, on x86-64, with a foreign-function library. */
-import { existsSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { TMPFS_MAGIC } from "../src/mm/uapi/fs.ts";
 import { type Libc, loadLibc } from "./libc.ts";
@@ -26,6 +26,8 @@ export function findHost(directory?: string): Host | { readonly reason: string }
   if (major < OLDEST_KERNEL[0] || (major === OLDEST_KERNEL[0] && minor < OLDEST_KERNEL[1])) {
     return { reason: `the host's kernel is ${release()}, and Faultline follows ${OLDEST_KERNEL.join(".")}` };
   }
+  // Its subject on the other side has none, and MADV_PAGEOUT would tell the two apart.
+  if (hasSwap()) return { reason: "the host has swap areas in use (swapoff -a, for the time of the run)" };
   const place =
     directory ?? [tmpdir(), process.cwd()].find((path) => statfsSync(path).type === EXT4_SUPER_MAGIC);
   if (place === undefined) return { reason: "neither the temporary nor this directory is on ext4" };
@@ -36,4 +38,9 @@ export function findHost(directory?: string): Host | { readonly reason: string }
   } catch (error) {
     return { reason: `koffi can't be loaded: ${error instanceof Error ? error.message : String(error)}` };
   }
+}
+
+/** Whether a swap area is in use: a line behind the heads of the columns. */
+function hasSwap(): boolean {
+  return readFileSync("/proc/swaps", "utf8").trim().includes("\n");
 }

@@ -251,6 +251,7 @@ export class SequenceGenerator {
             [1, fcntl.O_WRONLY],
             [1, fcntl.O_RDWR | fcntl.O_TRUNC],
             [1, fcntl.O_RDWR | fcntl.O_APPEND],
+            [1, fcntl.O_RDWR | fcntl.O_DIRECT],
             [1, fcntl.O_PATH],
             [1, fcntl.O_RDONLY | fcntl.O_DIRECTORY],
             [1, fcntl.O_RDWR | fcntl.O_CLOEXEC],

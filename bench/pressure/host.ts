@@ -4,8 +4,11 @@
  *
  * A file system that encrypts has no large folios, as Faultline has none; the readahead window of its loop device is
  * set to Linux's default of 128 KiB, whatever the host's disks are set to.
+ *
+ * Reclaim in a cgroup decides by statistics that the host gathers every other second, or when somebody reads memory.stat:
+ * a run of a second would be decided by figures from before it. So a second process reads that file all the time.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
@@ -52,18 +55,21 @@ export class PressuredHost {
   readonly #loop: string;
   readonly #mountPoint: string;
   readonly #swapFile: string;
+  readonly #poller: string;
   readonly #undo: (() => void)[] = [];
 
   /**
    * @param folder for images, on a disk (a swap file can't lie in memory)
    * @param limit of the cgroup, bytes
    * @param pages content of the file that programs read
+   * @param poller program that reads the file it is given, until it is killed
    */
-  constructor(folder: string, limit: number, swapBytes: number, pages: Uint8Array) {
+  constructor(folder: string, limit: number, swapBytes: number, pages: Uint8Array, poller: string) {
     const where = limitFile();
     if (where === undefined) throw new Error("no memory cgroups");
     this.#folder = folder;
     this.#limit = limit;
+    this.#poller = poller;
     this.#cgroup = join(where.folder, `faultline-${process.pid}`);
     this.#mountPoint = join(folder, "mnt");
     this.#swapFile = join(folder, "swap");
@@ -82,11 +88,13 @@ export class PressuredHost {
   /** Runs a program in the cgroup, with a page cache that holds nothing of the file; answers what it printed. */
   run(program: string, pattern: string): string {
     this.#mount();
+    const poller = spawn(this.#poller, [join(this.#cgroup, "memory.stat")], { stdio: "ignore" });
     try {
       const procs = join(this.#cgroup, "cgroup.procs");
       const command = `echo $$ > ${procs} && exec ${program} ${pattern} ${this.#limit} ${join(this.#mountPoint, "pages")}`;
       return shell("sh", ["-c", command]);
     } finally {
+      poller.kill("SIGKILL");
       shell("umount", [this.#mountPoint]);
       // What is left in swap belongs to nobody any more; a fresh area for each pattern is the same for all.
       shell("swapoff", [this.#swapFile]);

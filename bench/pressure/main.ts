@@ -80,7 +80,10 @@ writeFileSync(join(files, "pages"), pages);
 const suite = await bundleSuite("pressure", folder);
 const guest = join(BENCH, "pressure/bin/patterns");
 const native = compiler === undefined ? "" : compileForHost(compiler, "pressure/patterns.c", folder);
-if (why === undefined) host = new PressuredHost(folder, limit, SWAP_LIMITS * limit, pages);
+if (why === undefined && compiler !== undefined) {
+  const poller = compileForHost(compiler, "pressure/poll.c", folder);
+  host = new PressuredHost(folder, limit, SWAP_LIMITS * limit, pages, poller);
+}
 
 const rows: Row[] = [];
 for (const pattern of positionals.length > 0 ? positionals : PATTERNS) {

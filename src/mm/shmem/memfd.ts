@@ -15,6 +15,7 @@ import {
   F_SEAL_WRITE,
 } from "../uapi/fs.ts";
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_HUGETLB, MFD_NOEXEC_SEAL } from "../uapi/mman.ts";
+import type { AddressSpace } from "../vfs/address-space.ts";
 import { type File, FMODE_WRITE } from "../vfs/file.ts";
 import { type Credentials, isReg } from "../vfs/inode.ts";
 import { byteLength } from "../vfs/namei.ts";
@@ -76,9 +77,17 @@ export function memfdAddSeals(file: File, seals: number): number {
   const wanted = isSealedProgram
     ? seals | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE
     : seals;
-  // Somebody could still write through a mapping.
+  // Somebody could still write, through a mapping or a page that he holds.
   const newlySealsWrites = (wanted & ~inode.seals & F_SEAL_WRITE) !== 0;
-  if (newlySealsWrites && file.mapping.writableMappings > 0) return -EBUSY;
+  if (newlySealsWrites && (file.mapping.writableMappings > 0 || hasPins(file.mapping))) return -EBUSY;
   inode.seals |= wanted;
   return 0;
+}
+
+/** Whether a page has a reference beside the cache's and those of mappings: a pipe shows it, say (memfd_wait_for_pins). */
+function hasPins({ pages, phys: { frames } }: AddressSpace): boolean {
+  for (let pfn = pages.next(0); pfn !== 0; pfn = pages.next(pages.index + 1)) {
+    if (frames.refCount[pfn] !== 1 + frames.mapCount[pfn]) return true;
+  }
+  return false;
 }

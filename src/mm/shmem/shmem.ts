@@ -254,6 +254,8 @@ function shmemPreallocate(inode: ShmemInode, first: PgOff, end: PgOff): number {
   for (let index = first; index < end; index++) {
     const cached = mapping.pages.load(index);
     if (cached !== 0) {
+      // Reserved a second time, it is data: only a page of this call's own can be told apart and taken back.
+      mapping.phys.frames.flags[cached] |= PG_UPTODATE;
       setPageDirty(mapping.phys, cached);
       continue;
     }
