@@ -49,7 +49,7 @@ interface RawOptions {
 }
 
 const RUN_HELP = `
-PROGRAM is a statically linked riscv64 Linux program. The exit status is the program's, 128+n when signal n ended
+PROGRAM is a riscv64 Linux program. The exit status is the program's, 128+n when signal n ended
 it; 126 or 127 when PROGRAM could not be run or was not found, 124 after a timeout, 2 for a wrong command line.
 
 What the program sees of this machine:

@@ -1,6 +1,6 @@
 /** What the paths of system calls lead to: names that are no text, and programs that are none. */
 import { describe, expect, it } from "vitest";
-import { prepareExec } from "../../src/machine/life/exec.ts";
+import { prepareExec } from "../../src/machine/life/prepare-exec.ts";
 import { sysFchmodat } from "../../src/mm/syscalls/attributes.ts";
 import { sysMknodat } from "../../src/mm/syscalls/directory.ts";
 import { EACCES, EILSEQ } from "../../src/mm/uapi/errno.ts";

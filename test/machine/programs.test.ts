@@ -81,12 +81,33 @@ describe("programs", () => {
 
   it("refuses what is no program with a clear error", () => {
     const { machine, install } = testMachine();
+    install("/text", Buffer.from("echo hello\n"));
+    expect(() => machine.spawn("/text")).toThrow("not an ELF program");
+    // A script without its interpreter.
     install("/script", Buffer.from("#!/bin/sh\necho hello\n"));
-    expect(() => machine.spawn("/script")).toThrow("not an ELF program");
+    expect(() => machine.spawn("/script")).toThrow("ENOENT");
     expect(() => machine.spawn("/nowhere")).toThrow("ENOENT");
     expect(() => machine.spawn("/tmp")).toThrow("EACCES");
     install("/empty", new Uint8Array(0));
     expect(() => machine.spawn("/empty")).toThrow("not an ELF program");
+  });
+});
+
+describe("scripts", () => {
+  it("run in their interpreter, which gets its argument, the path and what follows", () => {
+    const { machine, install, stdout } = testMachine();
+    install("/show", repoFile("test/programs/bin/args-env-auxv"));
+    install("/script", Buffer.from("#! /show  one argument \nignored\n"));
+    machine.spawn("/script", ["script", "more"]);
+    machine.run();
+    for (const word of ["one argument", "/script", "more"]) expect(stdout()).toContain(word);
+  });
+
+  it("that name each other in a circle are refused", () => {
+    const { machine, install } = testMachine();
+    install("/a", Buffer.from("#!/b\n"));
+    install("/b", Buffer.from("#!/a\n"));
+    expect(() => machine.spawn("/a")).toThrow("ELOOP");
   });
 });
 

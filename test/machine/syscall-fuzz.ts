@@ -10,7 +10,8 @@
 import { Prng } from "../../src/lib/prng.ts";
 import { MACHINE_BYTES, VirtualClock } from "../../src/machine/index.ts";
 import { MachineActivity, ProcessActivity } from "../../src/machine/life/activity.ts";
-import { commitExec, prepareExec } from "../../src/machine/life/exec.ts";
+import { commitExec } from "../../src/machine/life/exec.ts";
+import { prepareExec } from "../../src/machine/life/prepare-exec.ts";
 import { LoadAverage } from "../../src/machine/load-average.ts";
 import { makeHart, Scheduler } from "../../src/machine/scheduler.ts";
 import { sendSignal } from "../../src/machine/signals/send-signal.ts";

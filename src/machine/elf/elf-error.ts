@@ -1,5 +1,5 @@
 /** Why a file can't be run: one error class, whose `kind` a caller may branch on and whose message a person can read. */
-import { EINVAL, EIO, ENOEXEC } from "../../mm/uapi/errno.ts";
+import { EINVAL, EIO, ELIBBAD, ENOEXEC } from "../../mm/uapi/errno.ts";
 
 export type ElfErrorKind =
   /** no ELF file at all: a script, say, or empty */
@@ -8,7 +8,7 @@ export type ElfErrorKind =
   | "wrong-architecture"
   /** an object file or a core dump: nothing that can be run */
   | "not-executable"
-  /** needs a dynamic linker, which this machine can't do yet */
+  /** the dynamic linker that it needs is not there, or is none */
   | "dynamic"
   /** the file ends before its own headers do */
   | "truncated"
@@ -19,7 +19,7 @@ const ERRNO: Readonly<Record<ElfErrorKind, number>> = {
   "not-elf": ENOEXEC,
   "wrong-architecture": ENOEXEC,
   "not-executable": ENOEXEC,
-  dynamic: ENOEXEC,
+  dynamic: ELIBBAD,
   truncated: EIO,
   malformed: EINVAL,
 };

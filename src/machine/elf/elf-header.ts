@@ -7,7 +7,7 @@
  *            e_entry  first instruction
  *   program header:
  *            PT_LOAD       p_filesz bytes from p_offset belong at p_vaddr; up to p_memsz the rest is zero
- *            PT_INTERP     path of the dynamic linker: a program that has one is not static
+ *            PT_INTERP     path of the dynamic linker: it is loaded beside the program, and starts first
  *            PT_GNU_STACK  whether the stack may hold code
  * ```
  *
@@ -36,7 +36,7 @@ export interface ElfSegment {
 }
 
 export interface ElfProgram {
-  /** Addresses are relative to a base that the kernel chooses (ET_DYN: a static PIE). */
+  /** Addresses are relative to a base that the kernel chooses (ET_DYN: a PIE, or a shared library such as ld.so). */
   readonly isRelocatable: boolean;
   readonly entry: number;
   /** Where the program headers lie in the file, and how many there are. */
@@ -44,6 +44,8 @@ export interface ElfProgram {
   readonly phnum: number;
   readonly segments: readonly ElfSegment[];
   readonly isStackExecutable: boolean;
+  /** Path of the dynamic linker (PT_INTERP); undefined for a program that needs none. */
+  readonly interpreter: string | undefined;
 }
 
 /** Bytes of the ELF header and of one program header. */
@@ -79,10 +81,18 @@ const MACHINES = new Map([
 ]);
 
 /**
- * Reads and checks the headers.
+ * Reads and checks the headers and segments.
  * @param taskSize first address past user space
+ * @param isInterpreter of a dynamic linker, PT_INTERP is not looked at
  */
-export function parseElf(read: FileReader, taskSize: number): ElfProgram {
+export function parseElf(read: FileReader, taskSize: number, isInterpreter = false): ElfProgram {
+  const program = readElfHeaders(read, isInterpreter);
+  checkSegments(program, taskSize);
+  return program;
+}
+
+/** What the headers say, its segments not checked yet: Linux opens the interpreter before it looks at them. */
+export function readElfHeaders(read: FileReader, isInterpreter = false): ElfProgram {
   const header = new StructView(ELF_HEADER_BYTES);
   const start = readOrThrow(read, 0, ELF_HEADER_BYTES);
   header.bytes.set(start);
@@ -93,23 +103,23 @@ export function parseElf(read: FileReader, taskSize: number): ElfProgram {
 
   const segments: ElfSegment[] = [];
   let isStackExecutable: boolean | undefined;
+  let interpreter: string | undefined;
   for (let i = 0; i < phnum; i++) {
     const at = i * PROGRAM_HEADER_BYTES;
     const type = headers.u32(at);
-    if (type === PT_INTERP) refuseDynamic(read, headers, at);
+    if (type === PT_INTERP && !isInterpreter) interpreter ??= interpreterPath(read, headers, at);
     if (type === PT_GNU_STACK) isStackExecutable ??= (headers.u32(at + 4) & PF_X) !== 0;
     if (type === PT_LOAD) segments.push(segmentAt(headers, at));
   }
-  const program: ElfProgram = {
+  return {
     isRelocatable: header.u16(16) === ET_DYN,
     entry: header.u64(24),
     phoff,
     phnum,
     segments,
     isStackExecutable: isStackExecutable ?? false,
+    interpreter,
   };
-  checkSegments(program, taskSize);
-  return program;
 }
 
 function readOrThrow(read: FileReader, offset: number, length: number): Uint8Array {
@@ -170,24 +180,25 @@ function segmentAt(headers: StructView, at: number): ElfSegment {
   };
 }
 
-function refuseDynamic(read: FileReader, headers: StructView, at: number): never {
-  const size = headers.u64(at + 32);
+/** The path that PT_INTERP points to, which ends with its NUL; what follows an earlier NUL is nobody's business. */
+function interpreterPath(read: FileReader, headers: StructView, at: number): string {
   const offset = headers.u64(at + 8);
-  let name = "";
-  if (size >= 2 && size <= PATH_MAX && offset <= Number.MAX_SAFE_INTEGER) {
-    const bytes = read(offset, size);
-    if (typeof bytes !== "number") name = printable(bytes.subarray(0, -1));
+  const size = headers.u64(at + 32);
+  if (size < 2 || size > PATH_MAX) {
+    throw new ElfError("not-executable", `the path of its dynamic linker has ${size} bytes`);
   }
-  const linker = name === "" ? "" : ` (${name})`;
-  throw new ElfError("dynamic", `needs a dynamic linker${linker}; Faultline runs static programs so far`);
+  const bytes =
+    offset <= Number.MAX_SAFE_INTEGER - size ? readOrThrow(read, offset, size) : new Uint8Array(0);
+  if (bytes.length < size)
+    throw new ElfError("truncated", "the file ends within the path of its dynamic linker");
+  if (bytes[size - 1] !== 0) {
+    throw new ElfError("not-executable", "the path of its dynamic linker does not end with a NUL");
+  }
+  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
 }
 
-function printable(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => (byte > 32 && byte < 127 ? String.fromCharCode(byte) : "?")).join("");
-}
-
-/** What load_elf_binary checks of each PT_LOAD, and what elf_map's mmap would refuse. */
-function checkSegments({ segments, isRelocatable }: ElfProgram, taskSize: number): void {
+/** What load_elf_binary checks of each PT_LOAD, and what elf_map's mmap would refuse. Throws an ElfError. */
+export function checkSegments({ segments, isRelocatable }: ElfProgram, taskSize: number): void {
   const bad = (index: number, what: string): ElfError =>
     new ElfError("malformed", `segment ${index} ${what}`);
   if (segments.length === 0) throw new ElfError("malformed", "nothing to load: no PT_LOAD segment");

@@ -11,8 +11,15 @@
  *
  * A segment is a private mapping of the file. What follows its file bytes in their last page is zeroed (a write, so
  * a copy); whole pages of zeroes after that are anonymous memory, made as brk makes it. The heap starts at the first
- * page boundary after the highest segment; a static PIE, which stands among the other mappings, gets its heap where a
- * PIE would stand (ELF_ET_DYN_BASE), since it could not grow there.
+ * page boundary after the highest segment.
+ *
+ * ```
+ *                    where it stands                        its heap
+ *   ET_EXEC          where its headers say                  behind it
+ *   PIE, with ld.so  from ELF_ET_DYN_BASE on, two thirds up behind it
+ *   static PIE       among the mappings, as mmap finds room ELF_ET_DYN_BASE, since it could not grow there
+ *   ld.so itself     among the mappings                     none: it is the program's
+ * ```
  */
 import type { Mmu } from "../../mm/fault/mmu.ts";
 import { clearUser } from "../../mm/fault/uaccess.ts";
@@ -37,6 +44,8 @@ import { type ElfProgram, type ElfSegment, maximumAlignment, totalMappingSize } 
 
 /** Where a program came to lie. */
 export interface MappedElf {
+  /** What was added to its addresses. */
+  readonly bias: number;
   readonly entry: number;
   /** Address of the program headers in memory (AT_PHDR). */
   readonly phdr: number;
@@ -48,8 +57,25 @@ export interface MappedElf {
   readonly startBrk: number;
 }
 
+/**
+ * Where a program with relative addresses is to stand: among the mappings, or from an address on. A dynamic linker stands
+ * among the mappings too, and one with absolute addresses takes them from the program.
+ */
+export type Placement = "anywhere" | "interpreter" | number;
+
+/** Two thirds up the address space: where a PIE stands that has a dynamic linker (asm/elf.h). */
+export function elfEtDynBase(taskSize: number): number {
+  return Math.floor(taskSize / 3) * 2;
+}
+
 /** Maps every segment of `elf`. Negative errno when one can't be; what was mapped before it stays. */
-export function mapElf(mmu: Mmu, task: Task, file: File, elf: ElfProgram): MappedElf | number {
+export function mapElf(
+  mmu: Mmu,
+  task: Task,
+  file: File,
+  elf: ElfProgram,
+  placement: Placement = "anywhere",
+): MappedElf | number {
   const { taskSize } = task.mm.arch;
   const { segments, isRelocatable } = elf;
   let bias = 0;
@@ -59,10 +85,10 @@ export function mapElf(mmu: Mmu, task: Task, file: File, elf: ElfProgram): Mappe
     if (index > 0) {
       flags |= MAP_FIXED;
     } else if (!isRelocatable) {
-      flags |= MAP_FIXED_NOREPLACE;
+      flags |= placement === "interpreter" ? MAP_FIXED : MAP_FIXED_NOREPLACE;
     } else {
       totalSize = totalMappingSize(segments);
-      const base = relocatableBase(mmu, task, file, elf, totalSize);
+      const base = relocatableBase(mmu, task, file, elf, totalSize, placement);
       if (base < 0) return base;
       if (base > 0) flags |= MAP_FIXED_NOREPLACE;
       bias = pageAlignDown(base) - pageAlignDown(segment.vaddr);
@@ -75,12 +101,25 @@ export function mapElf(mmu: Mmu, task: Task, file: File, elf: ElfProgram): Mappe
   return describe(elf, bias, taskSize);
 }
 
+function alignedDown(addr: number, alignment: number): number {
+  return alignment === 0 ? addr : addr - (addr % alignment);
+}
+
 /**
- * Where a static PIE goes: 0 for "wherever mmap finds room", else an aligned address that is free. Only a segment that
- * wants more than page alignment needs one: room is mapped with the slack to align in, and given back.
+ * Where a program with relative addresses goes: 0 for "wherever mmap finds room", else an aligned address that is free. Of a static PIE, only a
+ * segment that wants more than page alignment needs one: room is mapped with the slack to align in, and given back.
  */
-function relocatableBase(mmu: Mmu, task: Task, file: File, elf: ElfProgram, totalSize: number): number {
+function relocatableBase(
+  mmu: Mmu,
+  task: Task,
+  file: File,
+  elf: ElfProgram,
+  totalSize: number,
+  placement: Placement,
+): number {
+  if (placement === "interpreter") return 0;
   const alignment = maximumAlignment(elf.segments);
+  if (placement !== "anywhere") return alignedDown(placement, alignment);
   if (alignment <= PAGE_SIZE) return 0;
   const room = totalSize + alignment;
   if (room > task.mm.arch.taskSize) return -ENOMEM;
@@ -192,12 +231,16 @@ function describe(elf: ElfProgram, bias: number, taskSize: number): MappedElf {
     end = Math.max(end, vaddr + memSize);
   }
   return {
+    bias,
     entry: elf.entry + bias,
     phdr: phdr + bias,
     startCode: startCode === Number.POSITIVE_INFINITY ? 0 : startCode + bias,
     endCode: endCode + bias,
     startData: startData + bias,
     endData: endData + bias,
-    startBrk: elf.isRelocatable ? pageAlign(Math.floor(taskSize / 3) * 2) : pageAlign(end + bias),
+    startBrk:
+      elf.isRelocatable && elf.interpreter === undefined
+        ? pageAlign(elfEtDynBase(taskSize))
+        : pageAlign(end + bias),
   };
 }

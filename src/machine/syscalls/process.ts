@@ -1,14 +1,10 @@
-/** The life of processes, as system calls: clone, execve, exit, wait, and who is who. */
-
-import { readUserBytesZ } from "../../mm/fault/uaccess.ts";
+/** The life of processes, as system calls: exit, wait, limits, and who is who. */
 import { ptraceMayAccess } from "../../mm/syscalls/ptrace-access.ts";
 import { sysGetrlimit, sysSetrlimit } from "../../mm/syscalls/rlimit.ts";
-import { E2BIG, EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { PIDFD_NONBLOCK } from "../../mm/uapi/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
-import { ElfError } from "../elf/elf-error.ts";
-import { commitExec, prepareExec } from "../life/exec.ts";
 import { exitGroup, reap } from "../life/exit.ts";
 import { ROBUST_LIST_HEAD_BYTES } from "../life/mm-release.ts";
 import { bothUsage, childUsage, ownUsage } from "../life/usage.ts";
@@ -20,12 +16,10 @@ import {
   CLD_STOPPED,
   SIGCHLD,
   SIGCONT,
-  SIGSEGV,
 } from "../signals/signal-numbers.ts";
 import type { System } from "../system.ts";
 import type { ThreadGroup } from "../thread.ts";
 import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
-import { withPath } from "./files.ts";
 import { groupOfPidfd } from "./pidfd.ts";
 import { ERESTARTSYS } from "./restart.ts";
 
@@ -51,12 +45,6 @@ const RUSAGE_SELF = 0;
 const RUSAGE_CHILDREN = -1;
 const RUSAGE_THREAD = 1;
 
-/** The longest argument string, NUL included, and a bound on their number that no stack could hold. */
-const MAX_ARG_STRLEN = 131072;
-const MAX_STRINGS = 0x80000;
-/** No stack limit allows more: three quarters of the default stack. */
-const MAX_STRING_BYTES = 6 * 2 ** 20;
-
 export const processCalls: SyscallGroup = [
   [93, "exit", 1, exit],
   [94, "exit_group", 1, exit],
@@ -74,7 +62,6 @@ export const processCalls: SyscallGroup = [
   [172, "getpid", 0, (call) => call.process.pid],
   [173, "getppid", 0, (call) => call.process.parent?.pid ?? 0],
   [178, "gettid", 0, (call) => call.thread.tid],
-  [221, "execve", 3, execve],
   [260, "wait4", 4, wait4],
   [261, "prlimit64", 4, prlimit64],
 ];
@@ -87,24 +74,6 @@ function exit(call: Call): number {
 function setTidAddress(call: Call): number {
   call.thread.clearChildTid = call.u64(0);
   return call.thread.tid;
-}
-
-function execve(call: Call): number {
-  return withPath(call, 0, (path) => {
-    const argv = strings(call, call.u64(1));
-    if (typeof argv === "number") return argv;
-    const env = strings(call, call.u64(2));
-    if (typeof env === "number") return env;
-    const prepared = prepareExec(call.process, { path, argv, env });
-    if (typeof prepared === "number") return prepared;
-    // Segments that make no sense are only met past the point of no return.
-    if (prepared instanceof ElfError && prepared.kind !== "malformed") return -prepared.errno;
-    const state =
-      prepared instanceof ElfError ? -prepared.errno : commitExec(call.system, call.thread, prepared);
-    if (typeof state === "number") exitGroup(call.system, call.thread.group, SIGSEGV);
-    else call.system.hart.loadState(state);
-    return REGISTERS_SET;
-  });
 }
 
 /** Where the thread keeps the list of its locks: looked at when it ends. */
@@ -122,24 +91,6 @@ function getRobustList(call: Call): number {
   const size = new StructView(8).put64(0, ROBUST_LIST_HEAD_BYTES).bytes;
   if (call.put(call.u64(2), size) < 0) return -EFAULT;
   return call.put(call.u64(1), new StructView(8).put64(0, thread.robustList).bytes);
-}
-
-/** The strings of an argv or envp; a null pointer is an empty one. */
-function strings(call: Call, at: number): Uint8Array[] | number {
-  const found: Uint8Array[] = [];
-  let total = 0;
-  if (at === 0) return found;
-  for (let i = 0; i < MAX_STRINGS; i++) {
-    const pointer = call.get(at + i * 8, 8);
-    if (pointer === undefined) return -EFAULT;
-    if (pointer.u64(0) === 0) return found;
-    const bytes = readUserBytesZ(call.system.mmu, call.process, pointer.u64(0), MAX_ARG_STRLEN);
-    if (typeof bytes === "number") return bytes === -EFAULT ? -EFAULT : -E2BIG;
-    total += bytes.length + 1;
-    if (total > MAX_STRING_BYTES) return -E2BIG;
-    found.push(bytes);
-  }
-  return -E2BIG;
 }
 
 /** Which children a wait is for. */

@@ -6,6 +6,7 @@
 import type { SyscallEntry, SyscallGroup } from "./call.ts";
 import { cloneCalls } from "./clone.ts";
 import { directoryCalls } from "./directories.ts";
+import { execveCalls } from "./execve.ts";
 import { fileCalls } from "./files.ts";
 import { futexCalls } from "./futex.ts";
 import { identityCalls } from "./identity.ts";
@@ -26,6 +27,7 @@ import { transferCalls } from "./transfer.ts";
 const GROUPS: readonly SyscallGroup[] = [
   cloneCalls,
   directoryCalls,
+  execveCalls,
   fileCalls,
   futexCalls,
   identityCalls,

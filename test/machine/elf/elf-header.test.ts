@@ -76,9 +76,9 @@ describe("parseElf", () => {
       /of 32 bytes/,
     ],
     [
-      "an interpreter",
+      "a dynamic linker without a path",
       patched((view) => view.setUint32(headersOf(0x6474e551)[0], 3, true)),
-      "dynamic",
+      "not-executable",
       /dynamic linker/,
     ],
     [

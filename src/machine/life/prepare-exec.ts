@@ -1,0 +1,172 @@
+/**
+ * The first half of execve, up to the point of no return: the program is found, with everything that it takes to start
+ * it, and nothing is changed (fs/exec.c, bprm_execve and the checks of load_elf_binary).
+ *
+ * A script leads to its interpreter, which may be a script again, five times at most. A program with a dynamic linker
+ * brings that along: it must be there, executable, and itself an ELF file of this machine.
+ */
+import type { Process } from "../../mm/kernel/process.ts";
+import { startAt, walkContext } from "../../mm/syscalls/fd.ts";
+import { ELOOP, ENOENT, ENOEXEC } from "../../mm/uapi/errno.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
+import { RLIMIT_STACK } from "../../mm/uapi/mman.ts";
+import type { File } from "../../mm/vfs/file.ts";
+import { LOOKUP_FOLLOW, pathLookup } from "../../mm/vfs/namei.ts";
+import { encodeText } from "../abi/bytes.ts";
+import { ElfError } from "../elf/elf-error.ts";
+import { checkSegments, type ElfProgram, parseElf, readElfHeaders } from "../elf/elf-header.ts";
+import { BINPRM_BUF_SIZE, parseScriptLine } from "../elf/script.ts";
+import { checkArgumentSize, type ProgramString } from "../elf/stack-image.ts";
+import { openDentryExec, openExec, readerOf } from "./open-exec.ts";
+
+/** Scripts that may lead to one another, with the program at the end. */
+const MAX_DEPTH = 5;
+
+export interface ExecRequest {
+  readonly path: string;
+  readonly argv: readonly ProgramString[];
+  readonly env: readonly ProgramString[];
+  /** Where a relative path starts, and the AT_… flags (execveat). Default: the working directory, none. */
+  readonly dirfd?: number;
+  readonly flags?: number;
+}
+
+/** An ELF file that is to be mapped. Holds a reference to the file. */
+export interface PreparedElf {
+  readonly file: File;
+  readonly elf: ElfProgram;
+}
+
+/** A program that can be started. */
+export interface PreparedExec extends PreparedElf {
+  /** What it was started as (AT_EXECFN): a script's own path. */
+  readonly path: string;
+  /** Its name (comm), not cut to length. */
+  readonly name: string;
+  readonly argv: readonly ProgramString[];
+  readonly env: readonly ProgramString[];
+  readonly interpreter: PreparedElf | undefined;
+}
+
+/** Negative errno, an ElfError that says what is wrong with the file, or the program. */
+export function prepareExec(process: Process, request: ExecRequest): PreparedExec | ElfError | number {
+  const { argv, env, dirfd = AT_FDCWD, flags = 0 } = request;
+  const start = startAt(process, dirfd, request.path);
+  if (typeof start === "number") return start;
+  const dentry =
+    request.path === "" && dirfd !== AT_FDCWD
+      ? start
+      : pathLookup(
+          walkContext(process),
+          start,
+          request.path,
+          (flags & AT_SYMLINK_NOFOLLOW) === 0 ? LOOKUP_FOLLOW : 0,
+        );
+  if (typeof dentry === "number") return dentry;
+  const file = openDentryExec(process, dentry);
+  if (typeof file === "number") return file;
+  const path = shownPath(request.path, dirfd);
+  const name = request.path === "" ? dentry.name : path.slice(path.lastIndexOf("/") + 1);
+  const tooLarge = checkArgumentSize(path, argv, env, process.rlimits[RLIMIT_STACK].soft);
+  if (tooLarge !== 0) {
+    file.put();
+    return tooLarge;
+  }
+  // A descriptor that closes on execve has no path by the time at which an interpreter would open it.
+  const isInaccessible = path !== request.path && process.files.isCloexec(dirfd);
+  return findProgram(process, file, { path, name, argv, env }, isInaccessible);
+}
+
+/** What a program that execveat starts is called (bprm->fdpath). */
+function shownPath(path: string, dirfd: number): string {
+  if (dirfd === AT_FDCWD || path.startsWith("/")) return path;
+  return path === "" ? `/dev/fd/${dirfd}` : `/dev/fd/${dirfd}/${path}`;
+}
+
+type Invocation = Pick<PreparedExec, "path" | "name" | "argv" | "env">;
+
+/** exec_binprm: from a script to its interpreter, until there is a program. Puts `file`, or passes it on. */
+function findProgram(
+  process: Process,
+  first: File,
+  invocation: Invocation,
+  isInaccessible: boolean,
+): PreparedExec | ElfError | number {
+  let file = first;
+  let { argv } = invocation;
+  let scriptPath: ProgramString = invocation.path;
+  for (let depth = 0; ; depth++) {
+    if (depth > MAX_DEPTH) {
+      file.put();
+      return -ELOOP;
+    }
+    const start = readerOf(process, file)(0, BINPRM_BUF_SIZE);
+    const line = typeof start === "number" ? undefined : parseScriptLine(start);
+    if (line === undefined) break;
+    file.put();
+    if (isInaccessible) return -ENOENT;
+    const { interpreter, argument } = line;
+    const inserted = argument === undefined ? [interpreter] : [interpreter, argument];
+    argv = [...inserted, scriptPath, ...argv.slice(1)];
+    scriptPath = interpreter;
+    const next = openExec(process, interpreter);
+    if (typeof next === "number") return next;
+    file = next;
+  }
+  const tooLarge = checkArgumentSize(
+    invocation.path,
+    argv,
+    invocation.env,
+    process.rlimits[RLIMIT_STACK].soft,
+  );
+  const found = tooLarge === 0 ? prepareElf(process, file) : tooLarge;
+  if (typeof found === "number" || found instanceof ElfError) {
+    file.put();
+    return found;
+  }
+  return { ...invocation, argv, ...found };
+}
+
+/** The program in `file`, and its dynamic linker. */
+function prepareElf(
+  process: Process,
+  file: File,
+): Pick<PreparedExec, "file" | "elf" | "interpreter"> | ElfError | number {
+  if (file.ops.mmap === undefined) return -ENOEXEC;
+  let interpreter: PreparedElf | undefined;
+  try {
+    const elf = readElfHeaders(readerOf(process, file));
+    if (elf.interpreter !== undefined) interpreter = prepareInterpreter(process, elf.interpreter);
+    checkSegments(elf, process.mm.arch.taskSize);
+    return { file, elf, interpreter };
+  } catch (error) {
+    interpreter?.file.put();
+    if (error instanceof ElfError) return error;
+    throw error;
+  }
+}
+
+/** Throws an ElfError: ELIBBAD where the file is no ELF file of this machine, or what opening it answered. */
+function prepareInterpreter(process: Process, path: string): PreparedElf {
+  const file = openExec(process, path);
+  if (typeof file === "number") {
+    const why = file === -ENOENT ? "which is not there" : "which can't be executed";
+    throw new ElfError("dynamic", `needs the dynamic linker ${printable(path)}, ${why}`, -file);
+  }
+  try {
+    if (file.ops.mmap === undefined) throw new ElfError("dynamic", "the dynamic linker can't be mapped");
+    // A dynamic linker has none itself: what its own PT_INTERP says is not looked at.
+    const elf = parseElf(readerOf(process, file), process.mm.arch.taskSize, /* isInterpreter */ true);
+    return { file, elf };
+  } catch (error) {
+    file.put();
+    if (!(error instanceof ElfError) || error.kind === "malformed") throw error;
+    throw new ElfError("dynamic", `its dynamic linker ${printable(path)}: ${error.message}`);
+  }
+}
+
+function printable(path: string): string {
+  return [...encodeText(path)]
+    .map((byte) => (byte > 32 && byte < 127 ? String.fromCharCode(byte) : "?"))
+    .join("");
+}
