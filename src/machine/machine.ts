@@ -9,6 +9,7 @@
  *   const { code } = machine.run();
  * ```
  */
+import { Prng } from "../lib/prng.ts";
 import { LinuxError } from "../mm/kernel/errors.ts";
 import type { Kernel } from "../mm/kernel/kernel.ts";
 import type { Process } from "../mm/kernel/process.ts";
@@ -48,6 +49,8 @@ export interface MachineOptions {
   readonly clock?: MachineClock;
   /** Instructions of a turn. Default 100,000. */
   readonly quantum?: number;
+  /** Varies the lengths of turns where threads or processes share the hart, the same way each time. Default: no variation. */
+  readonly scheduleSeed?: number;
   /** Stop, killing every process, after this many instructions in all. Default: never. */
   readonly maxInstructions?: number;
   /** Called after each turn; "stop" ends the run, killing every process. */
@@ -125,7 +128,12 @@ export class Machine {
     this.#system = new System(kernel, hart, this.clock, (bytes) => kernel.random.fill(bytes));
     this.#system.onExit = (group, status) => this.#noteExit(group, status);
     kernel.activity = new MachineActivity(this.#system, this.#load);
-    this.#scheduler = new Scheduler(this.#system, options.quantum ?? DEFAULT_QUANTUM);
+    this.#scheduler = new Scheduler(
+      this.#system,
+      options.quantum ?? DEFAULT_QUANTUM,
+      options.scheduleSeed === undefined ? undefined : new Prng(options.scheduleSeed),
+    );
+    kernel.threadIds = this.#system.tids;
     kernel.killer = (process) => this.#killForMemory(process);
     kernel.phys.icache = { flushIcachePage: (pfn) => hart.invalidateFrame(pfn * PAGE_SIZE) };
   }
@@ -305,10 +313,10 @@ export class Machine {
   }
 
   #deadlock(): DeadlockError {
-    const waits = this.#system.threads.map(({ group, waitingIn }) => {
+    const waits = this.#system.threads.map(({ tid, comm, group, waitingIn }) => {
       const where =
         group.stopSignal !== 0 ? `stopped by signal ${group.stopSignal}` : `in ${waitingIn ?? "?"}`;
-      return `${group.pid} (${group.process.comm}) ${where}`;
+      return `${tid} (${comm}) ${where}`;
     });
     this.#killAll("stopped");
     return new DeadlockError(`every process waits, and nothing can wake them: ${waits.join(", ")}`);

@@ -8,10 +8,12 @@
  *    └── save registers ◀─── turn over, waiting, ended ◀───── budget
  * ```
  *
- * Threads take turns in a fixed order, each for a number of instructions: nothing depends on the host's time. A thread
+ * Threads take turns in a fixed order, each for a number of instructions, which a seed may vary: nothing depends on the
+ * host's time. A thread
  * that waits is asked at each of its turns whether it can go on; when none can, time jumps to the next deadline.
  */
 
+import type { Prng } from "../lib/prng.ts";
 import { PG_ICACHE } from "../mm/frames/page-flags.ts";
 import { becomeCurrent } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SHIFT } from "../mm/page.ts";
@@ -31,7 +33,7 @@ import {
   type Stop,
   type Translate,
 } from "./cpu/hart.ts";
-import { exitGroup, stopGroup } from "./life/exit.ts";
+import { exitGroup, stopGroup, tellContinued } from "./life/exit.ts";
 import { deliverSignals, type SignalEffects } from "./signals/deliver-signal.ts";
 import { ITIMER_REAL, rearmRealTimer, runIntervalTimers } from "./signals/interval-timer.ts";
 import { forceSignal } from "./signals/send-signal.ts";
@@ -69,12 +71,15 @@ const DONE: Turn = { kind: "done" };
 export class Scheduler {
   readonly #system: System;
   readonly #quantum: number;
+  readonly #random: Prng | undefined;
   readonly #effects: SignalEffects;
   /** The thread whose registers the hart holds. */
   #loaded: Thread | undefined;
 
-  constructor(system: System, quantum: number) {
+  /** @param random where the lengths of turns come from; without it all are the same */
+  constructor(system: System, quantum: number, random?: Prng) {
     this.#system = system;
+    this.#random = random;
     this.#quantum = quantum;
     this.#effects = {
       terminate: (group, signal) => exitGroup(system, group, signal),
@@ -93,7 +98,10 @@ export class Scheduler {
   turn(): Turn {
     const { threads } = this.#system;
     if (threads.length === 0) return DONE;
-    for (const { group } of threads) runIntervalTimers(this.#system, group);
+    for (const group of this.#system.groups.values()) {
+      if (!group.hasExited) runIntervalTimers(this.#system, group);
+    }
+    this.#system.timers.run();
     this.#system.kernel.runFlusher();
     for (let i = 0; i < threads.length; i++) {
       const thread = threads[0];
@@ -105,7 +113,7 @@ export class Scheduler {
         return RAN;
       }
     }
-    let untilNs = Number.POSITIVE_INFINITY;
+    let untilNs = this.#system.timers.nextNs;
     for (const { wait, group } of threads) {
       // Nothing that comes with time lets a stopped process go on.
       if (group.stopSignal !== 0) continue;
@@ -130,6 +138,7 @@ export class Scheduler {
     if (isKilled) return true;
     if (group.stopSignal !== 0) return false;
     if (wait === undefined) return true;
+    this.#system.asked = thread;
     if (wait.isReady() || this.#system.clock.monotonicNs() >= wait.deadlineNs) return true;
     return wait.killableOnly !== true && thread.hasDeliverable;
   }
@@ -147,9 +156,12 @@ export class Scheduler {
     becomeCurrent(group.process);
     system.kernel.phys.setCurrent(group.process);
     system.turnStart = hart.instret;
+    system.turnMinFlt = group.process.minFlt;
+    system.turnMajFlt = group.process.majFlt;
     system.yields = false;
+    if (group.tellsContinued) tellContinued(system, group);
     this.#resume(thread);
-    const end = hart.instret + this.#quantum;
+    const end = hart.instret + this.#turnLength();
     while (!system.yields && this.#isRunning(thread) && hart.instret < end) {
       const { tlb } = group.process.mm;
       system.kernel.tlbs.activate(tlb);
@@ -160,22 +172,34 @@ export class Scheduler {
       if (group.process.isOomVictim && !group.hasExited) exitGroup(system, group, SIGKILL);
       this.#deliver(thread);
     }
-    if (system.yields || thread.wait !== undefined) group.voluntarySwitches++;
-    else if (!group.hasExited) group.involuntarySwitches++;
-    group.instructions += group.hasExited ? 0 : hart.instret - system.turnStart;
+    if (system.yields || thread.wait !== undefined) {
+      group.voluntarySwitches++;
+      thread.voluntarySwitches++;
+    } else if (!thread.hasExited) {
+      group.involuntarySwitches++;
+      thread.involuntarySwitches++;
+    }
+    if (!thread.hasExited) system.settleTurn();
     system.current = undefined;
     hart.saveState(thread.state);
   }
 
-  #isRunning({ wait, group }: Thread): boolean {
-    return wait === undefined && !group.hasExited && group.stopSignal === 0;
+  #isRunning({ wait, group, hasExited }: Thread): boolean {
+    return wait === undefined && !hasExited && group.stopSignal === 0;
+  }
+
+  /** Where others could run, a seed makes turns of half to one and a half times the usual length. */
+  #turnLength(): number {
+    if (this.#random === undefined || this.#system.threads.length === 1) return this.#quantum;
+    return Math.max(1, Math.floor(this.#quantum / 2)) + this.#random.below(this.#quantum);
   }
 
   /** A thread that waited goes on: with the same call again, or with a signal that ends it. */
   #resume(thread: Thread): void {
     const { wait, group } = thread;
+    this.#system.asked = thread;
     // Nothing that it waits for, and no stop, holds this off.
-    if (thread.deliverable().has(SIGKILL)) {
+    if (thread.hasDeliverable && thread.deliverable().has(SIGKILL)) {
       exitGroup(this.#system, group, SIGKILL);
       return;
     }

@@ -9,8 +9,10 @@ import type { Kernel } from "../mm/kernel/kernel.ts";
 import type { Inode } from "../mm/vfs/inode.ts";
 import type { MachineClock } from "./clock.ts";
 import type { Hart } from "./cpu/hart.ts";
+import { FutexTable } from "./futex/futex-table.ts";
 import type { MachineStream } from "./stream.ts";
 import type { Thread, ThreadGroup } from "./thread.ts";
+import { TimerQueue } from "./timer-queue.ts";
 
 /** Different numbers of unknown system calls that are kept. */
 const MAX_UNKNOWN = 1000;
@@ -32,11 +34,23 @@ export class System {
   readonly unknownSyscalls: Map<number, number> = new Map();
   /** How often each system call was made, by name. */
   readonly syscallCounts: Map<string, number> = new Map();
+  /** Threads other than leaders that have not exited, by their numbers. */
+  readonly tids: Map<number, Thread> = new Map();
+  /** What happens at a time: expirations of timers. */
+  readonly timers: TimerQueue = new TimerQueue();
+  /** Who waits at which futex. */
+  readonly futexes: FutexTable = new FutexTable();
+  /** The thread that is being asked whether it can go on; signalfd shows each its own signals. */
+  asked: Thread | undefined;
+  /** Number of the next eventfd, for /proc. */
+  nextEventId = 0;
   /** How often the hart went over to another thread. */
   contextSwitches = 0;
   current: Thread | undefined;
-  /** The hart's instruction count when the current thread's turn began. */
+  /** The hart's instruction count when the current thread's turn began, and the faults that its process had had. */
   turnStart = 0;
+  turnMinFlt = 0;
+  turnMajFlt = 0;
   /** The address whose translation was refused last, as its halves: it may be any 64 bits. */
   faultLow = 0;
   faultHigh = 0;
@@ -74,6 +88,22 @@ export class System {
 
   /** The thread with this id, of any process. */
   thread(tid: number): Thread | undefined {
-    return this.groups.get(tid)?.leader;
+    return this.groups.get(tid)?.leader ?? this.tids.get(tid);
+  }
+
+  /** Counts what a thread has used in its turn so far. */
+  settleTurn(): void {
+    const { current } = this;
+    if (current === undefined) return;
+    const { group } = current;
+    const { minFlt, majFlt } = group.process;
+    const executed = this.hart.instret - this.turnStart;
+    this.turnStart = this.hart.instret;
+    current.instructions += executed;
+    group.instructions += executed;
+    current.minFlt += minFlt - this.turnMinFlt;
+    current.majFlt += majFlt - this.turnMajFlt;
+    this.turnMinFlt = minFlt;
+    this.turnMajFlt = majFlt;
   }
 }

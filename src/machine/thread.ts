@@ -1,12 +1,18 @@
 /**
  * The machine's side of a program: threads, and the thread group that a process is (task_struct, signal_struct).
  *
- * A thread is what runs: registers, signal mask, what it waits for. A thread group shares everything else. So far
- * every group has one thread; what is per thread and what is per group is kept apart all the same, as Linux does it.
+ * A thread is what runs: registers, signal mask, what it waits for. A thread group shares everything else.
+ *
+ * ```
+ *   ThreadGroup   process, handlers, signals for all, timers      lives as long as any of its threads
+ *     leader      the thread whose number is the process's        may have exited before the others: a zombie until then
+ *     threads     those that have not exited, oldest first        exec leaves one, which becomes the leader
+ * ```
  */
 import type { Process } from "../mm/kernel/process.ts";
 import { TASK_STATE_BYTES } from "./cpu/hart.ts";
 import { type IntervalTimer, newIntervalTimers } from "./signals/interval-timer.ts";
+import type { PosixTimer } from "./signals/posix-timer.ts";
 import { PendingSignals, type SignalHandlers, ThreadSignals } from "./signals/signal-state.ts";
 import type { SigSet } from "./signals/sigset.ts";
 
@@ -24,11 +30,14 @@ export interface Wait {
   readonly killableOnly?: boolean;
   /** What is to be done when a signal ends it (nanosleep tells how much was left). */
   onInterrupt?(): void;
+  /** A signal or the end of its thread takes it away from where it waits; it may come back with a new try. */
+  abandon?(): void;
 }
 
 /** One thread of a program. */
 export class Thread {
-  readonly tid: number;
+  /** Its number; a thread that executes a program takes the leader's. */
+  tid: number;
   readonly group: ThreadGroup;
   /** Registers while another thread has the hart (Registers.saveState). */
   readonly state: Uint8Array = new Uint8Array(TASK_STATE_BYTES);
@@ -43,30 +52,62 @@ export class Thread {
   clearChildTid = 0;
   /** Head of the list of the locks that it holds (set_robust_list); 0 for none. */
   robustList = 0;
+  hasExited = false;
+  /** The parent's thread that waits in vfork until this one has its own memory or is gone. */
+  vforkParent: Thread | undefined;
+  /** Instructions executed, faults taken, turns given up and turns ended by the scheduler. */
+  instructions = 0;
+  minFlt = 0;
+  majFlt = 0;
+  voluntarySwitches = 0;
+  involuntarySwitches = 0;
+  #comm: string;
 
-  constructor(tid: number, group: ThreadGroup) {
+  constructor(tid: number, group: ThreadGroup, comm = "") {
     this.tid = tid;
     this.group = group;
+    this.#comm = comm;
   }
 
-  /** Signals that are pending for it and that it does not block. */
+  /** Its name; the leader's is the process's. */
+  get comm(): string {
+    return this.group.leader === this ? this.group.process.comm : this.#comm;
+  }
+  set comm(name: string) {
+    if (this.group.leader === this) this.group.process.comm = name;
+    this.#comm = name;
+  }
+
+  /** Signals that are pending for it and that it takes: its own, and of the process's those that are its to take. */
   deliverable(): SigSet {
-    const pending = this.signals.pending.set.clone().addAll(this.group.pending.set);
-    return pending.deleteAll(this.signals.blocked);
+    const shared = this.group.pending.set.clone();
+    const { leader } = this.group;
+    if (leader !== this && !leader.hasExited) shared.keepOnly(leader.signals.blocked);
+    return shared.addAll(this.signals.pending.set).deleteAll(this.signals.blocked);
   }
 
+  /**
+   * Whether `deliverable` has any. A signal for the process is the leader's, unless that blocks it or is gone; then
+   * whichever thread comes first takes it (complete_signal).
+   */
   get hasDeliverable(): boolean {
     const own = this.signals.pending.set;
     const shared = this.group.pending.set;
     const { blocked } = this.signals;
-    return (((own.low | shared.low) & ~blocked.low) | ((own.high | shared.high) & ~blocked.high)) !== 0;
+    if ((shared.low | shared.high) === 0)
+      return ((own.low & ~blocked.low) | (own.high & ~blocked.high)) !== 0;
+    return !this.deliverable().isEmpty;
   }
 }
 
 /** A process, seen from the machine. */
 export class ThreadGroup {
   readonly process: Process;
-  readonly leader: Thread;
+  leader: Thread;
+  /** Those that have not exited, oldest first. */
+  readonly threads: Thread[];
+  /** The parent's thread that made it, or another one since that has exited. */
+  maker: Thread | undefined;
   handlers: SignalHandlers;
   /** Signals sent to the process as a whole. */
   readonly pending: PendingSignals = new PendingSignals();
@@ -86,8 +127,11 @@ export class ThreadGroup {
   /** The signal that stopped it, 0 while it may run; and what a waiting parent has not been told yet. */
   stopSignal = 0;
   stopNews: "stopped" | "continued" | undefined;
-  /** The parent's thread that waits in vfork until this process has its own memory or is gone. */
-  vforkParent: Thread | undefined;
+  /** It goes on after a stop, and its parent has not been sent a signal about that yet. */
+  tellsContinued = false;
+  /** Timers of timer_create, by their ids; execve takes them away. */
+  readonly posixTimers: Map<number, PosixTimer> = new Map();
+  nextTimerId = 0;
   /** Instructions executed, system calls made, turns given up and turns ended by the scheduler. */
   instructions = 0;
   syscalls = 0;
@@ -96,8 +140,8 @@ export class ThreadGroup {
   /** The same of the children it waited for: instructions. */
   childInstructions = 0;
   hasExited = false;
-  /** Whether it has registered for expedited membarriers. */
-  hasMembarrier = false;
+  /** Membarriers that it has registered for, as the bits of those commands. */
+  membarriers = 0;
   /** −20 … 19: kept and told back. */
   nice = 0;
   /** PR_SET_NO_NEW_PRIVS: kept, told back and inherited. No program gives any here. */
@@ -106,6 +150,7 @@ export class ThreadGroup {
   constructor(process: Process, handlers: SignalHandlers, exitSignal: number) {
     this.process = process;
     this.leader = new Thread(process.pid, this);
+    this.threads = [this.leader];
     this.handlers = handlers;
     this.exitSignal = exitSignal;
     this.processGroup = process.pid;

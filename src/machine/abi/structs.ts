@@ -67,6 +67,28 @@ export function putTimeval(to: StructView, at: number, ns: number): void {
   to.put64(at, seconds).put64(at + 8, Math.floor(nanoseconds / 1000));
 }
 
+/** struct itimerspec, 32 bytes: 0 it_interval, 16 it_value. */
+export const ITIMERSPEC_BYTES: number = 2 * TIMESPEC_BYTES;
+
+export interface TimerSetting {
+  readonly interval: Timespec;
+  readonly value: Timespec;
+}
+
+/** undefined stands for EINVAL: one of the times is none. */
+export function getItimerspec(from: StructView): TimerSetting | undefined {
+  const interval = getTimespec(from, 0);
+  const value = getTimespec(from, TIMESPEC_BYTES);
+  return isValidTimespec(interval) && isValidTimespec(value) ? { interval, value } : undefined;
+}
+
+export function encodeItimerspec(intervalNs: number, valueNs: number): Uint8Array {
+  const out = new StructView(ITIMERSPEC_BYTES);
+  putTimespec(out, 0, timespecOf(intervalNs));
+  putTimespec(out, TIMESPEC_BYTES, timespecOf(valueNs));
+  return out.bytes;
+}
+
 /**
  * struct stat, 128 bytes (asm-generic/stat.h): 0 st_dev, 8 st_ino, 16 st_mode, 20 st_nlink, 24 st_uid, 28 st_gid,
  * 32 st_rdev, 40 pad, 48 st_size, 56 st_blksize (int), 60 pad, 64 st_blocks, 72 st_atim, 88 st_mtim, 104 st_ctim, 120 pad.

@@ -1,21 +1,75 @@
 /** What /proc shows of programs that run: the machine's side of it. */
-import type { SignalBits, SystemActivity, TaskActivity } from "../../mm/proc/proc-task.ts";
+import type { SignalBits, SystemActivity, TaskActivity, ThreadActivity } from "../../mm/proc/proc-task.ts";
 import type { LoadAverage } from "../load-average.ts";
 import { SIG_DFL, SIG_IGN } from "../signals/signal-numbers.ts";
 import { SigSet } from "../signals/sigset.ts";
 import type { System } from "../system.ts";
-import type { ThreadGroup } from "../thread.ts";
-import { childUsage, ownUsage } from "./usage.ts";
+import type { Thread, ThreadGroup } from "../thread.ts";
+import { childUsage, ownUsage, threadUsage } from "./usage.ts";
 
 const NSIG = 64;
 /** What Linux gives every process: 50 µs. */
 const DEFAULT_SLACK_NS = 50_000;
+
+/** One thread, while it is there. */
+class OneThread implements ThreadActivity {
+  readonly startNs: number;
+  readonly #system: System;
+  readonly #thread: Thread;
+
+  constructor(system: System, thread: Thread) {
+    this.#system = system;
+    this.#thread = thread;
+    this.startNs = system.clock.monotonicNs();
+  }
+
+  get tid(): number {
+    return this.#thread.tid;
+  }
+  get comm(): string {
+    return this.#thread.comm;
+  }
+  set comm(name: string) {
+    this.#thread.comm = name;
+  }
+
+  get state(): string {
+    const { group, wait, hasExited } = this.#thread;
+    if (hasExited) return "Z (zombie)";
+    if (group.stopSignal !== 0) return "T (stopped)";
+    if (wait === undefined) return "R (running)";
+    return wait.killableOnly === true ? "D (disk sleep)" : "S (sleeping)";
+  }
+
+  get userNs(): number {
+    return threadUsage(this.#system, this.#thread).userNs;
+  }
+  get minFlt(): number {
+    return threadUsage(this.#system, this.#thread).minFlt;
+  }
+  get majFlt(): number {
+    return threadUsage(this.#system, this.#thread).majFlt;
+  }
+  get voluntarySwitches(): number {
+    return this.#thread.voluntarySwitches;
+  }
+  get involuntarySwitches(): number {
+    return this.#thread.involuntarySwitches;
+  }
+  get pending(): SignalBits {
+    return this.#thread.signals.pending.set;
+  }
+  get blocked(): SignalBits {
+    return this.#thread.signals.blocked;
+  }
+}
 
 /** One process, from when it was made until it is waited for. */
 export class ProcessActivity implements TaskActivity {
   readonly startNs: number;
   readonly #system: System;
   readonly #group: ThreadGroup;
+  readonly #threads: WeakMap<Thread, ThreadActivity> = new WeakMap();
   #timerSlackNs: number;
 
   constructor(system: System, group: ThreadGroup) {
@@ -24,13 +78,31 @@ export class ProcessActivity implements TaskActivity {
     this.startNs = system.clock.monotonicNs();
     const { parent } = group.process;
     this.#timerSlackNs = parent?.activity?.timerSlackNs ?? DEFAULT_SLACK_NS;
+    this.begin(group.leader);
+  }
+
+  get threads(): readonly ThreadActivity[] {
+    const { leader, threads } = this.#group;
+    const others = threads.filter((thread) => thread !== leader);
+    return [leader, ...others].map((thread) => this.#activityOf(thread));
+  }
+
+  #activityOf(thread: Thread): ThreadActivity {
+    let activity = this.#threads.get(thread);
+    if (activity === undefined) {
+      activity = new OneThread(this.#system, thread);
+      this.#threads.set(thread, activity);
+    }
+    return activity;
+  }
+
+  /** Notes when the thread began. */
+  begin(thread: Thread): void {
+    this.#activityOf(thread);
   }
 
   get state(): string {
-    const { stopSignal, leader } = this.#group;
-    if (stopSignal !== 0) return "T (stopped)";
-    if (leader.wait === undefined) return "R (running)";
-    return leader.wait.killableOnly === true ? "D (disk sleep)" : "S (sleeping)";
+    return this.#activityOf(this.#group.leader).state;
   }
 
   get processGroup(): number {
@@ -78,7 +150,9 @@ export class ProcessActivity implements TaskActivity {
   }
 
   get queuedSignals(): number {
-    return this.#group.pending.length + this.#group.leader.signals.pending.length;
+    let queued = this.#group.pending.length;
+    for (const { signals } of this.#group.threads) queued += signals.pending.length;
+    return queued;
   }
   get pending(): SignalBits {
     return this.#group.leader.signals.pending.set;
@@ -126,6 +200,10 @@ export class MachineActivity implements SystemActivity {
 
   get contextSwitches(): number {
     return this.#system.contextSwitches;
+  }
+
+  get currentTid(): number {
+    return this.#system.current?.tid ?? 0;
   }
 
   get running(): number {

@@ -29,6 +29,7 @@ import { SIGCHLD } from "../signals/signal-numbers.ts";
 import { SS_DISABLE } from "../signals/signal-state.ts";
 import type { System } from "../system.ts";
 import type { Thread } from "../thread.ts";
+import { killOtherThreads } from "./exit.ts";
 import { mmRelease } from "./mm-release.ts";
 import type { PreparedExec } from "./prepare-exec.ts";
 import { mapVdso } from "./vdso.ts";
@@ -54,6 +55,7 @@ export function commitExec(system: System, thread: Thread, prepared: PreparedExe
 function beginNewExec(system: System, thread: Thread, { file, name }: PreparedExec): number {
   const { group } = thread;
   const { process } = group;
+  killOtherThreads(system, thread);
   mmRelease(system, thread);
   const failed = execMm(process);
   if (failed < 0) return failed;
@@ -64,6 +66,7 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   group.handlers.reset();
   group.exitSignal = SIGCHLD;
   group.selfExecId++;
+  group.membarriers = 0;
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   process.files.closeOnExec();
   process.comm = name.slice(0, 15);

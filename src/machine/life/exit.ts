@@ -4,6 +4,7 @@ import { USER_HZ } from "../abi/auxv.ts";
 import { sendSignal } from "../signals/send-signal.ts";
 import { childInfo, userInfo } from "../signals/siginfo.ts";
 import {
+  CLD_CONTINUED,
   CLD_EXITED,
   CLD_KILLED,
   CLD_STOPPED,
@@ -13,9 +14,10 @@ import {
   SI_USER,
   SIG_IGN,
   SIGCHLD,
+  SIGCONT,
 } from "../signals/signal-numbers.ts";
 import type { System } from "../system.ts";
-import type { ThreadGroup } from "../thread.ts";
+import type { Thread, ThreadGroup } from "../thread.ts";
 import { mmRelease } from "./mm-release.ts";
 import { bothUsage, ownUsage } from "./usage.ts";
 
@@ -25,13 +27,13 @@ const SIGNAL_MASK = 0x7f;
 /** do_group_exit. @param status wait status: exit code << 8, or a signal's number */
 export function exitGroup(system: System, group: ThreadGroup, status: number): void {
   if (group.hasExited) return;
-  const { process, leader } = group;
-  // Who is killed inside somebody else's fault can't take one of his own.
-  if (!process.isOomVictim) mmRelease(system, leader);
-  settleInstructions(system, group);
+  const { process } = group;
+  const { current } = system;
+  // The one that asks for it goes first, as the others only find out later.
+  if (current?.group === group && !current.hasExited) exitThread(system, current);
+  while (group.threads.length > 0) exitThread(system, group.threads[0]);
+  deleteTimers(group);
   group.hasExited = true;
-  leader.wait = undefined;
-  system.threads.splice(system.threads.indexOf(leader), 1);
   const parent = system.parentOf(group);
   const orphans = system.childrenOf(group);
   exitProcess(process, status);
@@ -41,11 +43,57 @@ export function exitGroup(system: System, group: ThreadGroup, status: number): v
   else notifyParent(system, group, parent, status);
 }
 
-/** Counts the instructions of a turn that has not ended yet. */
-function settleInstructions(system: System, group: ThreadGroup): void {
-  if (system.current?.group !== group) return;
-  group.instructions += system.hart.instret - system.turnStart;
-  system.turnStart = system.hart.instret;
+/** The end of one thread. Of the last one: the caller ends the process. */
+export function exitThread(system: System, thread: Thread): void {
+  const { group } = thread;
+  const { process, threads } = group;
+  if (system.current === thread) system.settleTurn();
+  // Who is killed inside somebody else's fault can't take one of his own.
+  if (!process.isOomVictim) mmRelease(system, thread);
+  thread.hasExited = true;
+  thread.wait?.abandon?.();
+  thread.wait = undefined;
+  thread.callState = undefined;
+  threads.splice(threads.indexOf(thread), 1);
+  const turn = system.threads.indexOf(thread);
+  if (turn >= 0) system.threads.splice(turn, 1);
+  if (thread !== group.leader) system.tids.delete(thread.tid);
+  passChildren(system, thread);
+}
+
+/** Children that the thread made belong to another one of its process now, if there is one (find_alive_thread). */
+function passChildren(system: System, thread: Thread): void {
+  const { group } = thread;
+  const heir = group.threads.at(0);
+  if (heir === undefined) return;
+  for (const child of system.childrenOf(group)) {
+    if (child.maker !== thread) continue;
+    child.maker = heir;
+    tellParentDeath(group, child);
+  }
+}
+
+/**
+ * exec by a thread: all others end, and it has the process's number from now on (de_thread).
+ */
+export function killOtherThreads(system: System, thread: Thread): void {
+  const { group } = thread;
+  for (const other of [...group.threads]) if (other !== thread) exitThread(system, other);
+  deleteTimers(group);
+  if (group.leader === thread) return;
+  system.tids.delete(thread.tid);
+  thread.tid = group.pid;
+  group.leader = thread;
+}
+
+function deleteTimers({ posixTimers }: ThreadGroup): void {
+  for (const timer of posixTimers.values()) timer.stop();
+  posixTimers.clear();
+}
+
+function tellParentDeath({ process: { pid, uid } }: ThreadGroup, child: ThreadGroup): void {
+  if (child.parentDeathSignal === 0) return;
+  sendSignal(child, userInfo(child.parentDeathSignal, SI_USER, pid, uid));
 }
 
 function notifyParent(system: System, group: ThreadGroup, parent: ThreadGroup, status: number): void {
@@ -69,11 +117,9 @@ function notifyParent(system: System, group: ThreadGroup, parent: ThreadGroup, s
 
 /** A child of `father`, which has ended, has another parent or none (reparent_leader). */
 function reparent(system: System, father: ThreadGroup, orphan: ThreadGroup): void {
-  if (orphan.parentDeathSignal !== 0) {
-    const { pid, uid } = father.process;
-    sendSignal(orphan, userInfo(orphan.parentDeathSignal, SI_USER, pid, uid));
-  }
+  tellParentDeath(father, orphan);
   const reaper = system.parentOf(orphan);
+  orphan.maker = reaper?.leader;
   orphan.exitSignal = SIGCHLD;
   if (!orphan.hasExited) return;
   // Nobody will ask for what is dead already and has no parent any more.
@@ -97,6 +143,16 @@ export function stopGroup(system: System, group: ThreadGroup, signal: number): v
   const { handler, flags } = parent.handlers.of(SIGCHLD);
   if (handler === SIG_IGN || (flags & SA_NOCLDSTOP) !== 0) return;
   sendSignal(parent, news(system, group, SIGCHLD, CLD_STOPPED, signal));
+}
+
+/** SIGCONT ended a stop: the parent hears of that, too. */
+export function tellContinued(system: System, group: ThreadGroup): void {
+  group.tellsContinued = false;
+  const parent = system.parentOf(group);
+  if (parent === undefined) return;
+  const { handler, flags } = parent.handlers.of(SIGCHLD);
+  if (handler === SIG_IGN || (flags & SA_NOCLDSTOP) !== 0) return;
+  sendSignal(parent, news(system, group, SIGCHLD, CLD_CONTINUED, SIGCONT));
 }
 
 function news(

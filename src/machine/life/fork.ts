@@ -1,6 +1,7 @@
 /**
  * fork, vfork and clone of a process (kernel/fork.c copy_process). What is shared stays one object that both processes
- * refer to; all else is copied. Threads of one process come later.
+ * refer to; all else is copied. A thread of the same process (CLONE_THREAD) is no more than registers, a signal mask and a
+ * number: it has all that its process has.
  *
  * ```
  *                   copied                              shared with
@@ -15,12 +16,12 @@ import { copyToUser, putUserU32 } from "../../mm/fault/uaccess.ts";
 import { exitProcess, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
-import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOSYS, EPERM } from "../../mm/uapi/errno.ts";
+import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
 import { newPidfd } from "../../mm/vfs/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
 import { SS_DISABLE } from "../signals/signal-state.ts";
 import type { System } from "../system.ts";
-import { type Thread, ThreadGroup } from "../thread.ts";
+import { Thread, ThreadGroup } from "../thread.ts";
 import { ProcessActivity } from "./activity.ts";
 
 /** include/uapi/linux/sched.h. Only clone3 knows the two above 32 bits. */
@@ -41,6 +42,7 @@ export const CLONE_CHILD_CLEARTID = 0x200000;
 export const CLONE_DETACHED = 0x400000;
 export const CLONE_CHILD_SETTID = 0x1000000;
 export const CLONE_NEWUSER = 0x10000000;
+const CLONE_NEWPID = 0x20000000;
 /** Bits 32 and 33, as CloneRequest.high counts them. */
 export const CLONE_CLEAR_SIGHAND_HIGH = 1;
 export const CLONE_INTO_CGROUP_HIGH = 2;
@@ -85,8 +87,12 @@ function checkRequest(system: System, parent: Thread, request: CloneRequest): nu
   if (has(CLONE_THREAD) && !has(CLONE_SIGHAND)) return -EINVAL;
   if (has(CLONE_SIGHAND) && !has(CLONE_VM)) return -EINVAL;
   if (has(CLONE_PIDFD | CLONE_DETACHED)) return -EINVAL;
-  if (has(CLONE_THREAD)) return -ENOSYS;
-  if (system.groups.size >= maxThreads(system)) return -EAGAIN;
+  if (has(CLONE_THREAD)) {
+    if ((flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) return -EINVAL;
+    // One process has one table of descriptors and one working directory here; and pidfds stand for processes.
+    if (!has(CLONE_FILES | CLONE_FS) || has(CLONE_PIDFD)) return -EINVAL;
+  }
+  if (system.groups.size + system.tids.size >= maxThreads(system)) return -EAGAIN;
   const { uid } = parent.group.process;
   if ((flags & CLONE_NEW_ANY) !== 0) return uid === 0 || has(CLONE_NEWUSER) ? -EINVAL : -EPERM;
   // There is no file system of cgroups that the descriptor could be from.
@@ -94,17 +100,47 @@ function checkRequest(system: System, parent: Thread, request: CloneRequest): nu
   if (wantedPid === undefined) return 0;
   if (wantedPid < 1 || wantedPid >= PID_MAX) return -EINVAL;
   if (uid !== 0) return -EPERM;
-  return system.kernel.processes.has(wantedPid) ? -EEXIST : 0;
+  return system.kernel.processes.has(wantedPid) || system.tids.has(wantedPid) ? -EEXIST : 0;
+}
+
+/** What clone has made: a thread, which is a process of its own if it leads its group. Or a negative errno. */
+export function cloneTask(system: System, parent: Thread, request: CloneRequest): Thread | number {
+  const refused = checkRequest(system, parent, request);
+  if (refused !== 0) return refused;
+  if ((request.flags & CLONE_THREAD) !== 0) return cloneThread(system, parent, request);
+  const child = cloneProcess(system, parent, request);
+  return typeof child === "number" ? child : child.leader;
+}
+
+/** Another thread of the caller's process. */
+function cloneThread(system: System, parent: Thread, request: CloneRequest): Thread {
+  const { group } = parent;
+  const { flags } = request;
+  const tid = request.wantedPid ?? system.kernel.allocPid();
+  const thread = new Thread(tid, group, parent.comm);
+  thread.signals.copyFrom(parent.signals);
+  thread.signals.saved = undefined;
+  Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
+  if ((flags & CLONE_CHILD_CLEARTID) !== 0) thread.clearChildTid = request.childTid;
+  if ((flags & CLONE_VFORK) !== 0) thread.vforkParent = parent;
+  writeChildState(system, thread, request);
+  const bytes = new StructView(4).put32(0, tid).bytes;
+  const { process } = group;
+  if ((flags & CLONE_PARENT_SETTID) !== 0) copyToUser(system.mmu, process, request.parentTid, bytes);
+  if ((flags & CLONE_CHILD_SETTID) !== 0) copyToUser(system.mmu, process, request.childTid, bytes);
+  group.threads.push(thread);
+  system.tids.set(tid, thread);
+  if (process.activity instanceof ProcessActivity) process.activity.begin(thread);
+  system.threads.push(thread);
+  return thread;
 }
 
 /**
  * Makes a child of the thread whose system call is being served; it returns from the same call with 0. Answers the
  * child's thread group, or a negative errno.
  */
-export function cloneProcess(system: System, parent: Thread, request: CloneRequest): ThreadGroup | number {
+function cloneProcess(system: System, parent: Thread, request: CloneRequest): ThreadGroup | number {
   const { flags } = request;
-  const refused = checkRequest(system, parent, request);
-  if (refused !== 0) return refused;
   const has = (bit: number): boolean => (flags & bit) !== 0;
   const process = forkProcess(parent.group.process, {
     vm: has(CLONE_VM),
@@ -156,7 +192,9 @@ function newGroup(
   child.session = from.session;
   child.noNewPrivileges = from.noNewPrivileges;
   child.nice = from.nice;
-  child.hasMembarrier = from.hasMembarrier;
+  child.membarriers = from.membarriers;
+  child.maker = isSibling ? from.maker : parent;
+  process.comm = parent.comm;
   const { signals } = child.leader;
   signals.copyFrom(parent.signals);
   // Two that run at once can't use one alternate stack.
@@ -164,7 +202,7 @@ function newGroup(
     Object.assign(signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   }
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.leader.clearChildTid = childTid;
-  if ((flags & CLONE_VFORK) !== 0) child.vforkParent = parent;
+  if ((flags & CLONE_VFORK) !== 0) child.leader.vforkParent = parent;
   return child;
 }
 

@@ -4,6 +4,7 @@
  *
  * ```
  *   robust list       locks that it still holds are marked as left by a dead owner, and their waiters woken
+ *   PI futexes        those that others wait for go to the first of them
  *   clear_child_tid   zeroed and woken, if anybody else is in this address space
  *   vfork             the parent goes on
  * ```
@@ -11,7 +12,8 @@
 import { copyFromUser, copyToUser, getUserU32 } from "../../mm/fault/uaccess.ts";
 import type { Process } from "../../mm/kernel/process.ts";
 import { StructView } from "../abi/bytes.ts";
-import { wakeOne } from "../syscalls/futex.ts";
+import { exitPiStates, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from "../futex/pi-futex.ts";
+import { wakeOne } from "../futex/wake.ts";
 import type { System } from "../system.ts";
 import type { Thread } from "../thread.ts";
 
@@ -20,22 +22,20 @@ export const ROBUST_LIST_HEAD_BYTES = 24;
 /** A list may be longer, or circular by mistake. */
 const ROBUST_LIST_LIMIT = 2048;
 const POINTER_BYTES = 8;
-const FUTEX_WAITERS = 0x80000000;
-const FUTEX_OWNER_DIED = 0x40000000;
-const FUTEX_TID_MASK = 0x3fffffff;
 
-/** Before the process leaves its address space. */
+/** Before the thread leaves its address space. */
 export function mmRelease(system: System, thread: Thread): void {
   const { group } = thread;
   const { process } = group;
   if (thread.robustList !== 0) exitRobustList(system, process, thread);
   thread.robustList = 0;
-  if (thread.clearChildTid !== 0 && process.mm.users > 1) {
+  exitPiStates(system, thread);
+  if (thread.clearChildTid !== 0 && (process.mm.users > 1 || group.threads.length > 1)) {
     copyToUser(system.mmu, process, thread.clearChildTid, new Uint8Array(4));
     wakeOne(system, process, thread.clearChildTid);
   }
   thread.clearChildTid = 0;
-  group.vforkParent = undefined;
+  thread.vforkParent = undefined;
 }
 
 /** Walks the list as far as it can be read; what it says is the program's, and may be anything. */

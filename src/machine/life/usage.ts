@@ -2,7 +2,7 @@
 import { PAGE_SIZE } from "../../mm/page.ts";
 import type { ResourceUsage } from "../abi/structs.ts";
 import type { System } from "../system.ts";
-import type { ThreadGroup } from "../thread.ts";
+import type { Thread, ThreadGroup } from "../thread.ts";
 
 const NS_PER_INSTRUCTION = 1;
 const KIB_PER_PAGE = PAGE_SIZE / 1024;
@@ -20,6 +20,16 @@ export function ownUsage(system: System, group: ThreadGroup): ResourceUsage {
     voluntarySwitches: group.voluntarySwitches,
     involuntarySwitches: group.involuntarySwitches,
   };
+}
+
+/** RUSAGE_THREAD: memory is the process's. */
+export function threadUsage(system: System, thread: Thread): ResourceUsage {
+  const isCurrent = system.current === thread;
+  if (isCurrent) system.settleTurn();
+  const { minFlt, majFlt, voluntarySwitches, involuntarySwitches } = thread;
+  const { maxRssKib } = ownUsage(system, thread.group);
+  const userNs = thread.instructions * NS_PER_INSTRUCTION;
+  return { userNs, systemNs: 0, maxRssKib, minFlt, majFlt, voluntarySwitches, involuntarySwitches };
 }
 
 /** RUSAGE_CHILDREN: those that were waited for, and their children in turn. */

@@ -15,7 +15,7 @@
 import { EINTR } from "../../mm/uapi/errno.ts";
 import type { Registers } from "../cpu/hart.ts";
 import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../syscalls/restart.ts";
-import type { Thread, ThreadGroup } from "../thread.ts";
+import type { Thread, ThreadGroup, Wait } from "../thread.ts";
 import { forceFatalSignal, forceSignal } from "./send-signal.ts";
 import { kernelInfo, type SigInfo } from "./siginfo.ts";
 import { type FrameOwner, setupSignalFrame } from "./signal-frame.ts";
@@ -59,9 +59,18 @@ export function deliverSignals(
   restart: number | undefined,
 ): void {
   let interrupted = restart;
-  while (thread.hasDeliverable && !thread.group.hasExited && thread.group.stopSignal === 0) {
+  while (thread.hasDeliverable && !thread.hasExited && thread.group.stopSignal === 0) {
     const taken = takeSignal(thread, effects);
-    if (taken === undefined) continue;
+    if (taken === undefined) {
+      // A call that always ends with EINTR does so after a stop, too.
+      if (interrupted === -EINTR && thread.group.stopSignal !== 0 && !thread.hasExited) {
+        leaveWait(thread);
+        owner.registers.setX(A0, -EINTR);
+        owner.registers.pc += ECALL_BYTES;
+        interrupted = undefined;
+      }
+      continue;
+    }
     if (interrupted !== undefined) {
       endCall(thread, owner.registers, interrupted, taken.action);
       interrupted = undefined;
@@ -111,12 +120,19 @@ function dequeue(thread: Thread): SigInfo {
   throw new TypeError("dequeue: no signal is deliverable");
 }
 
-/** Decides how the interrupted call looks to the handler and after it. */
-function endCall(thread: Thread, registers: Registers, interrupted: number, action: SigAction): void {
+/** The thread waits no longer, and what it waited for is told. */
+function leaveWait(thread: Thread): Wait | undefined {
   const { wait } = thread;
   thread.wait = undefined;
   thread.callState = undefined;
   thread.waitingIn = undefined;
+  wait?.abandon?.();
+  return wait;
+}
+
+/** Decides how the interrupted call looks to the handler and after it. */
+function endCall(thread: Thread, registers: Registers, interrupted: number, action: SigAction): void {
+  const wait = leaveWait(thread);
   if (interrupted === -ERESTARTNOINTR) return;
   if (interrupted === -ERESTARTSYS && (action.flags & SA_RESTART) !== 0) return;
   const isInterruption =

@@ -3,9 +3,18 @@
  * because nobody would notice. What it does to the receiver happens later, in deliver-signal.ts.
  */
 import { EAGAIN } from "../../mm/uapi/errno.ts";
+import { RLIM_INFINITY, RLIMIT_SIGPENDING } from "../../mm/uapi/mman.ts";
 import type { Thread, ThreadGroup } from "../thread.ts";
-import type { SigInfo } from "./siginfo.ts";
-import { IGNORED_BY_DEFAULT, SIG_DFL, SIG_IGN, SIGCONT, STOPPING } from "./signal-numbers.ts";
+import { type SigInfo, userInfo } from "./siginfo.ts";
+import {
+  IGNORED_BY_DEFAULT,
+  SI_USER,
+  SIG_DFL,
+  SIG_IGN,
+  SIGCONT,
+  SIGRTMIN,
+  STOPPING,
+} from "./signal-numbers.ts";
 import { SigSet } from "./sigset.ts";
 
 const CONTINUING: SigSet = SigSet.of(SIGCONT);
@@ -21,11 +30,37 @@ export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): 
   if (STOPPING.has(signal)) flushPending(group, CONTINUING);
   if (signal === SIGCONT) {
     flushPending(group, STOPPING);
-    if (group.stopSignal !== 0) group.stopNews = "continued";
+    if (group.stopSignal !== 0) {
+      group.stopNews = "continued";
+      group.tellsContinued = true;
+    }
     group.stopSignal = 0;
   }
   if (isIgnored(thread ?? group.leader, signal)) return 0;
-  return (thread?.signals.pending ?? group.pending).add(info) ? 0 : -EAGAIN;
+  if (thread?.hasExited === true) return 0;
+  const queue = thread?.signals.pending ?? group.pending;
+  if (signal < SIGRTMIN && queue.set.has(signal)) return 0;
+  if (!needsRoom(info) || hasRoom(group)) return queue.add(info) ? 0 : -EAGAIN;
+  if (signal >= SIGRTMIN && info.code !== SI_USER) return -EAGAIN;
+  // It is sent all the same, and what it has to tell is lost.
+  queue.add(userInfo(signal, SI_USER, 0, 0));
+  return 0;
+}
+
+/** Standard signals of kill and of the kernel are sent past the limit; what a program queues is not (send_signal_locked). */
+function needsRoom({ signal, code }: SigInfo): boolean {
+  return signal >= SIGRTMIN || code < 0;
+}
+
+/** RLIMIT_SIGPENDING: signals queued for all processes of the user. */
+function hasRoom({ process }: ThreadGroup): boolean {
+  const limit = process.rlimits[RLIMIT_SIGPENDING].soft;
+  if (limit === RLIM_INFINITY) return true;
+  let queued = 1;
+  for (const { uid, activity } of process.kernel.processes.values()) {
+    if (uid === process.uid) queued += activity?.queuedSignals ?? 0;
+  }
+  return queued <= limit;
 }
 
 /**
@@ -52,7 +87,7 @@ export function forceFatalSignal(thread: Thread, info: SigInfo): void {
 /** Forgets pending signals of the process and its threads. */
 export function flushPending(group: ThreadGroup, signals: SigSet): void {
   group.pending.flush(signals);
-  group.leader.signals.pending.flush(signals);
+  for (const { signals: own } of group.threads) own.pending.flush(signals);
 }
 
 /** Whether nobody would notice: not blocked, and ignored by choice or by default (sig_ignored). */

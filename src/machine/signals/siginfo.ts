@@ -6,17 +6,21 @@
  *      kill, tkill        16 si_pid    20 si_uid
  *      sigqueue           16 si_pid    20 si_uid   24 si_value (u64)
  *      SIGCHLD            16 si_pid    20 si_uid   24 si_status   32 si_utime   40 si_stime (clock ticks)
+ *      timer_create       16 si_timerid   20 si_overrun   24 si_value (u64)
  *      SEGV BUS ILL TRAP  16 si_addr (u64)
  * ```
  *
  * Kept as bytes because a program that queues a signal of its own (rt_sigqueueinfo) brings the bytes along.
  */
 import { StructView } from "../abi/bytes.ts";
+import { SI_TIMER } from "./signal-numbers.ts";
 
 export const SIGINFO_BYTES = 128;
 
 export class SigInfo {
   readonly bytes: Uint8Array;
+  /** Called when it leaves the queue, before anybody is told: a timer that sent it goes on, and says what it missed. */
+  onTake: ((info: SigInfo) => void) | undefined;
   readonly #view: StructView;
 
   constructor(bytes: Uint8Array) {
@@ -29,6 +33,10 @@ export class SigInfo {
   }
   get code(): number {
     return this.#view.s32(8);
+  }
+  /** A timer's signal: how often it expired beside the once. */
+  set overrun(count: number) {
+    this.#view.put32(20, count);
   }
   /** si_addr, or what stands in its place. */
   get address(): number {
@@ -48,6 +56,11 @@ export function faultInfo(signal: number, code: number, addressLow: number, addr
 /** From a process: kill, tkill, tgkill. */
 export function userInfo(signal: number, code: number, pid: number, uid: number): SigInfo {
   return new SigInfo(begin(signal, code).put32(16, pid).put32(20, uid).bytes);
+}
+
+/** From a timer (timer_create). The value as its halves. */
+export function timerInfo(signal: number, id: number, valueLow: number, valueHigh: number): SigInfo {
+  return new SigInfo(begin(signal, SI_TIMER).put32(16, id).putHalves(24, valueLow, valueHigh).bytes);
 }
 
 /** From the kernel itself, without more to say (SEND_SIG_PRIV). */

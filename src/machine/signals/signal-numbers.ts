@@ -47,6 +47,7 @@ export const SA_KNOWN_FLAGS: number = 0xd8000807 >>> 0;
 
 export const SI_USER = 0;
 export const SI_KERNEL = 0x80;
+export const SI_TIMER = -2;
 export const SI_TKILL = -6;
 export const ILL_ILLOPC = 1;
 export const TRAP_BRKPT = 1;

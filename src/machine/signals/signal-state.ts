@@ -48,7 +48,7 @@ export class SignalHandlers {
   }
 }
 
-/** Real-time signals queue up to here (RLIMIT_SIGPENDING's part of a small machine). */
+/** No queue is longer, whatever RLIMIT_SIGPENDING says: each entry takes memory of the host. */
 const MAX_PENDING = 4096;
 
 /** Signals sent and not yet delivered (struct sigpending). Invariant: `set` holds exactly the signals in the queue. */
@@ -75,12 +75,21 @@ export class PendingSignals {
     const index = this.#queue.findIndex((info) => info.signal === signal);
     const [info] = this.#queue.splice(index, 1);
     if (!this.#queue.some((other) => other.signal === signal)) this.set.delete(signal);
+    info.onTake?.(info);
     return info;
+  }
+
+  /** Forgets one entry, if it is there. */
+  drop(info: SigInfo): void {
+    this.#queue = this.#queue.filter((other) => other !== info);
+    if (!this.#queue.some(({ signal }) => signal === info.signal)) this.set.delete(info.signal);
   }
 
   /** Forgets every entry of the signals in `signals` (flush_sigqueue_mask). */
   flush(signals: SigSet): void {
+    const dropped = this.#queue.filter((info) => signals.has(info.signal));
     this.#queue = this.#queue.filter((info) => !signals.has(info.signal));
+    for (const info of dropped) info.onTake?.(info);
     this.set.deleteAll(signals);
   }
 }

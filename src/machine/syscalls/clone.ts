@@ -16,10 +16,10 @@ import {
   CLONE_VFORK,
   type CloneRequest,
   CSIGNAL,
-  cloneProcess,
+  cloneTask,
 } from "../life/fork.ts";
 import { NSIG } from "../signals/signal-numbers.ts";
-import { ThreadGroup } from "../thread.ts";
+import { Thread } from "../thread.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { ERESTARTNOINTR } from "./restart.ts";
 
@@ -55,7 +55,7 @@ function clone(call: Call): number {
 }
 
 function clone3(call: Call): number {
-  if (call.thread.callState instanceof ThreadGroup) return call.thread.callState.pid;
+  if (call.thread.callState instanceof Thread) return call.thread.callState.tid;
   const request = cloneArgs(call);
   return typeof request === "number" ? request : begin(call, request);
 }
@@ -63,10 +63,10 @@ function clone3(call: Call): number {
 /** kernel_clone: the child's number; with CLONE_VFORK once the child has memory of its own or is gone. */
 function begin(call: Call, request: CloneRequest): number {
   const kept = call.thread.callState;
-  if (kept instanceof ThreadGroup) return kept.pid;
-  const child = cloneProcess(call.system, call.thread, request);
+  if (kept instanceof Thread) return kept.tid;
+  const child = cloneTask(call.system, call.thread, request);
   if (typeof child === "number") return child;
-  if ((request.flags & CLONE_VFORK) === 0) return child.pid;
+  if ((request.flags & CLONE_VFORK) === 0) return child.tid;
   const isReady = (): boolean => child.vforkParent === undefined;
   const wait = {
     isReady,

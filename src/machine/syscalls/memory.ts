@@ -27,8 +27,15 @@ const SYS_RISCV_FLUSH_ICACHE_LOCAL = 1;
 
 const MEMBARRIER_CMD_QUERY = 0;
 const MEMBARRIER_CMD_GLOBAL = 1;
+const MEMBARRIER_CMD_GLOBAL_EXPEDITED = 2;
+const MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 4;
 const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
+const MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 32;
+const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64;
+const MEMBARRIER_CMD_GET_REGISTRATIONS = 512;
+/** All but those of rseq. */
+const MEMBARRIER_CMD_BITMASK = 0x27f;
 
 export const memoryCalls: SyscallGroup = [
   [214, "brk", 1, (call) => sysBrk(call.system.mmu, call.process, call.u64(0))],
@@ -144,16 +151,23 @@ function membarrier(call: Call): number {
   const { group } = call.thread;
   switch (call.s32(0)) {
     case MEMBARRIER_CMD_QUERY:
-      return (
-        MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
-      );
+      return MEMBARRIER_CMD_BITMASK;
     case MEMBARRIER_CMD_GLOBAL:
+    case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
       return 0;
+    case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
-      group.hasMembarrier = true;
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+      group.membarriers |= call.s32(0);
       return 0;
     case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-      return group.hasMembarrier ? 0 : -EPERM;
+      return (group.membarriers & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) !== 0 ? 0 : -EPERM;
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
+      if ((group.membarriers & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE) === 0) return -EPERM;
+      call.system.hart.invalidateAll();
+      return 0;
+    case MEMBARRIER_CMD_GET_REGISTRATIONS:
+      return group.membarriers;
     default:
       return -EINVAL;
   }

@@ -79,7 +79,7 @@ function pidfdSendSignal(call: Call): number {
   let result = -ESRCH;
   for (const group of groups) {
     const to = isForThread ? (group === thread.group ? thread : group.leader) : undefined;
-    const sent = sendChecked(group, signal, () => info, to);
+    const sent = sendChecked(call, group, signal, () => info, to);
     if (result !== 0) result = sent;
   }
   return result;
@@ -102,7 +102,9 @@ function processMrelease(call: Call): number {
 
 /** SIGKILL was sent: nothing holds it off any more. */
 function isKilled(group: ThreadGroup): boolean {
-  return group.pending.set.has(SIGKILL) || group.leader.signals.pending.set.has(SIGKILL);
+  return [group.pending, ...group.threads.map(({ signals }) => signals.pending)].some(({ set }) =>
+    set.has(SIGKILL),
+  );
 }
 
 /** The process that a pidfd of the caller's stands for, for waitid: its group, undefined when it was waited for. */

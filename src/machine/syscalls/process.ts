@@ -5,9 +5,9 @@ import { EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errn
 import { PIDFD_NONBLOCK } from "../../mm/uapi/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
-import { exitGroup, reap } from "../life/exit.ts";
+import { exitGroup, exitThread, reap } from "../life/exit.ts";
 import { ROBUST_LIST_HEAD_BYTES } from "../life/mm-release.ts";
-import { bothUsage, childUsage, ownUsage } from "../life/usage.ts";
+import { bothUsage, childUsage, ownUsage, threadUsage } from "../life/usage.ts";
 import { childInfo } from "../signals/siginfo.ts";
 import {
   CLD_CONTINUED,
@@ -18,7 +18,7 @@ import {
   SIGCONT,
 } from "../signals/signal-numbers.ts";
 import type { System } from "../system.ts";
-import type { ThreadGroup } from "../thread.ts";
+import type { Thread, ThreadGroup } from "../thread.ts";
 import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
 import { groupOfPidfd } from "./pidfd.ts";
 import { ERESTARTSYS } from "./restart.ts";
@@ -29,7 +29,7 @@ const WSTOPPED = 2;
 const WEXITED = 4;
 const WCONTINUED = 8;
 const WNOWAIT = 0x01000000;
-/** __WNOTHREAD changes nothing while a process has one thread. */
+/** Only children that the calling thread made. */
 const WNOTHREAD = 0x20000000;
 const WALL = 0x40000000;
 const WCLONE = 0x80000000;
@@ -47,7 +47,7 @@ const RUSAGE_THREAD = 1;
 
 export const processCalls: SyscallGroup = [
   [93, "exit", 1, exit],
-  [94, "exit_group", 1, exit],
+  [94, "exit_group", 1, exitGroupCall],
   [95, "waitid", 5, waitid],
   [96, "set_tid_address", 1, setTidAddress],
   [99, "set_robust_list", 2, setRobustList],
@@ -66,7 +66,15 @@ export const processCalls: SyscallGroup = [
   [261, "prlimit64", 4, prlimit64],
 ];
 
+/** One thread ends; with the last one its process does. */
 function exit(call: Call): number {
+  const { system, thread } = call;
+  if (thread.group.threads.length === 1) return exitGroupCall(call);
+  exitThread(system, thread);
+  return REGISTERS_SET;
+}
+
+function exitGroupCall(call: Call): number {
   exitGroup(call.system, call.thread.group, (call.u32(0) & 0xff) << 8);
   return REGISTERS_SET;
 }
@@ -86,7 +94,7 @@ function setRobustList(call: Call): number {
 function getRobustList(call: Call): number {
   const pid = call.s32(0);
   const thread = pid === 0 ? call.thread : call.system.thread(pid);
-  if (thread === undefined || thread.group.hasExited) return -ESRCH;
+  if (thread === undefined || thread.hasExited) return -ESRCH;
   if (!ptraceMayAccess(call.process, thread.group.process)) return -EPERM;
   const size = new StructView(8).put64(0, ROBUST_LIST_HEAD_BYTES).bytes;
   if (call.put(call.u64(2), size) < 0) return -EFAULT;
@@ -109,11 +117,14 @@ interface ChildEvent {
 /** What one of the children has to tell, null when none has anything, undefined when there is no such child. */
 function findEvent(
   system: System,
-  parent: ThreadGroup,
+  parent: Thread,
   filter: ChildFilter,
   options: number,
 ): ChildEvent | null | undefined {
-  const children = system.childrenOf(parent).filter((child) => isEligible(child, options) && filter(child));
+  const isOwn = ({ maker }: ThreadGroup): boolean => (options & WNOTHREAD) === 0 || maker === parent;
+  const children = system
+    .childrenOf(parent.group)
+    .filter((child) => isEligible(child, options) && isOwn(child) && filter(child));
   for (const child of children) {
     const status = child.process.exitStatus;
     if (status !== null && (options & WEXITED) !== 0) {
@@ -149,11 +160,11 @@ function isEligible({ exitSignal }: ThreadGroup, options: number): boolean {
 /** do_wait: an event, 0 under WNOHANG, a negative errno, or BLOCKED. */
 function waitForEvent(call: Call, filter: ChildFilter, options: number): ChildEvent | number {
   const { system, thread } = call;
-  const event = findEvent(system, thread.group, filter, options);
+  const event = findEvent(system, thread, filter, options);
   if (event === undefined) return -ECHILD;
   if (event !== null) return event;
   if ((options & WNOHANG) !== 0) return 0;
-  const isReady = (): boolean => findEvent(system, thread.group, filter, options) !== null;
+  const isReady = (): boolean => findEvent(system, thread, filter, options) !== null;
   return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted: -ERESTARTSYS });
 }
 
@@ -241,8 +252,10 @@ function getrusage(call: Call): number {
   let usage: ResourceUsage;
   switch (call.s32(0)) {
     case RUSAGE_SELF:
-    case RUSAGE_THREAD:
       usage = ownUsage(system, thread.group);
+      break;
+    case RUSAGE_THREAD:
+      usage = threadUsage(system, thread);
       break;
     case RUSAGE_CHILDREN:
       usage = childUsage(thread.group);
@@ -266,7 +279,7 @@ function rlimit(call: Call, resource: number, newAt: number, oldAt: number, pid 
     if (raw === undefined) return -EFAULT;
     wanted = { soft: getRlimitValue(raw, 0), hard: getRlimitValue(raw, 8) };
   }
-  const process = pid === 0 ? call.process : call.system.groups.get(pid)?.process;
+  const process = pid === 0 ? call.process : call.system.thread(pid)?.group.process;
   if (process === undefined) return -ESRCH;
   // check_prlimit_permission: of another, one must be the user or have CAP_SYS_RESOURCE.
   const { uid, gid } = call.process;
@@ -281,7 +294,7 @@ function rlimit(call: Call, resource: number, newAt: number, oldAt: number, pid 
 
 function ofProcess(call: Call, value: (group: ThreadGroup) => number): number {
   const pid = call.s32(0);
-  const group = pid === 0 ? call.thread.group : call.system.groups.get(pid);
+  const group = pid === 0 ? call.thread.group : call.system.thread(pid)?.group;
   return group === undefined ? -ESRCH : value(group);
 }
 

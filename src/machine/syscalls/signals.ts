@@ -1,5 +1,5 @@
 /** The signal calls (kernel/signal.c): dispositions, masks, sending, waiting, alternate stacks. */
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { StructView } from "../abi/bytes.ts";
 import {
   getTimespec,
@@ -9,7 +9,7 @@ import {
   STACK_T_BYTES,
   TIMESPEC_BYTES,
 } from "../abi/structs.ts";
-import { rearmRealTimer } from "../signals/interval-timer.ts";
+import { dequeueSignal, hasSignal } from "../signals/dequeue-signal.ts";
 import { flushPending, forceSignal, isIgnoredAction, sendSignal } from "../signals/send-signal.ts";
 import { kernelInfo, SIGINFO_BYTES, SigInfo, userInfo } from "../signals/siginfo.ts";
 import { getAltStack, putAltStack, restoreSignalFrame } from "../signals/signal-frame.ts";
@@ -19,6 +19,7 @@ import {
   SI_KERNEL,
   SI_TKILL,
   SI_USER,
+  SIGCONT,
   SIGSEGV,
   UNBLOCKABLE,
 } from "../signals/signal-numbers.ts";
@@ -54,6 +55,7 @@ export const signalCalls: SyscallGroup = [
   [137, "rt_sigtimedwait", 4, rtSigtimedwait],
   [138, "rt_sigqueueinfo", 3, rtSigqueueinfo],
   [139, "rt_sigreturn", 0, rtSigreturn],
+  [240, "rt_tgsigqueueinfo", 4, rtTgsigqueueinfo],
 ];
 
 const isSignal = (signal: number): boolean => signal >= 1 && signal <= NSIG;
@@ -65,8 +67,8 @@ function kill(call: Call): number {
   const { system, process, thread } = call;
   const info = (): SigInfo => userInfo(signal, SI_USER, process.pid, process.uid);
   if (pid > 0) {
-    const target = system.groups.get(pid);
-    return target === undefined ? -ESRCH : sendChecked(target, signal, info);
+    const target = system.thread(pid)?.group;
+    return target === undefined ? -ESRCH : sendChecked(call, target, signal, info);
   }
   if (pid === -(2 ** 31)) return -ESRCH;
   const wanted = pid === 0 ? thread.group.processGroup : -pid;
@@ -76,48 +78,73 @@ function kill(call: Call): number {
   if (targets.length === 0) return -ESRCH;
   let result = -EPERM;
   for (const target of targets) {
-    const sent = sendChecked(target, signal, info);
+    const sent = sendChecked(call, target, signal, info);
     if (sent !== -EPERM || result === -EPERM) result = result === 0 ? 0 : sent;
   }
   return result;
 }
 
-/** Signal 0 only checks that the process is there. A zombie is, and takes no notice. */
+/**
+ * Signal 0 only checks that the process is there, and that the caller may send to it (check_kill_permission): to its own
+ * user's processes, root to all, and SIGCONT within a session. A zombie takes no notice.
+ */
 export function sendChecked(
+  call: Call,
   target: ThreadGroup,
   signal: number,
   info: () => SigInfo,
   thread?: Thread,
 ): number {
   if (signal < 0 || signal > NSIG) return -EINVAL;
+  const { group } = call.thread;
+  const { uid } = call.process;
+  const isOwn = target === group || uid === 0 || uid === target.process.uid;
+  if (!isOwn && !(signal === SIGCONT && target.session === group.session)) return -EPERM;
   return signal === 0 ? 0 : sendSignal(target, info(), thread);
 }
 
 /** @param tgid the process that the thread must belong to; −1 for any */
 function sendToThread(call: Call, tgid: number, tid: number, signal: number): number {
   if (tid <= 0) return -EINVAL;
-  const { system, process } = call;
-  const thread = system.thread(tid);
+  const { process } = call;
+  return sendSpecific(call, tgid, tid, signal, () => userInfo(signal, SI_TKILL, process.pid, process.uid));
+}
+
+/** do_send_specific. @param tgid as for sendToThread */
+function sendSpecific(call: Call, tgid: number, tid: number, signal: number, info: () => SigInfo): number {
+  const thread = call.system.thread(tid);
   if (thread === undefined || (tgid !== -1 && thread.group.pid !== tgid)) return -ESRCH;
-  return sendChecked(
-    thread.group,
-    signal,
-    () => userInfo(signal, SI_TKILL, process.pid, process.uid),
-    thread,
-  );
+  return sendChecked(call, thread.group, signal, info, thread);
 }
 
 /** sigqueue(3): the caller brings the siginfo, and may only pretend to be the kernel to itself. */
 function rtSigqueueinfo(call: Call): number {
   const pid = call.s32(0);
   const signal = call.s32(1);
-  const raw = call.get(call.u64(2), SIGINFO_BYTES);
+  const raw = queuedInfo(call, pid, 2);
+  if (typeof raw === "number") return raw;
+  const target = call.system.thread(pid)?.group;
+  if (target === undefined) return -ESRCH;
+  return sendChecked(call, target, signal, () => new SigInfo(raw.put32(0, signal).bytes));
+}
+
+/** The siginfo at argument i, for whom `tid` is the number: a pretence only to itself. */
+function queuedInfo(call: Call, tid: number, i: number): StructView | number {
+  const raw = call.get(call.u64(i), SIGINFO_BYTES);
   if (raw === undefined) return -EFAULT;
   const code = raw.s32(8);
-  if ((code >= 0 || code === SI_TKILL) && pid !== call.process.pid) return -EPERM;
-  const target = call.system.groups.get(pid);
-  if (target === undefined) return -ESRCH;
-  return sendChecked(target, signal, () => new SigInfo(raw.put32(0, signal).bytes));
+  return (code >= 0 || code === SI_TKILL) && tid !== call.thread.tid ? -EPERM : raw;
+}
+
+/** pthread_sigqueue(3): as rt_sigqueueinfo, to one thread. */
+function rtTgsigqueueinfo(call: Call): number {
+  const tgid = call.s32(0);
+  const tid = call.s32(1);
+  const signal = call.s32(2);
+  const raw = queuedInfo(call, tid, 3);
+  if (tgid <= 0 || tid <= 0) return typeof raw === "number" && raw === -EFAULT ? raw : -EINVAL;
+  if (typeof raw === "number") return raw;
+  return sendSpecific(call, tgid, tid, signal, () => new SigInfo(raw.put32(0, signal).bytes));
 }
 
 function rtSigaction(call: Call): number {
@@ -207,18 +234,14 @@ function rtSigtimedwait(call: Call): number {
     const kept = thread.callState;
     deadlineNs = typeof kept === "number" ? kept : system.clock.monotonicNs() + nsOf(time);
   }
-  const isReady = (): boolean =>
-    [thread.signals.pending, thread.group.pending].some((queue) => !queue.set.clone().keepOnly(set).isEmpty);
-  for (const queue of [thread.signals.pending, thread.group.pending]) {
-    const signal = queue.set.clone().keepOnly(set).first;
-    if (signal === 0) continue;
-    const info = queue.take(signal);
-    rearmRealTimer(system, thread.group, signal);
+  const info = dequeueSignal(system, thread, set);
+  if (info !== undefined) {
     const failed = call.putIfWanted(call.u64(1), () => info.bytes);
-    return failed < 0 ? failed : signal;
+    return failed < 0 ? failed : info.signal;
   }
   if (system.clock.monotonicNs() >= deadlineNs) return -EAGAIN;
-  return call.block({ isReady, deadlineNs, interrupted: -ERESTARTNOHAND }, deadlineNs);
+  const isReady = (): boolean => hasSignal(thread, set);
+  return call.block({ isReady, deadlineNs, interrupted: -EINTR }, deadlineNs);
 }
 
 function rtSigreturn(call: Call): number {

@@ -82,11 +82,11 @@ function prctl(call: Call): number {
       const name = call.get(call.u64(1), COMM_BYTES);
       if (name === undefined) return -EFAULT;
       const end = name.bytes.indexOf(0);
-      process.comm = new TextDecoder().decode(name.bytes.subarray(0, end < 0 ? COMM_BYTES - 1 : end));
+      call.thread.comm = new TextDecoder().decode(name.bytes.subarray(0, end < 0 ? COMM_BYTES - 1 : end));
       return 0;
     }
     case PR_GET_NAME:
-      return call.put(call.u64(1), new StructView(COMM_BYTES).putText(0, process.comm, COMM_BYTES).bytes);
+      return call.put(call.u64(1), new StructView(COMM_BYTES).putText(0, call.thread.comm, COMM_BYTES).bytes);
     case PR_GET_DUMPABLE:
       return 1;
     case PR_SET_DUMPABLE:

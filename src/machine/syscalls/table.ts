@@ -6,15 +6,18 @@
 import type { SyscallEntry, SyscallGroup } from "./call.ts";
 import { cloneCalls } from "./clone.ts";
 import { directoryCalls } from "./directories.ts";
+import { eventFileCalls } from "./event-files.ts";
 import { execveCalls } from "./execve.ts";
 import { fileCalls } from "./files.ts";
 import { futexCalls } from "./futex.ts";
+import { futex2Calls } from "./futex2.ts";
 import { identityCalls } from "./identity.ts";
 import { intervalTimerCalls } from "./interval-timers.ts";
 import { ipcCalls } from "./ipc.ts";
 import { memoryCalls } from "./memory.ts";
 import { pidfdCalls } from "./pidfd.ts";
 import { pollCalls } from "./poll.ts";
+import { posixTimerCalls } from "./posix-timers.ts";
 import { priorityCalls } from "./priority.ts";
 import { processCalls } from "./process.ts";
 import { signalCalls } from "./signals.ts";
@@ -27,15 +30,18 @@ import { transferCalls } from "./transfer.ts";
 const GROUPS: readonly SyscallGroup[] = [
   cloneCalls,
   directoryCalls,
+  eventFileCalls,
   execveCalls,
   fileCalls,
   futexCalls,
+  futex2Calls,
   identityCalls,
   intervalTimerCalls,
   ipcCalls,
   memoryCalls,
   pidfdCalls,
   pollCalls,
+  posixTimerCalls,
   priorityCalls,
   processCalls,
   signalCalls,

@@ -13,22 +13,26 @@ import {
   timespecOf,
 } from "../abi/structs.ts";
 import type { MachineClock } from "../clock.ts";
-import { childUsage, ownUsage } from "../life/usage.ts";
+import { childUsage, ownUsage, threadUsage } from "../life/usage.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "./restart.ts";
 
-const CLOCK_REALTIME = 0;
-const CLOCK_MONOTONIC = 1;
-const CLOCK_PROCESS_CPUTIME_ID = 2;
-const CLOCK_THREAD_CPUTIME_ID = 3;
-const CLOCK_MONOTONIC_RAW = 4;
-const CLOCK_REALTIME_COARSE = 5;
-const CLOCK_MONOTONIC_COARSE = 6;
-const CLOCK_BOOTTIME = 7;
-const CLOCK_REALTIME_ALARM = 8;
-const CLOCK_BOOTTIME_ALARM = 9;
-const CLOCK_TAI = 11;
-const TIMER_ABSTIME = 1;
+export const CLOCK_REALTIME = 0;
+export const CLOCK_MONOTONIC = 1;
+export const CLOCK_PROCESS_CPUTIME_ID = 2;
+export const CLOCK_THREAD_CPUTIME_ID = 3;
+export const CLOCK_MONOTONIC_RAW = 4;
+export const CLOCK_REALTIME_COARSE = 5;
+export const CLOCK_MONOTONIC_COARSE = 6;
+export const CLOCK_BOOTTIME = 7;
+export const CLOCK_REALTIME_ALARM = 8;
+export const CLOCK_BOOTTIME_ALARM = 9;
+export const CLOCK_TAI = 11;
+export const TIMER_ABSTIME = 1;
+/** Negative clock ids: the lowest bits say which time (all, user, run), or that a descriptor is meant, and whose. */
+const CPUCLOCK_CLOCK_MASK = 3;
+const CLOCKFD = 3;
+const CPUCLOCK_PERTHREAD = 4;
 /** What the coarse clocks tick in: CONFIG_HZ=250. */
 const COARSE_NS = 4_000_000;
 
@@ -50,6 +54,10 @@ export function realtime(clock: MachineClock): Timespec {
 
 /** What a clock shows, or undefined for one that is not there. */
 function read(call: Call, id: number): Timespec | undefined {
+  if (id < 0) {
+    const clock = cpuClock(call, id);
+    return clock === undefined ? undefined : timespecOf(clock());
+  }
   const { clock } = call.system;
   switch (id) {
     case CLOCK_REALTIME:
@@ -64,11 +72,29 @@ function read(call: Call, id: number): Timespec | undefined {
     case CLOCK_BOOTTIME_ALARM:
       return timespecOf(clock.monotonicNs());
     case CLOCK_PROCESS_CPUTIME_ID:
-    case CLOCK_THREAD_CPUTIME_ID:
       return timespecOf(ownUsage(call.system, call.thread.group).userNs);
+    case CLOCK_THREAD_CPUTIME_ID:
+      return timespecOf(threadUsage(call.system, call.thread).userNs);
     default:
       return undefined;
   }
+}
+
+/**
+ * The CPU time behind a negative clock id, which has the complement of a number in its upper bits: of that process, or
+ * with CPUCLOCK_PERTHREAD of that thread of the caller's process (0: of the caller). Undefined where there is none.
+ */
+export function cpuClock({ system, thread: caller }: Call, id: number): (() => number) | undefined {
+  const which = id & CPUCLOCK_CLOCK_MASK;
+  if (which === CLOCKFD) return undefined;
+  const pid = ~(id >> 3);
+  if ((id & CPUCLOCK_PERTHREAD) !== 0) {
+    const thread = pid === 0 ? caller : system.thread(pid);
+    if (thread === undefined || thread.group !== caller.group) return undefined;
+    return () => threadUsage(system, thread).userNs;
+  }
+  const group = pid === 0 ? caller.group : system.groups.get(pid);
+  return group === undefined ? undefined : () => ownUsage(system, group).userNs;
 }
 
 function encode(time: Timespec): Uint8Array {
@@ -138,7 +164,7 @@ function sleep(call: Call, id: number, flags: number, i: number): number {
 }
 
 /** A time of the clock `id` on the monotonic clock. */
-function absoluteDeadline(clock: MachineClock, id: number, time: Timespec): number {
+export function absoluteDeadline(clock: MachineClock, id: number, time: Timespec): number {
   if (id === CLOCK_MONOTONIC || id === CLOCK_BOOTTIME || id === CLOCK_BOOTTIME_ALARM) return nsOf(time);
   const now = realtime(clock);
   return clock.monotonicNs() + (time.seconds - now.seconds) * 1e9 + (time.nanoseconds - now.nanoseconds);

@@ -115,7 +115,10 @@ function cut(segments: readonly UserSegment[], from: number, length: number): Us
 
 /** Puts the caller to wait until the file is ready in one of the ways `events`. */
 export function waitFor(call: Call, file: File, events: number, interrupted: number, state: unknown): number {
-  const isReady = (): boolean => ((file.ops.poll?.(file) ?? events) & events) !== 0;
+  const before = file.ops.changes?.(file);
+  const isReady = (): boolean =>
+    ((file.ops.poll?.(file) ?? events) & events) !== 0 &&
+    (before === undefined || file.ops.changes?.(file) !== before);
   const isForInput = call.system.streams.has(file.inode);
   return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted, isForInput }, state);
 }

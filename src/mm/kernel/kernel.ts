@@ -110,6 +110,8 @@ export class Kernel implements ProcHost, OomHost {
   readonly options: KernelOptions;
   /** Processes by pid, zombies included. */
   readonly processes: Map<number, Process> = new Map();
+  /** Numbers that threads have beside their processes': no process gets them. Filled in by whoever runs threads. */
+  threadIds: { has(tid: number): boolean } = new Set();
   /** What /proc/sys shows and changes. */
   readonly sysctl: KernelSysctl;
   /** The segments of System V shared memory. */
@@ -332,7 +334,7 @@ export class Kernel implements ProcHost, OomHost {
 
   /** The next free process number. */
   allocPid(): number {
-    while (this.processes.has(this.#nextPid)) this.#nextPid++;
+    while (this.processes.has(this.#nextPid) || this.threadIds.has(this.#nextPid)) this.#nextPid++;
     return this.#nextPid++;
   }
 }

@@ -48,7 +48,9 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     sys: directoryNode(sysctlDirectory(host)),
     sysvipc: directoryNode(fixedDirectory({ shm: textNode(() => procSysvipcShm(host.ipc)) })),
     "thread-self": linkNode((_inode, { pid }) =>
-      pid === undefined || !processes.has(pid) ? -ENOENT : `${pid}/task/${pid}`,
+      pid === undefined || !processes.has(pid)
+        ? -ENOENT
+        : `${pid}/task/${host.activity === null || host.activity.currentTid === 0 ? pid : host.activity.currentTid}`,
     ),
     uptime: textNode(() => procUptime(host)),
     version: textNode(() => `${UTS_SYSNAME} version ${UTS_RELEASE} (faultline) ${UTS_VERSION}\n`),

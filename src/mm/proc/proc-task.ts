@@ -22,8 +22,27 @@ export interface SignalBits {
   readonly high: number;
 }
 
+/** What only whoever runs a thread knows of it. Times are nanoseconds. */
+export interface ThreadActivity {
+  readonly tid: number;
+  comm: string;
+  /** "R (running)" and so on, as status says it. */
+  readonly state: string;
+  readonly userNs: number;
+  readonly minFlt: number;
+  readonly majFlt: number;
+  /** When it began, since boot. */
+  readonly startNs: number;
+  readonly voluntarySwitches: number;
+  readonly involuntarySwitches: number;
+  readonly pending: SignalBits;
+  readonly blocked: SignalBits;
+}
+
 /** What only whoever runs a process knows of it. Times are nanoseconds. */
 export interface TaskActivity {
+  /** Those that have not exited, and the leader, which comes first; it waits for the others even when it has exited. */
+  readonly threads: readonly ThreadActivity[];
   /** "R (running)" and so on, as status says it. */
   readonly state: string;
   readonly processGroup: number;
@@ -60,6 +79,8 @@ export interface SystemActivity {
   readonly uptimeNs: number;
   readonly busyNs: number;
   readonly contextSwitches: number;
+  /** Number of the thread that runs, 0 for none. */
+  readonly currentTid: number;
   /** Threads that can run. */
   readonly running: number;
   /** Threads that wait and can't be interrupted. */

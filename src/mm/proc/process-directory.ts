@@ -20,7 +20,14 @@ import { fdDirectory, mapFilesDirectory, objectLink } from "./object-links.ts";
 import { oomAdjOf, oomScore, scoreAdjOf } from "./oom-score.ts";
 import { readPagemap } from "./pagemap.ts";
 import { PAGEMAP_SCAN, pagemapScan } from "./pagemap-scan.ts";
-import { mayInspect, mmOf, type ProcHost, type ProcTask, type TaskActivity } from "./proc-task.ts";
+import {
+  mayInspect,
+  mmOf,
+  type ProcHost,
+  type ProcTask,
+  type TaskActivity,
+  type ThreadActivity,
+} from "./proc-task.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
 import { PROCMAP_QUERY, procmapQuery } from "./procmap-query.ts";
 import { openSeq, openSingle, seqOps } from "./seq-file.ts";
@@ -51,19 +58,35 @@ export function processDirectory(host: ProcHost, task: ProcTask): ProcDirectory 
     ...sharedNodes(host, task),
     fdinfo: fdinfoDirectory(task, host.mounts),
     map_files: mapFilesDirectory(task),
-    task: directoryNode(
-      fixedDirectory({ [task.pid]: directoryNode(threadDirectory(host, task), 0o555, task) }),
-      0o555,
-      task,
-    ),
+    task: directoryNode(threadsDirectory(host, task), 0o555, task),
     ...(task.activity === null ? {} : { timerslack_ns: timerSlackNode(task, task.activity) }),
   });
 }
 
-/** /proc/PID/task/TID (tid_base_stuff): there is one thread, so that most of it is the process's. */
-function threadDirectory(host: ProcHost, task: ProcTask): ProcDirectory {
+/** /proc/PID/task: a directory for each thread. A process that nobody runs has one. */
+function threadsDirectory(host: ProcHost, task: ProcTask): ProcDirectory {
+  const nodeOf = (thread: ThreadActivity | undefined): ProcNode =>
+    directoryNode(threadDirectory(host, task, thread), 0o555, task);
+  const threads = (): readonly ThreadActivity[] => task.activity?.threads ?? [];
+  return {
+    find: (name) => {
+      if (task.activity === null) {
+        return name === String(task.pid) ? { key: task, node: () => nodeOf(undefined) } : undefined;
+      }
+      const thread = threads().find(({ tid }) => name === String(tid));
+      return thread === undefined ? undefined : { key: thread, node: () => nodeOf(thread) };
+    },
+    names: () => (task.activity === null ? [String(task.pid)] : threads().map(({ tid }) => String(tid))),
+    get subdirectories() {
+      return Math.max(1, threads().length);
+    },
+  };
+}
+
+/** /proc/PID/task/TID (tid_base_stuff): most of it is the process's. */
+function threadDirectory(host: ProcHost, task: ProcTask, thread: ThreadActivity | undefined): ProcDirectory {
   return fixedDirectory({
-    ...sharedNodes(host, task),
+    ...sharedNodes(host, task, thread),
     children: textNode(() => childrenOf(host, task), 0o444, undefined, task),
     fdinfo: fdinfoDirectory(task, host.mounts),
   });
@@ -76,8 +99,8 @@ function childrenOf(host: ProcHost, task: ProcTask): string {
   return text;
 }
 
-/** What a process and its thread both have. */
-function sharedNodes(host: ProcHost, task: ProcTask): Record<string, ProcNode> {
+/** What a process and its thread both have. @param thread undefined: the process */
+function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): Record<string, ProcNode> {
   const { mmu } = host;
   return {
     auxv: memoryNode(task, 0o400, { read: (file, to, pos) => readBytes(mmOfFile(file).savedAuxv, to, pos) }),
@@ -94,9 +117,9 @@ function sharedNodes(host: ProcHost, task: ProcTask): Record<string, ProcNode> {
       },
     },
     comm: textNode(
-      () => `${task.comm}\n`,
+      () => `${(thread ?? task).comm}\n`,
       0o644,
-      (from, writer) => writeComm(task, from, writer.pid),
+      (from, writer) => writeComm(task, thread ?? task, from, writer.pid),
       task,
     ),
     cwd: objectLink(task, () => (task.exitStatus === null ? task.fs.cwd : null)),
@@ -141,13 +164,13 @@ function sharedNodes(host: ProcHost, task: ProcTask): Record<string, ProcNode> {
     smaps: mappingsNode(task, (mm) => mappingRecords(mm, smapsEntry)),
     smaps_rollup: rollupNode(task),
     stat: textNode(
-      (reader) => procStat(task, reader.pid, mayInspect(reader, task), task.mm.random !== undefined),
+      (reader) => procStat(task, reader.pid, mayInspect(reader, task), task.mm.random !== undefined, thread),
       0o444,
       undefined,
       task,
     ),
     statm: textNode(() => procStatm(mmOf(task)), 0o444, undefined, task),
-    status: textNode((reader) => procStatus(host, task, reader.pid), 0o444, undefined, task),
+    status: textNode((reader) => procStatus(host, task, reader.pid, thread), 0o444, undefined, task),
   };
 }
 
@@ -203,13 +226,18 @@ function rollupNode(task: ProcTask): ProcNode {
 }
 
 /** A process may name itself and its threads, and nobody else (comm_write). */
-function writeComm(task: ProcTask, from: IovIter, writerPid: number | undefined): number {
+function writeComm(
+  task: ProcTask,
+  named: { comm: string },
+  from: IovIter,
+  writerPid: number | undefined,
+): number {
   const wanted = from.count;
   const name = takeText(from, COMM_BYTES);
   if (typeof name === "number") return name;
   if (writerPid !== task.pid) return -EINVAL;
   const nul = name.indexOf("\0");
-  task.comm = nul < 0 ? name : name.slice(0, nul);
+  named.comm = nul < 0 ? name : name.slice(0, nul);
   return wanted === 0 ? 0 : wanted;
 }
 

@@ -2,7 +2,7 @@
 import { PAGE_SIZE } from "../page.ts";
 import { RLIMIT_RSS } from "../uapi/mman.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from "../vma/mm-struct.ts";
-import { mmOf, type ProcTask, type SignalBits } from "./proc-task.ts";
+import { mmOf, type ProcTask, type SignalBits, type ThreadActivity } from "./proc-task.ts";
 import { stateOf } from "./status.ts";
 import { ticks } from "./system-texts.ts";
 
@@ -16,15 +16,19 @@ const UNLIMITED = "18446744073709551615";
 /**
  * @param mayInspect whether the reader may see addresses; else they are 0 (1 for the code's, as ever)
  * @param randomized the kernel randomises address spaces
+ * @param thread one of its threads alone; undefined: all of them together, as the leader
  */
 export function procStat(
   task: ProcTask,
   readerPid: number | undefined,
   mayInspect: boolean,
   randomized: boolean,
+  thread?: ThreadActivity,
 ): string {
   const mm = mmOf(task);
   const { activity } = task;
+  const shownThread = thread ?? activity?.threads[0];
+  const isLeader = thread === undefined || thread.tid === task.pid;
   const nice = activity?.nice ?? 0;
   const shown = mayInspect ? mm : null;
   const resident = mm === null ? 0 : mm.rss[MM_FILEPAGES] + mm.rss[MM_ANONPAGES] + mm.rss[MM_SHMEMPAGES];
@@ -33,9 +37,9 @@ export function procStat(
   const flags =
     (randomized ? PF_RANDOMIZE : 0) | (task.parent !== null && mm?.endCode === 0 ? PF_FORKNOEXEC : 0);
   const fields = [
-    task.pid,
-    `(${task.comm})`,
-    stateOf(task, readerPid)[0],
+    thread?.tid ?? task.pid,
+    `(${thread?.comm ?? task.comm})`,
+    stateOf(task, readerPid, shownThread)[0],
     task.parent?.pid ?? 0,
     activity?.processGroup ?? 0,
     activity?.session ?? 0,
@@ -43,19 +47,19 @@ export function procStat(
     0,
     -1,
     flags,
-    task.minFlt,
+    (thread ?? task).minFlt,
     task.childMinFlt,
-    task.majFlt,
+    (thread ?? task).majFlt,
     task.childMajFlt,
-    ticks(activity?.userNs ?? 0),
+    ticks((thread ?? activity)?.userNs ?? 0),
     ticks(activity?.systemNs ?? 0),
     ticks(activity?.childUserNs ?? 0),
     ticks(activity?.childSystemNs ?? 0),
     DEFAULT_PRIORITY + nice,
     nice,
-    /* threads */ 1,
+    /* threads */ activity?.threads.length ?? 1,
     /* itrealvalue */ 0,
-    /* starttime */ ticks(activity?.startNs ?? 0),
+    /* starttime */ ticks((thread ?? activity)?.startNs ?? 0),
     mm === null ? 0 : mm.totalVm * PAGE_SIZE,
     resident,
     Number.isFinite(rssLimit) ? rssLimit : UNLIMITED,
@@ -64,13 +68,13 @@ export function procStat(
     // kstkesp, kstkeip: only of a process that is being dumped.
     ...[0, 0],
     // What was sent to the process as a whole is not told here.
-    standardSignals(activity?.pending),
-    standardSignals(activity?.blocked),
+    standardSignals(shownThread?.pending),
+    standardSignals(shownThread?.blocked),
     standardSignals(activity?.ignored),
     standardSignals(activity?.caught),
     // wchan, nswap, cnswap
     ...[0, 0, 0],
-    activity?.exitSignal ?? SIGCHLD,
+    isLeader ? (activity?.exitSignal ?? SIGCHLD) : -1,
     // processor, rt_priority, policy, delayacct_blkio_ticks, guest_time, cguest_time
     ...[0, 0, 0, 0, 0, 0],
     shown?.startData ?? 0,

@@ -6,7 +6,7 @@
 import { PAGE_SIZE } from "../page.ts";
 import { RLIMIT_SIGPENDING } from "../uapi/mman.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
-import { mmOf, type ProcHost, type ProcTask, type SignalBits } from "./proc-task.ts";
+import { mmOf, type ProcHost, type ProcTask, type SignalBits, type ThreadActivity } from "./proc-task.ts";
 import { textBytes } from "./statm.ts";
 import { hex, kb, pagesKb } from "./text.ts";
 
@@ -15,18 +15,27 @@ const NONE = "0000000000000000";
 /** All capabilities of 6.18, CAP_CHOWN … CAP_CHECKPOINT_RESTORE. */
 const ALL_CAPABILITIES = "000001ffffffffff";
 
-/** @param readerPid pid of the reader: a process that shows itself is running, the others sleep */
-export function procStatus(host: ProcHost, task: ProcTask, readerPid: number | undefined): string {
+/**
+ * @param readerPid pid of the reader: a process that shows itself is running, the others sleep
+ * @param thread whom of its threads to show; undefined: the leader
+ */
+export function procStatus(
+  host: ProcHost,
+  task: ProcTask,
+  readerPid: number | undefined,
+  thread: ThreadActivity | undefined = task.activity?.threads[0],
+): string {
   const { pid, uid, gid, activity } = task;
+  const tid = thread?.tid ?? pid;
   const mm = mmOf(task);
   const capabilities = uid === 0 ? ALL_CAPABILITIES : NONE;
   const lines = [
-    `Name:\t${task.comm.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,
+    `Name:\t${(thread?.comm ?? task.comm).replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,
     ...(mm === null ? [] : [`Umask:\t${task.fs.umask.toString(8).padStart(4, "0")}`]),
-    `State:\t${stateOf(task, readerPid)}`,
+    `State:\t${stateOf(task, readerPid, thread)}`,
     `Tgid:\t${pid}`,
     "Ngid:\t0",
-    `Pid:\t${pid}`,
+    `Pid:\t${tid}`,
     `PPid:\t${task.parent?.pid ?? 0}`,
     "TracerPid:\t0",
     `Uid:\t${uid}\t${uid}\t${uid}\t${uid}`,
@@ -34,16 +43,16 @@ export function procStatus(host: ProcHost, task: ProcTask, readerPid: number | u
     `FDSize:\t${mm === null ? 0 : fdSize(task)}`,
     "Groups:\t ",
     `NStgid:\t${pid}`,
-    `NSpid:\t${pid}`,
+    `NSpid:\t${tid}`,
     `NSpgid:\t${activity?.processGroup ?? 0}`,
     `NSsid:\t${activity?.session ?? 0}`,
     "Kthread:\t0",
     ...(mm === null ? [] : memoryLines(mm)),
-    "Threads:\t1",
+    `Threads:\t${activity?.threads.length ?? 1}`,
     `SigQ:\t${queuedOf(host, uid)}/${limitText(task.rlimits[RLIMIT_SIGPENDING].soft)}`,
-    `SigPnd:\t${signals(activity?.pending)}`,
+    `SigPnd:\t${signals(thread?.pending)}`,
     `ShdPnd:\t${signals(activity?.sharedPending)}`,
-    `SigBlk:\t${signals(activity?.blocked)}`,
+    `SigBlk:\t${signals(thread?.blocked)}`,
     `SigIgn:\t${signals(activity?.ignored)}`,
     `SigCgt:\t${signals(activity?.caught)}`,
     `CapInh:\t${NONE}`,
@@ -56,8 +65,8 @@ export function procStatus(host: ProcHost, task: ProcTask, readerPid: number | u
     "SpeculationIndirectBranch:\tunsupported",
     "Cpus_allowed:\t1",
     "Cpus_allowed_list:\t0",
-    `voluntary_ctxt_switches:\t${activity?.voluntarySwitches ?? 0}`,
-    `nonvoluntary_ctxt_switches:\t${activity?.involuntarySwitches ?? 0}`,
+    `voluntary_ctxt_switches:\t${thread?.voluntarySwitches ?? 0}`,
+    `nonvoluntary_ctxt_switches:\t${thread?.involuntarySwitches ?? 0}`,
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -81,9 +90,13 @@ function limitText(limit: number): string {
 }
 
 /** The letter and the word (get_task_state). */
-export function stateOf(task: ProcTask, readerPid: number | undefined): string {
+export function stateOf(
+  task: ProcTask,
+  readerPid: number | undefined,
+  thread: ThreadActivity | undefined,
+): string {
   if (task.exitStatus !== null) return "Z (zombie)";
-  if (task.activity !== null) return task.activity.state;
+  if (thread !== undefined) return thread.state;
   return task.pid === readerPid ? "R (running)" : "S (sleeping)";
 }
 

@@ -63,6 +63,8 @@ export interface FileOperations {
   ioctl?(file: File, cmd: number, arg: number, caller: Actor): number;
   /** POLLIN | POLLOUT … that would not block now. */
   poll?(file: File): number;
+  /** How often it changed: whether a transfer that waits can go on depends on its size, which `poll` does not know. */
+  changes?(file: File): number;
   /** Lines of /proc/PID/fdinfo/FD beyond those that all files have, each with its line end. */
   showFdinfo?(file: File): string;
   /** A descriptor was closed (flush), and the last reference is gone (release). */
