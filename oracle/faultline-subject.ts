@@ -75,6 +75,7 @@ import {
   START_BREAK,
 } from "./executor-image.ts";
 import { isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
+import { hostArch } from "./host-arch.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 import { comparableStat, isStat } from "./segments.ts";
@@ -125,7 +126,7 @@ export class FaultlineSubject implements Subject {
     this.directory = makeTestFiles(directory);
     this.kernel = new Kernel({
       ram: RAM_BYTES,
-      arch: X86_64,
+      arch: hostArch(),
       poison: isThorough,
       thpSize: existsSync("/sys/kernel/mm/transparent_hugepage") ? 2 ** 21 : 0,
     });

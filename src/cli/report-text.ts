@@ -21,6 +21,7 @@ type Colors = ReturnType<typeof pc.createColors>;
 /** What a fault of each cause is called, and what its handling did. */
 const CAUSE_WORDS: Readonly<Record<FaultCause, readonly [name: string, what: string]>> = {
   "anon-zero": ["anonymous read", "the shared zero page was mapped"],
+  "anon-read": ["anonymous read", "a zeroed frame was mapped"],
   "anon-write": ["anonymous write", "a zeroed frame was mapped"],
   "file-read": ["file read", "a page of the page cache was mapped"],
   "file-cow": ["private file write", "a page of the page cache was copied"],

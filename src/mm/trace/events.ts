@@ -10,6 +10,8 @@
 export const FAULT_CAUSES = [
   /** first read of anonymous memory: the shared zero page is mapped */
   "anon-zero",
+  /** the same where the architecture forbids the zero page: a zeroed frame is mapped */
+  "anon-read",
   /** first write to anonymous memory: a zeroed frame is mapped */
   "anon-write",
   /** read (or execution) of a file mapping: page-cache page mapped, with its neighbours (fault-around) */

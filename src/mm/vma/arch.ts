@@ -28,6 +28,8 @@ export interface Arch {
   readonly fallbackIsRandom: boolean;
   /** READ_IMPLIES_EXEC makes the heap executable (VM_DATA_FLAGS_TSK_EXEC). */
   readonly heapMayBeExecutable: boolean;
+  /** Reading untouched anonymous memory takes a frame at once, instead of the shared zero page (mm_forbids_zeropage). */
+  readonly forbidsZeroPage: boolean;
   /** MAP_32BIT and MAP_ABOVE4G; 0 where they do not exist. */
   readonly map32bit: number;
   readonly mapAbove4g: number;
@@ -61,6 +63,7 @@ export const RISCV64: Arch = {
   unlimitedStackIsLegacy: true,
   fallbackIsRandom: false,
   heapMayBeExecutable: false,
+  forbidsZeroPage: false,
   map32bit: 0,
   mapAbove4g: 0,
   unmappedBase: Math.ceil(2 ** 47 / 3 / 4096) * 4096,
@@ -84,6 +87,7 @@ export const X86_64: Arch = {
   unlimitedStackIsLegacy: false,
   fallbackIsRandom: true,
   heapMayBeExecutable: true,
+  forbidsZeroPage: false,
   map32bit: 0x40,
   mapAbove4g: 0x80,
   unmappedBase: Math.ceil((2 ** 47 - 4096) / 3 / 4096) * 4096,

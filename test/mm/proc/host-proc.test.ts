@@ -5,7 +5,8 @@ import os from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { Kernel, procFs, validate, X86_64 } from "../../../src/mm/index.ts";
+import { hostArch } from "../../../oracle/host-arch.ts";
+import { Kernel, procFs, validate } from "../../../src/mm/index.ts";
 import { runSteps } from "./steps.ts";
 
 const PRIVATE = 2;
@@ -266,7 +267,7 @@ describe.skipIf(why !== undefined)(`as on the host${why === undefined ? "" : ` (
         built = true;
       }
       const host = execFileSync(program, { input: `${steps.join("\n")}\n`, encoding: "utf8" });
-      const kernel = new Kernel({ arch: X86_64, poison: true });
+      const kernel = new Kernel({ arch: hostArch(), poison: true });
       kernel.mount("/proc", procFs(kernel));
       const guest = runSteps(kernel, steps);
       expect(comparable(guest)).toBe(comparable(host));

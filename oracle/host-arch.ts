@@ -1,0 +1,31 @@
+/** The architecture that the host's kernel shows: x86-64, but for what the kernel was told at its start. */
+import { readFileSync } from "node:fs";
+import { type Arch, X86_64 } from "../src/mm/vma/arch.ts";
+
+/** More than malloc ever takes from its heap, so that it is a mapping that nobody has touched (mallopt(3), M_MMAP_THRESHOLD). */
+const PROBE_BYTES: number = 64 * 2 ** 20;
+const PAGE = 4096;
+
+let known: Arch | undefined;
+
+/** Whoever compares Faultline with the host boots it with this one. */
+export function hostArch(): Arch {
+  known ??= { ...X86_64, forbidsZeroPage: forbidsZeroPage() };
+  return known;
+}
+
+/**
+ * Reading untouched memory costs no memory on Linux, which shows the zero page everywhere. There are kernels of virtual
+ * machines that give each page a frame instead.
+ */
+function forbidsZeroPage(): boolean {
+  const untouched = new Uint8Array(PROBE_BYTES);
+  const before = residentPages();
+  let sum = 0;
+  for (let at = 0; at < PROBE_BYTES; at += PAGE) sum += untouched[at];
+  return sum === 0 && residentPages() - before > PROBE_BYTES / PAGE / 2;
+}
+
+function residentPages(): number {
+  return Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]);
+}
