@@ -6,44 +6,76 @@
  * it. What then is left are pages of the cache that nobody else names.
  */
 import { PG_SWAPCACHE, PG_UPTODATE } from "../frames/page-flags.ts";
-import { PAGE_SIZE, type Vaddr } from "../page.ts";
+import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { isSwapPte, PTE_ACCESSED, PTE_POISONED, PTE_SWP_EXCLUSIVE } from "../pagetable/pte.ts";
 import { pageAddSwappedRmap } from "../rmap/page-mapping.ts";
 import { shmemUnuse } from "../shmem/shmem-swap.ts";
 import { freeSwap, swapCacheLookup, swapFree } from "../swap/swap-cache.ts";
-import { pteToSwpEntry, type SwpEntry, swpType } from "../swap/swap-entry.ts";
+import { pteToSwpEntry, type SwpEntry, swpEntry, swpType } from "../swap/swap-entry.ts";
 import type { SwapInfo } from "../swap/swap-info.ts";
-import { swapinReadahead } from "../swap/swap-readahead.ts";
+import { readSwapCache, swapinReadahead } from "../swap/swap-readahead.ts";
 import type { SwapSpace } from "../swap/swap-space.ts";
-import { EBUSY, ENOMEM } from "../uapi/errno.ts";
+import { ENOMEM } from "../uapi/errno.ts";
 import { decMmCounter, incMmCounter, MM_ANONPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { readablePte } from "./fault-context.ts";
 
 /**
- * Empties an area that gives out no more slots. 0; -ENOMEM when a page finds no frame: what came back until then stays
- * back, the rest stays in swap; -EBUSY when somebody has the last pages in his hands.
+ * Empties an area that gives out no more slots. 0; or -ENOMEM when a page finds no frame: what came back until then stays
+ * back, the rest stays in swap.
+ *
+ * One pass is not always enough: looking for a frame reclaims, and may send a page which others still share back to
+ * the very slot that it came from. So passes are repeated as long as slots are in use. Where that frees none any more,
+ * since all that is shared does not fit into memory at once, some pages are held until every PTE that names them has
+ * them; Linux would go round until a signal comes.
  */
-export function tryToUnuse(swap: SwapSpace, info: SwapInfo, mms: Iterable<MmStruct>): number {
+export function tryToUnuse(swap: SwapSpace, info: SwapInfo, mms: () => Iterable<MmStruct>): number {
   const { phys } = swap;
-  if (info.inuse === 0) return 0;
+  let held: Pfn[] = [];
+  while (info.inuse > 0) {
+    const before = info.inuse;
+    const failed = unusePass(swap, info, mms(), held.length > 0);
+    for (const pfn of held) phys.putPage(pfn);
+    if (failed !== 0) return failed;
+    const isFutile = info.inuse >= before;
+    if (isFutile && held.length > 0) return -ENOMEM;
+    held = isFutile ? holdPages(swap, info) : [];
+    if (isFutile && held.length === 0 && info.inuse > 0) return -ENOMEM;
+  }
+  return 0;
+}
+
+/** Brings pages of the area into the swap cache, an eighth of RAM at most, with a reference each. */
+function holdPages(swap: SwapSpace, info: SwapInfo): Pfn[] {
+  const held: Pfn[] = [];
+  const most = Math.max(Math.floor(swap.phys.totalFrames / 8), 1);
+  for (let slot = info.nextUsed(0); slot !== 0 && held.length < most; slot = info.nextUsed(slot)) {
+    const pfn = readSwapCache(swap.phys, swpEntry(info.type, slot));
+    if (pfn !== 0) held.push(pfn);
+  }
+  return held;
+}
+
+/** One pass over files, address spaces and cache; `onlyCached`: for pages in the cache alone. 0 or -ENOMEM. */
+function unusePass(swap: SwapSpace, info: SwapInfo, mms: Iterable<MmStruct>, onlyCached: boolean): number {
+  const { phys } = swap;
   const failed = shmemUnuse(phys, info.type);
   if (failed !== 0) return failed;
   for (const mm of mms) {
     if (mm.rss[MM_SWAPENTS] === 0) continue;
     for (const vma of mm.vmas) {
-      if (vma.anonVma !== null && unuseVma(swap, info, vma) !== 0) return -ENOMEM;
+      if (vma.anonVma !== null && unuseVma(swap, info, vma, onlyCached) !== 0) return -ENOMEM;
     }
   }
   for (let slot = info.nextUsed(0); slot !== 0; slot = info.nextUsed(slot)) {
     const pfn = info.cache[slot];
     if (pfn !== 0) freeSwap(phys, pfn);
   }
-  return info.inuse === 0 ? 0 : -EBUSY;
+  return 0;
 }
 
 /** 0 or -ENOMEM (unuse_vma). */
-function unuseVma(swap: SwapSpace, info: SwapInfo, vma: VmArea): number {
+function unuseVma(swap: SwapSpace, info: SwapInfo, vma: VmArea, onlyCached: boolean): number {
   const { pageTable, phys } = vma.mm;
   const { u32 } = phys.ram;
   for (let addr: number = vma.start; addr < vma.end; ) {
@@ -55,7 +87,8 @@ function unuseVma(swap: SwapSpace, info: SwapInfo, vma: VmArea): number {
     const word = u32[pte];
     if (isSwapPte(word)) {
       const entry = pteToSwpEntry(word, u32[pte + 1]);
-      if (swpType(entry) === info.type && unusePte(swap, vma, addr, pte, entry) !== 0) return -ENOMEM;
+      const isWanted = swpType(entry) === info.type && (!onlyCached || swapCacheLookup(phys, entry) !== 0);
+      if (isWanted && unusePte(swap, vma, addr, pte, entry) !== 0) return -ENOMEM;
     }
     addr += PAGE_SIZE;
   }

@@ -45,11 +45,10 @@ export function genericFileWrite(file: File, iter: IovIter, pos: number): number
   while (at < end) {
     const bytes = Math.min(PAGE_SIZE - (at % PAGE_SIZE), end - at);
     const copied = writeToPage(mapping, iter, at, bytes, oldSize);
-    if (copied > 0) {
-      at += copied;
-      balanceDirtyPagesRatelimited(mapping);
-    }
-    if (copied < bytes) return at > pos ? at - pos : copied === 0 ? -EFAULT : copied;
+    // What came up short is tried again from there: its source may lie in what the file has just become longer by.
+    if (copied <= 0) return at > pos ? at - pos : copied === 0 ? -EFAULT : copied;
+    at += copied;
+    balanceDirtyPagesRatelimited(mapping);
   }
   return at - pos;
 }

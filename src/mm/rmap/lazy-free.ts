@@ -50,7 +50,7 @@ export function lazyFreeRange(vma: VmArea, start: Vaddr, end: Vaddr): void {
       }
       if ((word & (PTE_PRESENT | PTE_SPECIAL)) !== PTE_PRESENT) continue;
       const pfn = u32[pte + 1];
-      if (!cleanPage(phys, pfn)) continue;
+      if (!cleanPage(phys, pfn, word)) continue;
       u32[pte] &= ~(PTE_DIRTY | PTE_ACCESSED);
       markLazyFree(phys, pfn);
     }
@@ -58,11 +58,19 @@ export function lazyFreeRange(vma: VmArea, start: Vaddr, end: Vaddr): void {
   mm.tlb.flushRange(start, end);
 }
 
-/** Makes the page itself clean. False where it is dirty for another process, too: then it is not this one's to give up. */
-function cleanPage(phys: PhysicalMemory, pfn: Pfn): boolean {
+/**
+ * Makes the page itself clean. False where another process needs it, too: then it is not this one's to give up.
+ *
+ * Of a page that a fork shares each PTE says that it was written, and keeps it for its own process. But one that came
+ * from swap past the cache and was only read since is the last copy, and neither page nor PTE says so (`word` is the
+ * PTE of the process that gives up): it stays as long as anybody else maps it.
+ */
+function cleanPage(phys: PhysicalMemory, pfn: Pfn, word: number): boolean {
   const { flags, mapCount } = phys.frames;
-  if ((flags[pfn] & (PG_DIRTY | PG_SWAPCACHE)) === 0) return true;
-  if (mapCount[pfn] !== 1) return false;
+  const isShared = mapCount[pfn] !== 1;
+  if ((flags[pfn] & (PG_DIRTY | PG_SWAPCACHE)) === 0)
+    return !isShared || (word & PTE_DIRTY) !== 0 || isLazyFree(flags[pfn]);
+  if (isShared) return false;
   if ((flags[pfn] & PG_SWAPCACHE) !== 0 && !freeSwap(phys, pfn)) return false;
   flags[pfn] &= ~PG_DIRTY;
   return true;

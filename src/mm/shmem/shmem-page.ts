@@ -70,7 +70,11 @@ export function shmemGetPage(
     return cached;
   }
   if (isShmemSwapped(inode, index)) return shmemSwapin(inode, index);
-  if (!inode.sb.chargePage(inode, asker)) return -ENOSPC;
+  if (!inode.sb.chargePage(inode, asker)) {
+    // The file may still be charged for pages that reclaim has dropped unwritten.
+    inode.sb.recalc(inode);
+    if (!inode.sb.chargePage(inode, asker)) return -ENOSPC;
+  }
   const pfn = phys.allocZeroedPage();
   if (pfn === 0) {
     inode.sb.recalc(inode);

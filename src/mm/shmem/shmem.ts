@@ -130,8 +130,9 @@ function shmemWrite(file: File, from: IovIter, start: number): number {
   while (from.count > 0) {
     const wanted = Math.min(PAGE_SIZE - (pos % PAGE_SIZE), from.count);
     const copied = shmemWritePage(inode, from, pos, wanted);
-    if (copied > 0) pos += copied;
-    if (copied < wanted) return pos > start ? pos - start : copied;
+    // What came up short is tried again from there: its source may lie in what the file has just become longer by.
+    if (copied <= 0) return pos > start ? pos - start : copied;
+    pos += copied;
   }
   return pos - start;
 }

@@ -163,7 +163,7 @@ export function swapoffArea(phys: PhysicalMemory, info: SwapInfo, asker: CommitA
   phys.commit.uncharge(info.pages);
   swap.stop(info);
   phys.failsBeforeOom = true;
-  const failed = tryToUnuse(swap, info, swap.mms());
+  const failed = tryToUnuse(swap, info, swap.mms);
   phys.failsBeforeOom = false;
   if (failed !== 0) {
     swap.restart(info);
