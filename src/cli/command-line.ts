@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly ramBytes: number;
   /** Host folder that is the program's "/"; undefined: the program sees only the current folder. */
   readonly root: string | undefined;
+  /** Host folder of programs and libraries that is looked into before all else; undefined: there is none. */
+  readonly sysroot: string | undefined;
   /** How much to say at the end. */
   readonly report: "short" | "full" | "none";
   /** Where the report goes: a file, or with undefined standard error. */
@@ -39,6 +41,7 @@ const MAX_RAM = 4 * 2 ** 30;
 interface RawOptions {
   readonly ram: number;
   readonly root?: string;
+  readonly sysroot?: string;
   readonly report?: string;
   readonly quiet?: boolean;
   readonly json?: string;
@@ -56,6 +59,9 @@ What the program sees of this machine:
   files        The current folder under its own path, and nothing else: the rest is an empty tree in memory, with
                /dev and a /tmp that is gone at the end. With --root, DIR is "/" and all that there is; the program
                starts in the current folder if that lies in DIR, else in "/". Symbolic links don't lead out.
+               With --sysroot, what DIR holds is seen at "/" in front of all that (its /lib and /usr/bin, say), and
+               nothing in it changes: its names answer EROFS, new ones go where they would without it. A PROGRAM
+               without a slash that is not in the current folder is looked for along PATH.
                A PROGRAM outside of what it may see can be run all the same: it is copied to /run/faultline.
   environment  PATH, HOME=/, LANG=C.UTF-8, and TERM of this one; nothing more unless --env says so.
   randomness   this machine's, and its clock; with --seed both are the same in every run.
@@ -64,7 +70,8 @@ Examples:
   faultline run examples/bin/append notes.txt "a line through a mapping"
   faultline run --report examples/bin/cow            every mapping with its faults
   faultline run --ram 64M --json out.json ./sort big.txt
-  faultline run --root ./sysroot /bin/busybox ls -l /`;
+  faultline run --root ./sysroot /bin/busybox ls -l /
+  faultline run --sysroot ./debian bash -c 'ls | wc -l'`;
 
 /** A command line that was answered without running anything: --help, --version, or a mistake. */
 export interface Answered {
@@ -121,6 +128,7 @@ function runCommand(program: Command): Command {
     .passThroughOptions()
     .option("--ram <SIZE>", "RAM of the machine: 64M, 1G, ... (default: 256M)", ramSize, DEFAULT_RAM)
     .option("--root <DIR>", "the program's file system, instead of the current folder")
+    .option("--sysroot <DIR>", "programs and libraries, looked into before all else; read-only")
     .option("--report [FILE]", "report in full, on standard error or to FILE")
     .option("-q, --quiet", "no report")
     .option("--json <FILE>", "write the report as JSON (docs/report-schema.md)")
@@ -160,6 +168,7 @@ function checkedOptions(run: Command, raw: RawOptions, program: string, args: re
   return {
     ramBytes: raw.ram,
     root: raw.root,
+    sysroot: raw.sysroot,
     report: quiet ? "none" : report === undefined ? "short" : "full",
     reportFile: report === undefined || report === "" ? undefined : report,
     jsonFile: raw.json,

@@ -12,12 +12,15 @@
  *   /run/faultline a PROGRAM from outside of it, copied
  * ```
  *
+ * With --sysroot DIR, what DIR holds lies before all that, and can't be changed; what is mounted lies before DIR.
+ *
  * Nothing else can be reached: the file system over a host folder lets no path lead out of it.
  */
-import { accessSync, constants, lstatSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
-import { basename, join, resolve, sep } from "node:path";
+import { accessSync, constants, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import { basename, posix, resolve, sep } from "node:path";
 import {
   devFs,
+  type FileSystem,
   Kernel,
   type KernelOptions,
   O_CREAT,
@@ -29,6 +32,8 @@ import {
   S_IFREG,
   type Stat,
   sysFs,
+  tmpFs,
+  unionFs,
 } from "../mm/index.ts";
 import { nodeFs } from "../storage/node/index.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, ProgramError, programError } from "./program-error.ts";
@@ -44,51 +49,119 @@ export interface GuestFiles {
   readonly cwd: string;
 }
 
-/** Boots a kernel that sees the current folder only. Throws a ProgramError. */
-export function currentFolderOnly(program: string, options: KernelOptions): GuestFiles {
-  const cwd = process.cwd();
-  const file = hostProgram(program, program);
-  // In "/" the current folder is everything.
-  if (cwd === sep) {
-    return { kernel: bootOn(cwd, cwd, options), path: file, cwd };
+/** Boots a kernel with the files that the options ask for. Throws a ProgramError. */
+export function bootOn({ program, root, sysroot, env }: FileOptions, options: KernelOptions): GuestFiles {
+  const layer = sysroot === undefined ? undefined : realFolder("--sysroot", sysroot);
+  const withSysroot = (fs: FileSystem): FileSystem =>
+    layer === undefined ? fs : unionFs(nodeFs(layer, { readOnly: true }), fs);
+  if (root !== undefined) {
+    return rootedAt(
+      root,
+      realFolder("--root", root),
+      program,
+      options,
+      withSysroot,
+      layer === undefined ? undefined : env,
+    );
   }
-  const kernel = new Kernel(options);
-  const setup = kernel.spawn({ comm: "faultline" });
-  makeFolders(setup, "/tmp", 0o1777);
+  return currentFolderOnly(program, options, withSysroot, layer === undefined ? undefined : env);
+}
+
+/** What of the command line decides about files. */
+export interface FileOptions {
+  readonly program: string;
+  readonly root: string | undefined;
+  readonly sysroot: string | undefined;
+  /** The guest's environment, whose PATH finds programs of a sysroot. */
+  readonly env: readonly string[];
+}
+
+type Layering = (fs: FileSystem) => FileSystem;
+
+/** A kernel that sees the current folder only. @param env where there is a sysroot: the guest's environment */
+function currentFolderOnly(
+  program: string,
+  options: KernelOptions,
+  withSysroot: Layering,
+  env: readonly string[] | undefined,
+): GuestFiles {
+  const cwd = process.cwd();
+  // In "/" the current folder is everything.
+  const isAll = cwd === sep;
   const guestCwd = guestPath(cwd);
-  if (!isInside(cwd, "/dev")) kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
-  if (!isInside(cwd, "/proc")) kernel.mount("/proc", procFs(kernel));
-  if (!isInside(cwd, "/sys")) kernel.mount("/sys", sysFs());
-  kernel.mount(guestCwd, nodeFs(cwd));
-  let path = guestPath(file);
-  if (!isInside(file, cwd)) {
-    path = `${PRIVATE_FOLDER}/${basename(file)}`;
-    makeFolders(setup, PRIVATE_FOLDER, 0o755);
-    copyIn(setup, program, file, path);
+  const kernel = bootKernel(cwd, withSysroot(isAll ? nodeFs(cwd) : tmpFs()), options);
+  const setup = kernel.spawn({ comm: "faultline" });
+  if (isAll) {
+    mountKernelFiles(kernel, setup);
+  } else {
+    makeFolders(setup, "/tmp", 0o1777);
+    for (const { path, fs } of kernelFiles(kernel)) {
+      if (isInside(cwd, path)) continue;
+      kernel.mount(path, fs);
+    }
+    kernel.mount(guestCwd, nodeFs(cwd));
+  }
+  const found = env === undefined ? undefined : programInside(setup, program, guestCwd, env);
+  let path = found;
+  if (path === undefined) {
+    const file = hostProgram(program, program);
+    path = guestPath(file);
+    if (!isInside(file, cwd)) {
+      path = `${PRIVATE_FOLDER}/${basename(file)}`;
+      makeFolders(setup, PRIVATE_FOLDER, 0o755);
+      copyIn(setup, program, file, path);
+    }
   }
   setup.exit();
   return { kernel, path, cwd: guestCwd };
 }
 
-/** Boots a kernel whose "/" is the host's folder `root`. Throws a ProgramError. */
-export function rootedAt(root: string, program: string, options: KernelOptions): GuestFiles {
-  const top = realFolder(root);
-  const kernel = bootOn(root, top, options);
+/** A kernel whose "/" is the host's folder `top`, which was named `root`. */
+function rootedAt(
+  root: string,
+  top: string,
+  program: string,
+  options: KernelOptions,
+  withSysroot: Layering,
+  env: readonly string[] | undefined,
+): GuestFiles {
+  const kernel = bootKernel(root, withSysroot(nodeFs(top)), options);
+  const setup = kernel.spawn({ comm: "faultline" });
+  mountKernelFiles(kernel, setup);
   const cwd = isInside(process.cwd(), top) ? guestPath(process.cwd().slice(trimmed(top).length)) : "/";
   // A path of the program's own world first; a path of the host's, if that leads into the root.
-  const setup = kernel.spawn({ comm: "faultline" });
-  const wanted = program.startsWith("/") ? program : join(cwd, program);
-  const found = program === "" ? undefined : statOf(setup, wanted);
+  const found = programInside(setup, program, cwd, env ?? []);
   setup.exit();
-  if (found !== undefined) {
-    checkFileType(program, (found.mode & S_IFMT) === S_IFREG, (found.mode & S_IFMT) === S_IFDIR);
-    return { kernel, path: wanted, cwd };
-  }
+  if (found !== undefined) return { kernel, path: found, cwd };
   const file = hostProgram(program, `${program} (neither in ${root} nor here)`);
   if (!isInside(file, top)) {
     throw new ProgramError(program, `not in the root folder ${root}`, NOT_FOUND);
   }
   return { kernel, path: guestPath(file.slice(trimmed(top).length)), cwd };
+}
+
+/** The path of PROGRAM among the guest's files, where it is a file; a name without a slash along PATH of `env` too. */
+function programInside(
+  setup: Process,
+  program: string,
+  cwd: string,
+  env: readonly string[],
+): string | undefined {
+  if (program === "") return undefined;
+  const wanted = program.startsWith("/") ? program : posix.join(cwd, program);
+  const stat = statOf(setup, wanted);
+  if (stat !== undefined && (program.includes("/") || (stat.mode & S_IFMT) === S_IFREG)) {
+    checkFileType(program, (stat.mode & S_IFMT) === S_IFREG, (stat.mode & S_IFMT) === S_IFDIR);
+    return wanted;
+  }
+  if (program.includes("/")) return undefined;
+  const folders = env.findLast((one) => one.startsWith("PATH="))?.slice("PATH=".length) ?? "";
+  for (const folder of folders.split(":")) {
+    const at = posix.resolve(cwd, folder, program);
+    const found = statOf(setup, at);
+    if (found !== undefined && (found.mode & S_IFMT) === S_IFREG && (found.mode & 0o111) !== 0) return at;
+  }
+  return undefined;
 }
 
 /** The real path of PROGRAM on the host, which is a file that can be read. */
@@ -112,36 +185,43 @@ function checkFileType(program: string, isFile: boolean, isDirectory: boolean): 
   if (!isFile) throw new ProgramError(program, "is not a regular file", NOT_EXECUTABLE);
 }
 
-function realFolder(root: string): string {
+/** @param option the one that names the folder `named` */
+function realFolder(option: string, named: string): string {
   // As from an unset variable; the current folder is not what was meant.
-  if (root === "") throw new ProgramError("--root", "an empty path is no folder", NOT_FOUND);
+  if (named === "") throw new ProgramError(option, "an empty path is no folder", NOT_FOUND);
   try {
-    const folder = realpathSync(root);
-    if (!statSync(folder).isDirectory()) throw new ProgramError(root, "not a directory", NOT_EXECUTABLE);
+    const folder = realpathSync(named);
+    if (!statSync(folder).isDirectory()) throw new ProgramError(named, "not a directory", NOT_EXECUTABLE);
     return folder;
   } catch (error) {
-    throw programError(root, error);
+    throw programError(named, error);
   }
 }
 
-/** @param shown how the folder `top` was named */
-function bootOn(shown: string, top: string, options: KernelOptions): Kernel {
+/** @param shown how the folder behind `root` was named */
+function bootKernel(shown: string, root: FileSystem, options: KernelOptions): Kernel {
   try {
-    const kernel = new Kernel({ ...options, root: nodeFs(top) });
-    mountKernelFiles(kernel, top);
-    return kernel;
+    return new Kernel({ ...options, root });
   } catch (error) {
     throw programError(shown, error);
   }
 }
 
-/** Mounts the memory devices, /proc and /sys, if the host's folder has places for them: none is made there. */
-function mountKernelFiles(kernel: Kernel, top: string): void {
-  const hasFolder = (name: string): boolean =>
-    lstatSync(join(top, name), { throwIfNoEntry: false })?.isDirectory() === true;
-  if (hasFolder("dev")) kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
-  if (hasFolder("proc")) kernel.mount("/proc", procFs(kernel));
-  if (hasFolder("sys")) kernel.mount("/sys", sysFs());
+/** The kernel's own files, and where they belong. */
+function kernelFiles(kernel: Kernel): readonly { readonly path: string; readonly fs: FileSystem }[] {
+  return [
+    { path: "/dev", fs: devFs({ random: (bytes) => kernel.random.fill(bytes) }) },
+    { path: "/proc", fs: procFs(kernel) },
+    { path: "/sys", fs: sysFs() },
+  ];
+}
+
+/** Mounts the memory devices, /proc and /sys, if there are folders for them: in a folder of the host's none is made. */
+function mountKernelFiles(kernel: Kernel, setup: Process): void {
+  for (const { path, fs } of kernelFiles(kernel)) {
+    const there = statOf(setup, path);
+    if (there !== undefined && (there.mode & S_IFMT) === S_IFDIR) kernel.mount(path, fs);
+  }
 }
 
 function makeFolders(setup: Process, path: string, mode: number): void {

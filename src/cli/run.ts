@@ -5,7 +5,7 @@ import { type ExitStatus, HostClock, MACHINE_BYTES, Machine, VirtualClock } from
 import { type Kernel, LinuxError } from "../mm/index.ts";
 import type { RunOptions } from "./command-line.ts";
 import { guestEnvironment } from "./environment.ts";
-import { currentFolderOnly, type GuestFiles, rootedAt } from "./guest-files.ts";
+import { bootOn, type GuestFiles } from "./guest-files.ts";
 import { hostStreams, writeAll } from "./host-streams.ts";
 import { Interruption } from "./interruption.ts";
 import { NOT_EXECUTABLE, ProgramError, programError } from "./program-error.ts";
@@ -86,7 +86,7 @@ async function runProgram(options: RunOptions, version: string): Promise<number>
 }
 
 function boot(options: RunOptions, clock: Clock): GuestFiles {
-  const { ramBytes, seed, root, program } = options;
+  const { ramBytes, seed, program, root, sysroot, env } = options;
   const kernelOptions = {
     ram: ramBytes,
     machineBytes: MACHINE_BYTES,
@@ -96,9 +96,7 @@ function boot(options: RunOptions, clock: Clock): GuestFiles {
     // Of the host's time nothing is spent: there it is the host's storage that takes it.
     sleep: (ns: number) => void (clock instanceof VirtualClock && clock.sleepUntil(clock.monotonicNs() + ns)),
   };
-  return root === undefined
-    ? currentFolderOnly(program, kernelOptions)
-    : rootedAt(root, program, kernelOptions);
+  return bootOn({ program, root, sysroot, env: guestEnvironment(env, process.env) }, kernelOptions);
 }
 
 function spawn(machine: Machine, options: RunOptions, path: string, cwd: string): void {

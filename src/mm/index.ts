@@ -87,4 +87,5 @@ export {
 } from "./vfs/fault-plan.ts";
 export type { MountOptions } from "./vfs/mount.ts";
 export type { FileSystem, MountContext, SuperBlock } from "./vfs/super-block.ts";
+export { unionFs } from "./vfs/union-fs.ts";
 export { type Arch, RISCV64, X86_64 } from "./vma/arch.ts";

@@ -173,6 +173,32 @@ describe("the program's files", () => {
     expect(outcome.stderr).toContain("/run/faultline/args-env-auxv");
   });
 
+  test("of --sysroot come first, are found along PATH, and stay as they are", async () => {
+    command.bring("examples/bin/append");
+    const bin = join(command.folder, "sysroot", "usr", "bin");
+    mkdirSync(bin, { recursive: true });
+    const program = readFileSync(join(command.folder, "append"));
+    writeFileSync(join(bin, "adds"), program, { mode: 0o755 });
+    writeFileSync(join(bin, "locked"), "of the sysroot\n");
+    const run = (...args: string[]) => command.faultline(["run", "-q", "--sysroot", "sysroot", ...args]);
+    expect(await run("adds", "f", "x")).toMatchObject({ status: 0, stderr: "" });
+    expect(readFileSync(join(command.folder, "f"), "utf8")).toBe("x\n");
+    expect(await run("/usr/bin/adds", "/usr/bin/locked", "x")).toMatchObject({ status: 1 });
+    expect(readFileSync(join(bin, "locked"), "utf8")).toBe("of the sysroot\n");
+    // A program of this folder comes before one along PATH, and --env PATH= finds others.
+    writeFileSync(join(command.folder, "adds"), "no program");
+    expect(await run("adds", "f", "x")).toMatchObject({ status: 126 });
+    mkdirSync(join(command.folder, "sysroot", "opt"));
+    writeFileSync(join(command.folder, "sysroot", "opt", "other"), program, { mode: 0o755 });
+    expect(await run("other", "f", "y")).toMatchObject({ status: 127 });
+    expect(await run("--env", "PATH=/opt", "other", "f", "y")).toMatchObject({ status: 0 });
+    // What is new goes below --root, under the names that it has there.
+    mkdirSync(join(command.folder, "root"));
+    expect(await run("--root", "root", "/opt/other", "/usr/bin/new", "z")).toMatchObject({ status: 0 });
+    expect(readFileSync(join(command.folder, "root", "usr", "bin", "new"), "utf8")).toBe("z\n");
+    expect(await command.faultline(["run", "--sysroot", "none", "adds"])).toMatchObject({ status: 127 });
+  });
+
   test("are those below --root, and begin there", async () => {
     command.bring("examples/bin/append");
     mkdirSync(join(command.folder, "root", "bin"), { recursive: true });

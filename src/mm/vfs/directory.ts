@@ -72,7 +72,7 @@ export function vfsMknod(ctx: WalkContext, dir: Dentry, name: string, mode: numb
 }
 
 export function vfsLink(cred: Credentials, inode: Inode, dir: Dentry, name: string): number {
-  if (inode.sb !== dir.inode.sb) return -EXDEV;
+  if (inode.sb !== dir.inode.sb && dir.inode.sb.includes?.(inode) !== true) return -EXDEV;
   const denied = mayCreate(cred, dir);
   if (denied !== 0) return denied;
   if (isDir(inode) || dir.inode.ops.link === undefined) return -EPERM;

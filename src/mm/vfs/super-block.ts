@@ -57,6 +57,8 @@ export interface SuperBlock {
   readonly revalidates?: boolean;
   /** An inode that nobody holds can be made again from storage: evict it even while it has names there. */
   readonly evictsUnused?: boolean;
+  /** Whether a file of another file system may get a name in this one, which puts several together. */
+  includes?(inode: Inode): boolean;
   /** Sizes for statfs; absent: all zero. */
   statfs?(): StatFs;
   /** The last mount is gone: everything is written and closed. */

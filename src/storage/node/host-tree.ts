@@ -60,7 +60,7 @@ export class HostTree {
   open(inode: NodeInode, flags: number): number {
     if (inode.fd >= 0 && this.#rootFd >= 0) return this.#openVerified(inode, fdPath(inode.fd), flags);
     let result = -ENOENT;
-    for (const alias of inode.aliases) {
+    for (const alias of this.#namesOf(inode)) {
       const at = this.#locate(alias);
       // Opening must not wait, should a FIFO have come in between.
       result = typeof at === "number" ? at : this.#openVerified(inode, at, flags | O_NOFOLLOW | O_NONBLOCK);
@@ -92,7 +92,7 @@ export class HostTree {
       const at = this.#rootFd < 0 ? this.root : fdPath(this.#rootFd);
       return hostCall(() => fs.statSync(at, { bigint: true }));
     }
-    for (const alias of inode.aliases) {
+    for (const alias of this.#namesOf(inode)) {
       const at = this.#locate(alias);
       if (typeof at === "number") return at;
       result = hostCall(() => fs.lstatSync(at, { bigint: true }));
@@ -135,6 +135,14 @@ export class HostTree {
     if (this.#rootFd >= 0) fs.closeSync(this.#rootFd);
   }
 
+  /** The inode's names in this tree; a union may have given it others. */
+  *#namesOf(inode: NodeInode): IterableIterator<Dentry> {
+    for (const alias of inode.aliases) {
+      const { parent } = alias;
+      if (parent === null || parent.inode.sb === inode.sb) yield alias;
+    }
+  }
+
   #locate(alias: Dentry): string | number {
     return alias.parent === null ? -ENOENT : this.child(nodeInode(alias.parent.inode), alias.name);
   }
@@ -168,7 +176,7 @@ export class HostTree {
   }
 
   #verifiedPath(inode: NodeInode): string | number {
-    for (const alias of inode.aliases) {
+    for (const alias of this.#namesOf(inode)) {
       const at = this.#locate(alias);
       if (typeof at === "number") return at;
       const stats = fs.lstatSync(at, { bigint: true, throwIfNoEntry: false });

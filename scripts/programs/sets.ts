@@ -1,0 +1,79 @@
+/** Which programs there are to get, in sets: what a test needs, and what else its programs don't start without. */
+
+/** A set of programs, and the package of its name in Debian or the registry of npm. */
+export interface ProgramSet {
+  /** Debian packages for riscv64; what they depend on comes with them. */
+  readonly riscv64: readonly string[];
+  /** The same programs for this machine's own processor, which the tests compare with. */
+  readonly native: readonly string[];
+  /** Packages of the npm registry, with version. */
+  readonly npm: readonly string[];
+}
+
+/** What every program finds in its file system: the links /bin and /lib, users, and the C.UTF-8 locale. */
+const BASE = ["base-files", "base-passwd", "libc-bin"];
+
+const SMALL: ProgramSet = {
+  riscv64: [...BASE, "bash", "busybox-static", "coreutils", "dash", "sqlite3"],
+  native: [...BASE, "bash", "busybox-static", "coreutils", "dash", "sqlite3"],
+  npm: [],
+};
+
+const ALL: ProgramSet = {
+  riscv64: [
+    ...SMALL.riscv64,
+    "fio",
+    "findutils",
+    "grep",
+    "libpython3.13-testsuite",
+    "lmdb-utils",
+    "lua5.4",
+    "memtester",
+    "nodejs",
+    "perl-base",
+    "python3",
+    "redis-server",
+    "redis-tools",
+    "sed",
+    "stress-ng",
+  ],
+  native: [
+    ...SMALL.native,
+    "findutils",
+    "grep",
+    "lmdb-utils",
+    "lua5.4",
+    "perl-base",
+    "python3",
+    "redis-server",
+    "redis-tools",
+    "sed",
+  ],
+  npm: ["esbuild@0.28.2", "@esbuild/linux-riscv64@0.28.2"],
+};
+
+export const SETS: Readonly<Record<string, ProgramSet>> = { small: SMALL, all: ALL };
+
+/**
+ * Dependencies that no program of the sets loads: graphics drivers (stress-ng names a library that loads them on a screen),
+ * and what only the scripts of an installation use. They would be three quarters of all bytes.
+ */
+export const LEFT_OUT: readonly RegExp[] = [
+  /^mesa-/,
+  /^libllvm/,
+  /^libegl-mesa/,
+  /^libz3-/,
+  /^libdrm-amdgpu/,
+  /^adduser$/,
+  /^apt$/,
+  /^ca-certificates$/,
+  /^debconf/,
+  /^dpkg$/,
+  /^libapt-pkg/,
+  /^libsemanage/,
+  /^libsepol/,
+  /^node-/,
+  /^openssl/,
+  /^passwd$/,
+  /^sqv$/,
+];
