@@ -7,19 +7,13 @@ import { Inode } from "../../mm/vfs/inode.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
 import { type PseudoSuperBlock, pseudoFs } from "../../mm/vfs/pseudo-fs.ts";
 
-/** Event files also tell what epoll's edges are. */
-export interface EventFileOperations extends FileOperations {
-  /** How often something happened that who waits for `events` (POLL…) is woken for. */
-  wakeups?(file: File, events: number): number;
-}
-
 const anonInodeFs = pseudoFs("anon_inodefs", ANON_INODE_FS_MAGIC, 0, {});
 
 /** A new file with one reference. @param flags O_NONBLOCK, or nothing */
 export function newAnonymousFile(
   mounts: MountNamespace,
   name: string,
-  ops: EventFileOperations,
+  ops: FileOperations,
   flags: number,
   data: unknown,
 ): File {

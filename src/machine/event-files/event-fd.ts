@@ -5,11 +5,12 @@
 import { EAGAIN, EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
 import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { POLLERR, POLLIN, POLLOUT } from "../../mm/uapi/fs.ts";
-import type { File } from "../../mm/vfs/file.ts";
+import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
+import { PollQueue } from "../../mm/vfs/poll-queue.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
-import { type EventFileOperations, newAnonymousFile } from "./anonymous-file.ts";
+import { newAnonymousFile } from "./anonymous-file.ts";
 
 /** One more than the counter ever holds. */
 const ULLONG_MAX = 2n ** 64n - 1n;
@@ -19,9 +20,9 @@ class EventCounter {
   count: bigint;
   readonly isSemaphore: boolean;
   readonly id: number;
-  /** Reads and writes so far, for those that wait for the other. */
-  reads = 0;
-  writes = 0;
+  readonly queue: PollQueue = new PollQueue();
+  /** Reads and writes so far: a write that waits for room waits for a change. */
+  changes = 0;
 
   constructor(count: number, isSemaphore: boolean, id: number) {
     this.count = BigInt(count);
@@ -45,7 +46,8 @@ function read(file: File, to: IovIter): number {
   if (counter.count === 0n) return wouldBlock(file);
   const taken = counter.isSemaphore ? 1n : counter.count;
   counter.count -= taken;
-  counter.reads++;
+  counter.changes++;
+  counter.queue.wake(POLLOUT);
   const bytes = new Uint8Array(COUNTER_BYTES);
   new DataView(bytes.buffer).setBigUint64(0, taken, true);
   return to.copyBytesToIter(bytes) < COUNTER_BYTES ? -EFAULT : COUNTER_BYTES;
@@ -60,25 +62,23 @@ function write(file: File, from: IovIter): number {
   if (added === ULLONG_MAX) return -EINVAL;
   if (ULLONG_MAX - counter.count <= added) return wouldBlock(file);
   counter.count += added;
-  counter.writes++;
+  counter.changes++;
+  counter.queue.wake(POLLIN);
   return COUNTER_BYTES;
 }
 
-const eventOps: EventFileOperations = {
+const eventOps: FileOperations = {
   read,
   write,
   isStream: true,
-  changes: (file) => counterOf(file).reads + counterOf(file).writes,
+  changes: (file) => counterOf(file).changes,
   poll: (file) => {
     const { count } = counterOf(file);
     const readable = count > 0n ? POLLIN : 0;
     const writable = count < ULLONG_MAX - 1n ? POLLOUT : 0;
     return readable | writable | (count === ULLONG_MAX ? POLLERR : 0);
   },
-  wakeups: (file, events) => {
-    const { reads, writes } = counterOf(file);
-    return ((events & POLLIN) !== 0 ? writes : 0) + ((events & POLLOUT) !== 0 ? reads : 0);
-  },
+  pollQueue: (file) => counterOf(file).queue,
   showFdinfo: (file) => {
     const { count, id, isSemaphore } = counterOf(file);
     const shown = count.toString(16).padStart(16);

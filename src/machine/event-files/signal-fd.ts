@@ -14,6 +14,7 @@ import { POLLIN } from "../../mm/uapi/fs.ts";
 import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
+import { PollQueue } from "../../mm/vfs/poll-queue.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { dequeueSignal, hasSignal } from "../signals/dequeue-signal.ts";
@@ -103,6 +104,8 @@ const signalOps: FileOperations = {
     const { reader, set } = maskOf(file);
     return reader !== undefined && hasSignal(reader, set) ? POLLIN : 0;
   },
+  // Signals of whoever asks to be told, even if somebody else reads in the end (signalfd_poll).
+  pollQueue: (file) => maskOf(file).reader?.group.handlers.signalQueue ?? new PollQueue(),
   showFdinfo: (file) => {
     const { low, high } = maskOf(file).set;
     const digits = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");

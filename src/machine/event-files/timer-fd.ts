@@ -5,15 +5,16 @@
 import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../mm/uapi/errno.ts";
 import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { POLLIN } from "../../mm/uapi/fs.ts";
-import type { File } from "../../mm/vfs/file.ts";
+import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
+import { PollQueue } from "../../mm/vfs/poll-queue.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { timespecOf } from "../abi/structs.ts";
 import type { System } from "../system.ts";
 import type { Timer } from "../timer-queue.ts";
-import { type EventFileOperations, newAnonymousFile } from "./anonymous-file.ts";
+import { newAnonymousFile } from "./anonymous-file.ts";
 
 const TICKS_BYTES = 8;
 
@@ -26,8 +27,7 @@ export class TimerFd implements Timer {
   settingFlags = 0;
   /** Expirations that nobody has read. */
   ticks = 0;
-  /** How often it has expired. */
-  wakeups = 0;
+  readonly queue: PollQueue = new PollQueue();
   readonly #system: System;
   #isRunning = false;
   #hasExpired = false;
@@ -45,7 +45,7 @@ export class TimerFd implements Timer {
     this.#hasExpired = true;
     this.#isRunning = false;
     this.ticks++;
-    this.wakeups++;
+    this.queue.wake(POLLIN);
   }
 
   /** Starts it anew, or with `expiresNs` undefined stops it. */
@@ -113,11 +113,11 @@ function pair(ns: number): string {
   return `(${seconds}, ${nanoseconds})`;
 }
 
-const timerOps: EventFileOperations = {
+const timerOps: FileOperations = {
   read,
   isStream: true,
   poll: (file) => (timerOf(file).ticks > 0 ? POLLIN : 0),
-  wakeups: (file) => timerOf(file).wakeups,
+  pollQueue: (file) => timerOf(file).queue,
   ioctl: () => -ENOTTY,
   release: (file) => timerOf(file).stop(),
   showFdinfo: (file) => {

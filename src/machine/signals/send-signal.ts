@@ -40,10 +40,15 @@ export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): 
   if (thread?.hasExited === true) return 0;
   const queue = thread?.signals.pending ?? group.pending;
   if (signal < SIGRTMIN && queue.set.has(signal)) return 0;
-  if (!needsRoom(info) || hasRoom(group)) return queue.add(info) ? 0 : -EAGAIN;
+  if (!needsRoom(info) || hasRoom(group)) {
+    if (!queue.add(info)) return -EAGAIN;
+    group.handlers.signalQueue.wake(0);
+    return 0;
+  }
   if (signal >= SIGRTMIN && info.code !== SI_USER) return -EAGAIN;
   // It is sent all the same, and what it has to tell is lost.
   queue.add(userInfo(signal, SI_USER, 0, 0));
+  group.handlers.signalQueue.wake(0);
   return 0;
 }
 

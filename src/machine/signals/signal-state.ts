@@ -6,6 +6,7 @@
  * not at all, whatever the number of senders; real-time signals queue.
  */
 
+import { PollQueue } from "../../mm/vfs/poll-queue.ts";
 import type { SigInfo } from "./siginfo.ts";
 import { SIG_DFL, SIG_IGN, SIGRTMIN } from "./signal-numbers.ts";
 import { SigSet } from "./sigset.ts";
@@ -22,6 +23,8 @@ export interface SigAction {
 
 /** The dispositions of a process; threads share them. */
 export class SignalHandlers {
+  /** Told of every signal that is sent to those who have these handlers: signalfds are watched through it. */
+  readonly signalQueue: PollQueue = new PollQueue();
   readonly #actions: SigAction[];
 
   constructor(actions?: readonly SigAction[]) {

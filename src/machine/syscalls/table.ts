@@ -6,6 +6,7 @@
 import type { SyscallEntry, SyscallGroup } from "./call.ts";
 import { cloneCalls } from "./clone.ts";
 import { directoryCalls } from "./directories.ts";
+import { epollCalls } from "./epoll.ts";
 import { eventFileCalls } from "./event-files.ts";
 import { execveCalls } from "./execve.ts";
 import { fileCalls } from "./files.ts";
@@ -30,6 +31,7 @@ import { transferCalls } from "./transfer.ts";
 const GROUPS: readonly SyscallGroup[] = [
   cloneCalls,
   directoryCalls,
+  epollCalls,
   eventFileCalls,
   execveCalls,
   fileCalls,

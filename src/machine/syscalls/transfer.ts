@@ -17,6 +17,7 @@ import { sendSignal } from "../signals/send-signal.ts";
 import { userInfo } from "../signals/siginfo.ts";
 import { SI_USER, SIGPIPE, SIGXFSZ } from "../signals/signal-numbers.ts";
 import type { Call, SyscallGroup } from "./call.ts";
+import { comesFromOutside } from "./from-outside.ts";
 import { ERESTARTSYS } from "./restart.ts";
 
 /** A pipe or stream is given this much at a time, so that a huge write waits for its reader. */
@@ -119,7 +120,7 @@ export function waitFor(call: Call, file: File, events: number, interrupted: num
   const isReady = (): boolean =>
     ((file.ops.poll?.(file) ?? events) & events) !== 0 &&
     (before === undefined || file.ops.changes?.(file) !== before);
-  const isForInput = call.system.streams.has(file.inode);
+  const isForInput = comesFromOutside(call.system, file);
   return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted, isForInput }, state);
 }
 

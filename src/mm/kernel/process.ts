@@ -65,6 +65,7 @@ import {
 import type { Stat } from "../vfs/attributes.ts";
 import { FdTable } from "../vfs/fd-table.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { PollQueue } from "../vfs/poll-queue.ts";
 import { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { BytesIter } from "./bytes-iter.ts";
@@ -133,6 +134,8 @@ export class Process extends FileTransfers implements Task {
   activity: TaskActivity | null = null;
   /** Wait status once it has ended, null while it lives. */
   exitStatus: number | null = null;
+  /** Told when it ends: pidfds are watched through it. */
+  readonly exitQueue: PollQueue = new PollQueue();
 
   private constructor(
     kernel: Kernel,

@@ -193,6 +193,7 @@ export function exitProcess(process: Process, status: number): void {
   }
   process.children.clear();
   if (process.parent === null) kernel.processes.delete(process.pid);
+  process.exitQueue.wake(0);
   if (kernel.tracer.enabled) {
     kernel.tracer.emit({ type: "exit", pid: process.pid, value: status, name: process.comm });
   }
@@ -214,6 +215,7 @@ function findNewReaper(process: Process): Process | null {
 export function releaseChild(child: Process): void {
   child.parent?.children.delete(child);
   child.kernel.processes.delete(child.pid);
+  child.exitQueue.wake(0);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** /dev: the memory devices on a small tmpfs of their own (devtmpfs; drivers/char/mem.c). */
 import { BugError } from "../bug.ts";
 import { S_IFCHR } from "../uapi/fcntl.ts";
-import { makedev } from "../uapi/fs.ts";
+import { DEFAULT_POLLMASK, makedev } from "../uapi/fs.ts";
 import { AddressSpace, type AddressSpaceOperations } from "../vfs/address-space.ts";
 import { fullDevice, nullDevice, randomDevice, zeroDevice } from "../vfs/char-device.ts";
 import type { FileOperations } from "../vfs/file.ts";
@@ -30,7 +30,7 @@ function mountDevices(context: MountContext, options: DevFsOptions): ShmemSuperB
     ["null", makedev(1, 3), nullDevice],
     ["zero", ZERO_DEV, mappableZero(context.kernMounts)],
     ["full", makedev(1, 7), fullDevice],
-    ["random", makedev(1, 8), random],
+    ["random", makedev(1, 8), { ...random, poll: () => DEFAULT_POLLMASK }],
     ["urandom", makedev(1, 9), random],
   ];
   const devices = new Map(nodes.map(([, dev, fops]) => [dev, fops]));

@@ -54,10 +54,18 @@ export const UTIME_NOW = 0x3fffffff;
 export const UTIME_OMIT = 0x3ffffffe;
 
 export const POLLIN = 0x0001;
+export const POLLPRI = 0x0002;
 export const POLLOUT = 0x0004;
 export const POLLERR = 0x0008;
 export const POLLHUP = 0x0010;
+export const POLLNVAL = 0x0020;
 export const POLLRDNORM = 0x0040;
+export const POLLRDBAND = 0x0080;
+export const POLLWRNORM = 0x0100;
+export const POLLWRBAND = 0x0200;
+export const POLLRDHUP = 0x2000;
+/** What a file that can't be polled is always ready for. */
+export const DEFAULT_POLLMASK: number = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 
 export const FIONREAD = 0x541b;
 export const FIONBIO = 0x5421;

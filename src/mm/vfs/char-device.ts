@@ -6,7 +6,14 @@
  */
 import { EFAULT, EINVAL, ENOSPC, ENOTTY, ENXIO } from "../uapi/errno.ts";
 import { O_ACCMODE, S_IFCHR } from "../uapi/fcntl.ts";
-import { ANON_INODE_FS_MAGIC, POLLIN, POLLOUT } from "../uapi/fs.ts";
+import {
+  ANON_INODE_FS_MAGIC,
+  DEFAULT_POLLMASK,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../uapi/fs.ts";
 import { newPseudoDentry } from "./dentry.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
@@ -57,8 +64,6 @@ function discard(from: IovIter): number {
   return done;
 }
 
-const alwaysReady = (): number => POLLIN | POLLOUT;
-
 /** /dev/null: takes everything without looking at it, gives nothing. */
 export const nullDevice: FileOperations = {
   takesRwf: true,
@@ -68,7 +73,6 @@ export const nullDevice: FileOperations = {
   read: () => 0,
   write: (_file, from) => from.count,
   llseek: nullLlseek,
-  poll: alwaysReady,
 };
 
 function readZeros(_file: File, to: IovIter): number {
@@ -87,11 +91,10 @@ export const fullDevice: FileOperations = {
   read: readZeros,
   write: () => -ENOSPC,
   llseek: nullLlseek,
-  poll: alwaysReady,
   spliceRead: copySpliceRead,
 };
 
-/** /dev/random and /dev/urandom over a source of random bytes that the kernel was given. */
+/** /dev/urandom over a source of random bytes that the kernel was given. /dev/random can be polled, too. */
 export function randomDevice(random: (bytes: Uint8Array) => void): FileOperations {
   return {
     takesRwf: true,
@@ -119,7 +122,6 @@ export function randomDevice(random: (bytes: Uint8Array) => void): FileOperation
       return done === 0 && wanted > 0 ? -EFAULT : done;
     },
     llseek: noopLlseek,
-    poll: alwaysReady,
   };
 }
 
@@ -129,6 +131,11 @@ export const noDevice: FileOperations = {};
 /** Refuses to open what has no driver (chrdev_open). */
 export function openDevice(inode: Inode): number {
   return inode.fops === noDevice ? -ENXIO : 0;
+}
+
+/** Ready is ready for normal data, too. */
+function normal(events: number): number {
+  return events | ((events & POLLIN) !== 0 ? POLLRDNORM : 0) | ((events & POLLOUT) !== 0 ? POLLWRNORM : 0);
 }
 
 /** The operations of one stream. */
@@ -149,7 +156,7 @@ export function streamOps(io: StreamIo): FileOperations {
     },
     write: (_file, from) => writeStream(io, from),
     ioctl: (_file, cmd, arg) => io.ioctl?.(cmd, arg) ?? -ENOTTY,
-    poll: () => io.poll?.() ?? alwaysReady(),
+    poll: () => normal(io.poll?.() ?? DEFAULT_POLLMASK),
   };
 }
 

@@ -14,6 +14,7 @@ import { type Actor, type DirEntry, type Inode, igrab, iput, KERNEL_ACTOR } from
 import type { IovIter } from "./iov-iter.ts";
 import { dPath } from "./path.ts";
 import type { Pipe } from "./pipe.ts";
+import type { PollQueue } from "./poll-queue.ts";
 
 export const FMODE_READ = 1;
 export const FMODE_WRITE = 2;
@@ -61,8 +62,10 @@ export interface FileOperations {
   readdir?(file: File): readonly DirEntry[] | number;
   /** `caller` is whose memory `arg` may point into. */
   ioctl?(file: File, cmd: number, arg: number, caller: Actor): number;
-  /** POLLIN | POLLOUT … that would not block now. */
+  /** POLLIN | POLLOUT … that would not block now. Absent: always ready, and not to be watched by epoll. */
   poll?(file: File): number;
+  /** Who is told when that changes. Absent: it changes without telling. */
+  pollQueue?(file: File): PollQueue;
   /** How often it changed: whether a transfer that waits can go on depends on its size, which `poll` does not know. */
   changes?(file: File): number;
   /** Lines of /proc/PID/fdinfo/FD beyond those that all files have, each with its line end. */
@@ -92,6 +95,8 @@ export class File implements MappedFile {
   opener: Actor = KERNEL_ACTOR;
   /** Private state of the kind of file. */
   data: unknown = undefined;
+  /** Called when the last reference goes, before the file is released: who watches it without holding it (f_ep). */
+  readonly watchers: Set<() => void> = new Set();
   /** Readahead state (file_ra_state): start, size, async part in pages; position of the last read in bytes, −1 at open. */
   raStart = 0;
   raSize = 0;
@@ -148,6 +153,7 @@ export class File implements MappedFile {
     if (this.refs < 0) throw new BugError("File.put", `"${this.dentry.name}" has ${this.refs} references`);
     if (this.refs > 0) return;
     if ((this.mode & FMODE_WRITE) !== 0) this.inode.writers--;
+    for (const forget of [...this.watchers]) forget();
     this.ops.release?.(this);
     iput(this.inode);
   }

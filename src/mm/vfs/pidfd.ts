@@ -15,6 +15,7 @@ import { newPseudoDentry } from "./dentry.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
 import type { MountNamespace } from "./mount.ts";
+import { PollQueue } from "./poll-queue.ts";
 import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
 
 /** What a pidfd needs to know of its process. */
@@ -24,6 +25,8 @@ export interface PidfdTarget {
   readonly exitStatus: number | null;
   /** It was waited for: nothing of it is left. */
   readonly isReaped: boolean;
+  /** Told when it ends. */
+  readonly exitQueue: PollQueue;
 }
 
 const targets: WeakMap<Inode, PidfdTarget> = new WeakMap();
@@ -54,6 +57,7 @@ const pidfdOps: FileOperations = {
     if (target === undefined || target.isReaped) return POLLIN | POLLRDNORM | POLLHUP;
     return target.exitStatus === null ? 0 : POLLIN | POLLRDNORM;
   },
+  pollQueue: (file) => targets.get(file.inode)?.exitQueue ?? new PollQueue(),
   showFdinfo: (file) => {
     const target = targets.get(file.inode);
     const pid = target === undefined || target.isReaped ? -1 : target.pid;

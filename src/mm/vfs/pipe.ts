@@ -21,12 +21,22 @@ import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOTTY, EPIPE } from "../uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFIFO } from "../uapi/fcntl.ts";
-import { PIPEFS_MAGIC, POLLERR, POLLHUP, POLLIN, POLLOUT, RWF_NOWAIT } from "../uapi/fs.ts";
+import {
+  PIPEFS_MAGIC,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRNORM,
+  RWF_NOWAIT,
+} from "../uapi/fs.ts";
 import { newPseudoDentry } from "./dentry.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import type { MountNamespace } from "./mount.ts";
+import { PollQueue } from "./poll-queue.ts";
 import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
 import type { FileSystem } from "./super-block.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
@@ -55,6 +65,9 @@ export interface PipeBuffer {
 export class Pipe {
   readers = 0;
   writers = 0;
+  /** Who watches the reading end, and the writing end. */
+  readonly readQueue: PollQueue = new PollQueue();
+  readonly writeQueue: PollQueue = new PollQueue();
   readonly phys: PhysicalMemory;
   readonly #buffers: PipeBuffer[] = [];
   /** A buffer that was emptied, for the next write. */
@@ -102,6 +115,12 @@ export class Pipe {
 
   /** Takes as much of `from` as fits. Bytes, or -EFAULT. */
   write(from: IovIter): number {
+    const done = this.#append(from);
+    if (done > 0) this.#tellReaders();
+    return done;
+  }
+
+  #append(from: IovIter): number {
     let done = 0;
     const odd = from.count % PAGE_SIZE;
     const last = this.#buffers.at(-1);
@@ -126,11 +145,13 @@ export class Pipe {
     this.phys.getPage(pfn);
     const bytes = this.phys.ram.u8.subarray(pfn * PAGE_SIZE, (pfn + 1) * PAGE_SIZE);
     this.#buffers.push({ bytes, start, end, pfn, canMerge: false, isShared: false });
+    this.#tellReaders();
   }
 
   /** Adds bytes of nobody's, at most a page, which are the pipe's from now on. Precondition: not full. */
   pushBytes(bytes: Uint8Array): void {
     this.#buffers.push({ bytes, start: 0, end: bytes.length, pfn: 0, canMerge: false, isShared: false });
+    this.#tellReaders();
   }
 
   /** Adds the first `len` bytes of another pipe's buffer, which keeps them. Precondition: not full. */
@@ -139,12 +160,17 @@ export class Pipe {
     if (pfn !== 0) this.phys.getPage(pfn);
     buffer.isShared = true;
     this.#buffers.push({ bytes, start, end: start + len, pfn, canMerge: false, isShared: true });
+    this.#tellReaders();
   }
 
   /** Moves the first buffer of `from` here as it is. Preconditions: there is one, and this pipe is not full. */
   takeBuffer(from: Pipe): void {
+    const wasFull = from.isFull;
     const buffer = from.#buffers.shift();
-    if (buffer !== undefined) this.#buffers.push(buffer);
+    if (buffer === undefined) return;
+    this.#buffers.push(buffer);
+    this.#tellReaders();
+    if (wasFull) from.#tellWriters();
   }
 
   /** Takes the next `n` bytes out. Precondition: so many are there. */
@@ -164,10 +190,21 @@ export class Pipe {
   }
 
   #drop(): void {
+    const wasFull = this.isFull;
     const buffer = this.#buffers.shift();
     if (buffer === undefined) return;
+    if (wasFull) this.#tellWriters();
     if (buffer.pfn !== 0) this.phys.putPage(buffer.pfn);
     else if (!buffer.isShared && buffer.bytes.length === PAGE_SIZE) this.#spare = buffer.bytes;
+  }
+
+  /** Every write does, also to a pipe that was not empty: epoll has always seen it so. */
+  #tellReaders(): void {
+    this.readQueue.wake(POLLIN | POLLRDNORM);
+  }
+
+  #tellWriters(): void {
+    this.writeQueue.wake(POLLOUT | POLLWRNORM);
   }
 }
 
@@ -212,20 +249,25 @@ const pipeOps: FileOperations = {
     const pipe = pipeIn(file);
     let ready = 0;
     if ((file.mode & FMODE_READ) !== 0) {
-      if (!pipe.isEmpty) ready |= POLLIN;
+      if (!pipe.isEmpty) ready |= POLLIN | POLLRDNORM;
       if (pipe.writers === 0) ready |= POLLHUP;
     }
     if ((file.mode & FMODE_WRITE) !== 0) {
-      if (!pipe.isFull) ready |= POLLOUT;
+      if (!pipe.isFull) ready |= POLLOUT | POLLWRNORM;
       if (pipe.readers === 0) ready |= POLLERR;
     }
     return ready;
   },
+  pollQueue: (file) => ((file.mode & FMODE_READ) !== 0 ? pipeIn(file).readQueue : pipeIn(file).writeQueue),
   release(file) {
     const pipe = pipeIn(file);
     if ((file.mode & FMODE_READ) !== 0) pipe.readers--;
     if ((file.mode & FMODE_WRITE) !== 0) pipe.writers--;
     if (pipe.readers === 0 && pipe.writers === 0) pipe.clear();
+    else if ((pipe.readers === 0) !== (pipe.writers === 0)) {
+      pipe.readQueue.wake(0);
+      pipe.writeQueue.wake(0);
+    }
   },
 };
 

@@ -1,0 +1,13 @@
+/** Which files wait for what comes from outside the machine: then "everybody waits" is no deadlock. */
+import type { File } from "../../mm/vfs/file.ts";
+import { eventPollOf } from "../event-files/event-poll.ts";
+import type { System } from "../system.ts";
+
+export function comesFromOutside(system: System, file: File): boolean {
+  if (system.streams.has(file.inode)) return true;
+  return (
+    eventPollOf(file)
+      ?.items()
+      .some((item) => comesFromOutside(system, item.file)) ?? false
+  );
+}
