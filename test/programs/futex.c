@@ -31,8 +31,6 @@
 #define OWNER_DIED 0x40000000u
 #define TID_MASK 0x3fffffffu
 
-#define SHOW(call) show(#call, call)
-
 /* Unaligned words are no error of this program's. */
 static long futex(void *word, int op, unsigned value, const void *time, void *word2, unsigned value3)
 {
@@ -172,16 +170,20 @@ static void wakingAndMoving(void)
   startWaiters(&word, WAIT_BITSET | PRIVATE);
   SHOW(futex(&word, WAKE, 4, NULL, NULL, 0));
   SHOW(futex(&word, WAKE_BITSET | PRIVATE, 4, NULL, NULL, 4));
-  SAY("woken: %d, with bit %d", howMany(), order[0]);
+  SAY("woken: %d", howMany());
+  SAY("with bit %d", order[0]);
   SHOW(futex(&word, WAKE | PRIVATE, 0, NULL, NULL, 0));
-  SAY("woken: %d, then bit %d", howMany(), order[1]);
+  SAY("woken: %d", howMany());
+  SAY("then bit %d", order[1]);
   SHOW(futex(&word, WAKE | PRIVATE, 1000, NULL, NULL, 0));
   joinWaiters();
   startWaiters(&word, WAIT_BITSET | PRIVATE);
   SHOW(futex(&word, CMP_REQUEUE | PRIVATE, 1, (void *)2, &other, 0));
-  SAY("woken: %d, with bit %d", howMany(), order[0]);
+  SAY("woken: %d", howMany());
+  SAY("with bit %d", order[0]);
   SHOW(futex(&other, WAKE | PRIVATE, 1, NULL, NULL, 0));
-  SAY("woken: %d, then bit %d", howMany(), order[1]);
+  SAY("woken: %d", howMany());
+  SAY("then bit %d", order[1]);
   SHOW(futex(&word, WAKE | PRIVATE, 9, NULL, NULL, 0));
   SHOW(futex(&other, WAKE | PRIVATE, 9, NULL, NULL, 0));
   joinWaiters();
@@ -291,6 +293,7 @@ static void priorityInheritance(void)
   pthread_join(thread, NULL);
   SAY("word: 0x%x", pi);
   /* A deadlock of two is seen by the second. */
+  other = 0;
   pi = gettid_();
   step = 0;
   pthread_create(&thread, NULL, wantsBoth, NULL);
@@ -303,6 +306,11 @@ static void priorityInheritance(void)
   pi = gettid_();
   SHOW(futex(&pi, LOCK_PI | PRIVATE, 0, &bad, NULL, 0));
   pi = 0;
+}
+
+static const char *named(int error)
+{
+  return error == 0 ? "0" : errorName(error);
 }
 
 static void *holdsAndEnds(void *arg)
@@ -328,12 +336,12 @@ static void robust(int isPi)
     while (!step) sched_yield();
     if (!waits) pthread_join(thread, NULL);
     int error = pthread_mutex_lock(&mutex);
-    SAY("robust%s mutex of a thread that %s: %s", isPi ? " PI" : "", waits ? "ends" : "has ended", strerror(error));
+    SAY("robust%s mutex of a thread that %s: %s", isPi ? " PI" : "", waits ? "ends" : "has ended", named(error));
     if (waits) pthread_join(thread, NULL);
     if (!waits) pthread_mutex_consistent(&mutex);
-    SAY("unlock: %s", strerror(pthread_mutex_unlock(&mutex)));
+    SAY("unlock: %s", named(pthread_mutex_unlock(&mutex)));
   }
-  SAY("lock, not made consistent: %s", strerror(pthread_mutex_lock(&mutex)));
+  SAY("lock, not made consistent: %s", named(pthread_mutex_lock(&mutex)));
 }
 
 static void *waitsToMove(void *arg)
@@ -416,10 +424,11 @@ static void several(void)
 
 int main(void)
 {
-  hole = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  munmap(hole, 4096);
   readonly = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  /* The last one, so that nothing is mapped into it. */
+  hole = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  munmap(hole, 4096);
   errors();
   wakeOps();
   word = other = 0;

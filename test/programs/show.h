@@ -41,6 +41,12 @@ static const char *errorName(int error)
   case EOVERFLOW: return "EOVERFLOW";
   case EOPNOTSUPP: return "EOPNOTSUPP";
   case ENOSYS: return "ENOSYS";
+  case EINTR: return "EINTR";
+  case EDEADLK: return "EDEADLK";
+  case ETIMEDOUT: return "ETIMEDOUT";
+  case EOWNERDEAD: return "EOWNERDEAD";
+  case ENOTRECOVERABLE: return "ENOTRECOVERABLE";
+  case ECANCELED: return "ECANCELED";
   case ELOOP: return "ELOOP";
   default: return strerror(error);
   }

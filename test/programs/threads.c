@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+
 #define THREADS 8
 #define ROUNDS 2000
 
@@ -94,7 +95,7 @@ static void producer_and_consumers(void) {
     until.tv_sec++;
   }
   pthread_mutex_lock(&mutex);
-  printf("timed wait: %s\n", strerror(pthread_cond_timedwait(&not_empty, &mutex, &until)));
+  printf("timed wait: %s\n", pthread_cond_timedwait(&not_empty, &mutex, &until) == ETIMEDOUT ? "ETIMEDOUT" : "woken");
   pthread_mutex_unlock(&mutex);
 }
 

@@ -52,7 +52,7 @@ export function waitRequeuePi(call: Call, deadlineNs: number): number {
   if (callState instanceof FutexWaiter) return callState.isWoken ? 0 : timedOut(call, callState);
   const addr = call.u64(0);
   const piAddress = call.u64(4);
-  if (addr === piAddress || call.s32(5) === 0) return -EINVAL;
+  if (addr === piAddress) return -EINVAL;
   const to = keyAt(call, piAddress, ACCESS_WRITE);
   if (typeof to === "number") return to;
   const from = keyAt(call, addr, ACCESS_READ);
@@ -61,7 +61,7 @@ export function waitRequeuePi(call: Call, deadlineNs: number): number {
   if (value < 0) return -EFAULT;
   if (value !== call.u32(2)) return -EAGAIN;
   if (isSameKey(from, to)) return -EINVAL;
-  const waiter = new FutexWaiter(thread, from, call.s32(5));
+  const waiter = new FutexWaiter(thread, from, FUTEX_BITSET_MATCH_ANY);
   waiter.requeueTo = to;
   waiter.piAddress = piAddress;
   return sleepAt(call, waiter, deadlineNs, -ERESTARTNOINTR);
