@@ -177,7 +177,7 @@ async function measure(effort: Effort, isQuick: boolean, folder: string): Promis
   const skipped: string[] = [];
   const compiler = hostCompiler();
   if (compiler === undefined) skipped.push("the host's side of everything: no cc");
-  const isBuilt = existsSync(join(ROOT, "dist/cli.js"));
+  const isBuilt = existsSync(join(ROOT, "dist/cli.cjs"));
   if (!isBuilt) skipped.push("start-up: not built (npm run build)");
 
   progress("faults and mappings");

@@ -1,14 +1,39 @@
 #!/usr/bin/env node
-// The command as it is installed. The work is in dist/cli.js, which `npm ci` or `npm run build` makes from src/cli.
-import { existsSync } from "node:fs";
-import * as module from "node:module";
+// The command as it is installed. The work is in dist/cli.cjs, which `npm ci` or `npm run build` makes from src/cli.
+//
+// Half of a short run would be the compiling of that file. So the build keeps what V8 made of it, in dist/cli.cache
+// (scripts/code-cache.cjs). V8 takes that only from the same V8 with the same flags; where it does not, the file is
+// compiled as any other, and Node 22 and newer keep what comes out between runs.
+"use strict";
+const { readFileSync } = require("node:fs");
+const { dirname, join } = require("node:path");
+const { Script } = require("node:vm");
 
-const cli = new URL("../dist/cli.js", import.meta.url);
-if (existsSync(cli)) {
-  // Node 22 and newer keep compiled code between runs.
-  module.enableCompileCache?.();
-  await import(cli.href);
-} else {
+const file = join(__dirname, "../dist/cli.cjs");
+const [source, cachedData] = [read(file, "latin1"), read(join(__dirname, "../dist/cli.cache"))];
+if (source === undefined) {
   process.stderr.write("faultline: not built yet; in its folder, run: npm run build\n");
   process.exitCode = 1;
+} else if (!runCached()) {
+  require("node:module").enableCompileCache?.();
+  require(file);
+}
+
+function read(path, encoding) {
+  try {
+    return readFileSync(path, encoding);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs the file from its compiled code, if there is any that fits. */
+function runCached() {
+  if (cachedData === undefined) return false;
+  const Module = module.constructor;
+  const script = new Script(Module.wrap(source), { filename: file, cachedData });
+  if (script.cachedDataRejected) return false;
+  const loaded = new Module(file, module);
+  script.runInThisContext()(loaded.exports, Module.createRequire(file), loaded, file, dirname(file));
+  return true;
 }

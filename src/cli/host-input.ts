@@ -9,12 +9,12 @@
  * `(faultline run head1; cat) < file`.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { isatty } from "node:tty";
 import type { MachineStream } from "../machine/index.ts";
 import { EIO } from "../mm/uapi/errno.ts";
 import { POLLIN } from "../mm/uapi/fs.ts";
 import { ERESTART_WOULD_BLOCK } from "../mm/vfs/would-block.ts";
 import { failure } from "./host-error.ts";
+import { isTerminal } from "./terminal.ts";
 
 type Input = Required<Pick<MachineStream, "read" | "poll">>;
 
@@ -25,7 +25,7 @@ export function hostInput(fd: number): Input {
   let mayBlock = true;
   try {
     const stat = fstatSync(fd);
-    mayBlock = stat.isFIFO() || stat.isSocket() || isatty(fd);
+    mayBlock = stat.isFIFO() || stat.isSocket() || isTerminal(fd);
   } catch {
     // Closed: reading will say so.
     mayBlock = false;

@@ -56,7 +56,7 @@ export interface MachineOptions {
   /** Called after each turn; "stop" ends the run, killing every process. */
   readonly onSlice?: (machine: Machine) => "stop" | undefined;
   /** The compiled interpreter (`compileInterpreter`), where compiling in place isn't wanted. */
-  readonly module?: WebAssembly.Module;
+  readonly module?: WebAssembly.Module | undefined;
 }
 
 /** How a run ended. */

@@ -50,7 +50,7 @@ export class CommandUnderTest {
   }
 
   start(args: readonly string[], options: RunningOptions = {}): ChildProcess {
-    return spawn(process.execPath, [join(this.#top, "dist", "cli.js"), ...args], {
+    return spawn(process.execPath, [join(this.#top, "dist", "cli.cjs"), ...args], {
       cwd: options.cwd ?? this.folder,
       env: { PATH: process.env.PATH, ...options.env },
       stdio: "pipe",

@@ -110,15 +110,19 @@ const beginsPair: Uint8Array = new Uint8Array(FIRST_HANDLER_OP + handlers.length
 /** first op × 65536 + second op → the pair's op. */
 const pairOps = new Map<number, number>();
 
+/** definition × KNOWN_SETS + known → the op of that single form. */
+const singleOps = new Uint16Array(instructions.length * KNOWN_SETS);
+const formOf = ({ definition, known }: Handler): number => definition * KNOWN_SETS + known;
+
 for (let op = 0; op < firstOps.length; op++) firstOps[op] = op;
-for (const [index, { second, definition, known }] of handlers.entries()) {
+for (const [index, single] of singles.entries()) singleOps[formOf(single)] = FIRST_HANDLER_OP + index;
+for (const [index, handler] of handlers.entries()) {
+  const { second } = handler;
   if (second === undefined) continue;
-  const opOf = (d: number, k: number): number =>
-    FIRST_HANDLER_OP + singles.findIndex((h) => h.definition === d && h.known === k);
-  const first = opOf(definition, known);
+  const first = singleOps[formOf(handler)];
   firstOps[FIRST_HANDLER_OP + index] = first;
   beginsPair[first] = 1;
-  pairOps.set(first * 65536 + opOf(second.definition, second.known), FIRST_HANDLER_OP + index);
+  pairOps.set(first * 65536 + singleOps[formOf(second)], FIRST_HANDLER_OP + index);
 }
 
 const chosen = new Uint16Array(instructions.length * KNOWN_SETS);
@@ -140,7 +144,7 @@ function choose(definition: number, known: number): number {
     if (best === undefined || countBits(handler.known) > countBits(best.known)) best = handler;
   }
   if (best === undefined) throw new Error(`opFor: ${instructions[definition].name} has no form ${known}`);
-  return FIRST_HANDLER_OP + singles.indexOf(best);
+  return singleOps[formOf(best)];
 }
 
 /** The op of the pair that begins with `first` and goes on with `second`, or 0. Either may itself be a pair's. */

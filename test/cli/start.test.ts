@@ -1,0 +1,67 @@
+/** The installed command: bin/faultline.js, and the compiled code that it starts from. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bundleCommand } from "../../scripts/bundle.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const HELLO = join(REPOSITORY, "test/programs/bin/hello");
+const top = mkdtempSync(join(tmpdir(), "faultline-start-"));
+const cache = join(top, "dist/cli.cache");
+let kept: Buffer;
+
+function node(...args: string[]): { readonly status: number | null; stdout: string; stderr: string } {
+  const env = { ...process.env, NODE_OPTIONS: "", NODE_V8_COVERAGE: "" };
+  return spawnSync(process.execPath, args, { encoding: "utf8", cwd: top, env });
+}
+
+function hello(...flags: string[]): string {
+  const { status, stdout, stderr } = node(...flags, join(top, "bin/faultline.js"), "run", "-q", HELLO);
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  return stdout;
+}
+
+beforeAll(async () => {
+  cpSync(join(REPOSITORY, "bin"), join(top, "bin"), { recursive: true });
+  writeFileSync(join(top, "package.json"), '{"type":"module"}');
+});
+afterAll(() => rmSync(top, { recursive: true }));
+
+test("says that it is not built yet", () => {
+  const { status, stderr } = node(join(top, "bin/faultline.js"), "run", HELLO);
+  expect(stderr).toMatch(/not built yet/);
+  expect(status).toBe(1);
+});
+
+test("runs without compiled code, with it, and with what is none", async () => {
+  await bundleCommand(join(top, "dist"));
+  expect(hello()).toMatch(/^hello, world/);
+
+  const made = node(join(REPOSITORY, "scripts/code-cache.cjs"), join(top, "dist"), HELLO);
+  expect(made.stderr).toMatch(/exit status 0/);
+  kept = readFileSync(cache);
+  expect(hello()).toMatch(/^hello, world/);
+
+  // Other flags: V8 refuses what was kept under its own.
+  expect(hello("--no-opt")).toMatch(/^hello, world/);
+  for (const bad of [Buffer.alloc(0), Buffer.from("not code"), kept.subarray(0, kept.length / 2)]) {
+    writeFileSync(cache, bad);
+    expect(hello()).toMatch(/^hello, world/);
+  }
+});
+
+test("V8 takes the compiled code, in a process that has its usual flags", () => {
+  writeFileSync(cache, kept);
+  // In the place of `runInThisContext`, whether the code was refused.
+  const spy = `
+    const { Script } = require("node:vm");
+    Script.prototype.runInThisContext = function () {
+      return () => process.stdout.write("refused: " + this.cachedDataRejected);
+    };
+    require(${JSON.stringify(join(top, "bin/faultline.js"))});`;
+  expect(node("-e", spy).stdout).toBe("refused: false");
+});
