@@ -21,7 +21,9 @@ export interface RunOptions {
   readonly reportFile: string | undefined;
   readonly jsonFile: string | undefined;
   readonly traceFile: string | undefined;
-  /** Seed of a reproducible run; undefined: the host's randomness and time. */
+  /** Where the machine's time comes from. */
+  readonly clock: "virtual" | "host";
+  /** Seed of addresses, random numbers and turns; undefined: no random addresses, and numbers as the clock is. */
   readonly seed: number | undefined;
   readonly timeoutSeconds: number | undefined;
   /** KEY=VALUE as given, or KEY for one of the host's. */
@@ -46,6 +48,7 @@ interface RawOptions {
   readonly quiet?: boolean;
   readonly json?: string;
   readonly trace?: string;
+  readonly clock?: "virtual" | "host";
   readonly seed?: number;
   readonly timeout?: number;
   readonly env: readonly string[];
@@ -64,7 +67,9 @@ What the program sees of this machine:
                without a slash that is not in the current folder is looked for along PATH.
                A PROGRAM outside of what it may see can be run all the same: it is copied to /run/faultline.
   environment  PATH, HOME=/, LANG=C.UTF-8, and TERM of this one; nothing more unless --env says so.
-  randomness   this machine's, and its clock; with --seed both are the same in every run.
+  randomness   this machine's, and its clock. With --clock virtual an instruction takes a nanosecond and nothing is left
+               to chance, so that a run repeats exactly. --seed N does the same, with other addresses, random numbers
+               and turns of threads for each N; add --clock host to keep real time.
 
 Examples:
   faultline run examples/bin/append notes.txt "a line through a mapping"
@@ -133,6 +138,7 @@ function runCommand(program: Command): Command {
     .option("-q, --quiet", "no report")
     .option("--json <FILE>", "write the report as JSON (docs/report-schema.md)")
     .option("--trace <FILE>", "write every event as a line of JSON")
+    .option("--clock <KIND>", "virtual: by instructions, every run the same; or host", clockKind)
     .option("--seed <N>", "same addresses, random numbers and time in every run", seedNumber)
     .option("--timeout <SECONDS>", "end the program after this time", seconds)
     .option("--env <KEY[=VALUE]>", "set a variable, or pass one of this environment; repeatable", collect, [])
@@ -173,6 +179,7 @@ function checkedOptions(run: Command, raw: RawOptions, program: string, args: re
     reportFile: report === undefined || report === "" ? undefined : report,
     jsonFile: raw.json,
     traceFile: raw.trace,
+    clock: raw.clock ?? (raw.seed === undefined ? "host" : "virtual"),
     seed: raw.seed,
     timeoutSeconds: raw.timeout,
     env: raw.env,
@@ -195,6 +202,11 @@ function seedNumber(text: string): number {
     throw new InvalidArgumentError("A seed is a whole number from 0.");
   }
   return seed;
+}
+
+function clockKind(text: string): "virtual" | "host" {
+  if (text !== "virtual" && text !== "host") throw new InvalidArgumentError("A clock is virtual or host.");
+  return text;
 }
 
 function seconds(text: string): number {

@@ -38,7 +38,7 @@ export async function run(options: RunOptions, version: string): Promise<number>
 
 async function runProgram(options: RunOptions, version: string): Promise<number> {
   const started = nowMs();
-  const clock: Clock = options.seed === undefined ? hostClock() : new VirtualClock();
+  const clock: Clock = options.clock === "host" ? hostClock() : new VirtualClock();
   const { kernel, path, cwd } = boot(options, clock);
   const wantsReport = options.report !== "none" || options.jsonFile !== undefined;
   // Before the program is there, so that its first mapping is seen.
@@ -55,6 +55,7 @@ async function runProgram(options: RunOptions, version: string): Promise<number>
     clock,
     onSlice,
     module: builtInterpreter(kernel),
+    ...(options.seed !== undefined && { scheduleSeed: options.seed }),
   });
   let end: ExitStatus;
   let lost: string | undefined;
@@ -98,7 +99,7 @@ function boot(options: RunOptions, clock: Clock): GuestFiles {
     ram: ramBytes,
     machineBytes: MACHINE_BYTES,
     // 32 bits of the host's; node:crypto has no better ones to offer and takes its time to load.
-    seed: seed ?? Math.floor(Math.random() * 2 ** 32),
+    seed: seed ?? (options.clock === "virtual" ? 0 : Math.floor(Math.random() * 2 ** 32)),
     randomize: seed !== undefined,
     now: () => clock.realtimeNs(),
     // Of the host's time nothing is spent: there it is the host's storage that takes it.

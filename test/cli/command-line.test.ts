@@ -30,12 +30,26 @@ test("a program alone gets the defaults", () => {
     reportFile: undefined,
     jsonFile: undefined,
     traceFile: undefined,
+    clock: "host",
     seed: undefined,
     timeoutSeconds: undefined,
     env: [],
     program: "prog",
     args: [],
   });
+});
+
+test("the clock is the host's, or virtual where a run is to repeat", () => {
+  const clock = (...options: string[]): unknown => {
+    const { result } = parse("run", ...options, "prog");
+    return "clock" in result ? result.clock : result;
+  };
+  expect(clock("--seed", "7")).toBe("virtual");
+  expect(clock("--clock", "virtual")).toBe("virtual");
+  expect(clock("--clock", "host", "--seed", "7")).toBe("host");
+  const { result, err } = parse("run", "--clock", "atomic", "prog");
+  expect(result).toEqual({ exitCode: 2 });
+  expect(err).toMatch(/A clock is virtual or host/);
 });
 
 test("every option is understood", () => {

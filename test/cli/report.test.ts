@@ -3,7 +3,7 @@
  *
  * Goldens are in golden/; after a change that is meant, `npm test -- test/cli -u` accepts the new ones.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Report } from "../../src/cli/report.ts";
@@ -164,6 +164,37 @@ describe("the trace", () => {
     }
     expect(traces[1] === traces[0]).toBe(true);
     expect(traces[2] === traces[0]).toBe(false);
+  });
+
+  test.each([
+    "malloc-stress",
+    "fork-wait",
+    "pipe",
+    "signals",
+    "timers",
+    "time",
+    "waiting",
+    "threads",
+    "futex",
+    "epoll",
+    "file-io",
+    "proc-status",
+  ])("with --clock virtual is the same, byte for byte: %s", async (program) => {
+    command.bring(`test/programs/bin/${program}`);
+    const runs: string[][] = [];
+    for (let run = 0; run < 2; run++) {
+      // A file that is already there would be another beginning.
+      const folder = join(command.folder, "scratch");
+      mkdirSync(folder);
+      const args = ["run", "-q", "--clock", "virtual", "--trace", `../t${run}`, `../${program}`];
+      const { status, stdout } = await command.faultline(args, { cwd: folder });
+      rmSync(folder, { recursive: true });
+      runs.push([`${status}`, stdout, read(`t${run}`)]);
+    }
+    expect(runs[1][0]).toBe(runs[0][0]);
+    expect(runs[1][1]).toBe(runs[0][1]);
+    expect(runs[1][2] === runs[0][2]).toBe(true);
+    expect(runs[0][2].length).toBeGreaterThan(1000);
   });
 
   test("that can't be written is a clear error", async () => {
