@@ -5,6 +5,13 @@
  * that a command line can be put behind `faultline run` as it is.
  */
 import { Command, InvalidArgumentError } from "commander";
+import {
+  addPressureOptions,
+  PRESSURE_HELP,
+  type PressureOptions,
+  pressureOptions,
+  type RawPressureOptions,
+} from "./pressure-options.ts";
 import { parseSize } from "./size.ts";
 
 /** What `faultline run` was asked to do. */
@@ -28,6 +35,7 @@ export interface RunOptions {
   readonly timeoutSeconds: number | undefined;
   /** KEY=VALUE as given, or KEY for one of the host's. */
   readonly env: readonly string[];
+  readonly pressure: PressureOptions;
   readonly program: string;
   readonly args: readonly string[];
 }
@@ -40,7 +48,7 @@ const MIN_RAM = 2 ** 20;
 const MAX_RAM = 4 * 2 ** 30;
 
 /** Commander's own view of the options of `run`, before they are checked against each other. */
-interface RawOptions {
+interface RawOptions extends RawPressureOptions {
   readonly ram: number;
   readonly root?: string;
   readonly sysroot?: string;
@@ -56,7 +64,8 @@ interface RawOptions {
 
 const RUN_HELP = `
 PROGRAM is a riscv64 Linux program. The exit status is the program's, 128+n when signal n ended
-it; 126 or 127 when PROGRAM could not be run or was not found, 124 after a timeout, 2 for a wrong command line.
+it; 126 or 127 when PROGRAM could not be run or was not found, 124 after a timeout, 125 when Faultline itself could not
+go on, 2 for a wrong command line.
 
 What the program sees of this machine:
   files        The current folder under its own path, and nothing else: the rest is an empty tree in memory, with
@@ -123,7 +132,7 @@ export function parseCommandLine(
 }
 
 function runCommand(program: Command): Command {
-  return program
+  const run = program
     .command("run")
     .summary("run a program and report its page faults")
     .description("Runs PROGRAM and reports on standard error what memory did for it.")
@@ -141,7 +150,13 @@ function runCommand(program: Command): Command {
     .option("--clock <KIND>", "virtual: by instructions, every run the same; or host", clockKind)
     .option("--seed <N>", "same addresses, random numbers and time in every run", seedNumber)
     .option("--timeout <SECONDS>", "end the program after this time", seconds)
-    .option("--env <KEY[=VALUE]>", "set a variable, or pass one of this environment; repeatable", collect, [])
+    .option(
+      "--env <KEY[=VALUE]>",
+      "set a variable, or pass one of this environment; repeatable",
+      collect,
+      [],
+    );
+  return addPressureOptions(run)
     .configureHelp({
       // The default value is in the text, in words.
       optionDescription: (option) => option.description,
@@ -149,7 +164,7 @@ function runCommand(program: Command): Command {
       argumentDescription: (argument) => argument.description,
     })
     .showHelpAfterError("faultline run --help tells more.")
-    .addHelpText("after", RUN_HELP);
+    .addHelpText("after", RUN_HELP + PRESSURE_HELP);
 }
 
 /**
@@ -183,9 +198,19 @@ function checkedOptions(run: Command, raw: RawOptions, program: string, args: re
     seed: raw.seed,
     timeoutSeconds: raw.timeout,
     env: raw.env,
+    pressure: checkedPressure(run, raw),
     program,
     args,
   };
+}
+
+function checkedPressure(run: Command, raw: RawOptions): PressureOptions {
+  try {
+    return pressureOptions(raw);
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) return run.error(`error: ${error.message}`);
+    throw error;
+  }
 }
 
 function ramSize(text: string): number {

@@ -35,7 +35,7 @@ import {
   tmpFs,
   unionFs,
 } from "../mm/index.ts";
-import { nodeFs } from "../storage/node/index.ts";
+import { type NodeFsOptions, nodeFs } from "../storage/node/index.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, ProgramError, programError } from "./program-error.ts";
 
 /** Where a PROGRAM from outside of the visible files is put. */
@@ -49,22 +49,29 @@ export interface GuestFiles {
   readonly cwd: string;
 }
 
+/** A folder of the host as a file system. */
+export type HostDisk = (folder: string, options?: NodeFsOptions) => FileSystem;
+
 /** Boots a kernel with the files that the options ask for. Throws a ProgramError. */
-export function bootOn({ program, root, sysroot, env }: FileOptions, options: KernelOptions): GuestFiles {
+export function bootOn(
+  { program, root, sysroot, env }: FileOptions,
+  options: KernelOptions,
+  disk: HostDisk = nodeFs,
+): GuestFiles {
   const layer = sysroot === undefined ? undefined : realFolder("--sysroot", sysroot);
   const withSysroot = (fs: FileSystem): FileSystem =>
-    layer === undefined ? fs : unionFs(nodeFs(layer, { readOnly: true }), fs);
+    layer === undefined ? fs : unionFs(disk(layer, { readOnly: true }), fs);
   if (root !== undefined) {
     return rootedAt(
       root,
       realFolder("--root", root),
       program,
       options,
-      withSysroot,
+      (folder) => withSysroot(disk(folder)),
       layer === undefined ? undefined : env,
     );
   }
-  return currentFolderOnly(program, options, withSysroot, layer === undefined ? undefined : env);
+  return currentFolderOnly(program, options, disk, withSysroot, layer === undefined ? undefined : env);
 }
 
 /** What of the command line decides about files. */
@@ -82,6 +89,7 @@ type Layering = (fs: FileSystem) => FileSystem;
 function currentFolderOnly(
   program: string,
   options: KernelOptions,
+  disk: HostDisk,
   withSysroot: Layering,
   env: readonly string[] | undefined,
 ): GuestFiles {
@@ -89,7 +97,7 @@ function currentFolderOnly(
   // In "/" the current folder is everything.
   const isAll = cwd === sep;
   const guestCwd = guestPath(cwd);
-  const kernel = bootKernel(cwd, withSysroot(isAll ? nodeFs(cwd) : tmpFs()), options);
+  const kernel = bootKernel(cwd, withSysroot(isAll ? disk(cwd) : tmpFs()), options);
   const setup = kernel.spawn({ comm: "faultline" });
   if (isAll) {
     mountKernelFiles(kernel, setup);
@@ -99,7 +107,7 @@ function currentFolderOnly(
       if (isInside(cwd, path)) continue;
       kernel.mount(path, fs);
     }
-    kernel.mount(guestCwd, nodeFs(cwd));
+    kernel.mount(guestCwd, disk(cwd));
   }
   const found = env === undefined ? undefined : programInside(setup, program, guestCwd, env);
   let path = found;
@@ -122,10 +130,10 @@ function rootedAt(
   top: string,
   program: string,
   options: KernelOptions,
-  withSysroot: Layering,
+  disk: HostDisk,
   env: readonly string[] | undefined,
 ): GuestFiles {
-  const kernel = bootKernel(root, withSysroot(nodeFs(top)), options);
+  const kernel = bootKernel(root, disk(top), options);
   const setup = kernel.spawn({ comm: "faultline" });
   mountKernelFiles(kernel, setup);
   const cwd = isInside(process.cwd(), top) ? guestPath(process.cwd().slice(trimmed(top).length)) : "/";

@@ -1,8 +1,12 @@
 /** Why PROGRAM can't be run, with the exit status that a shell gives. */
 import { ElfError } from "../machine/index.ts";
 
+/** Exit status: Faultline itself can't go on. */
+export const FAILED = 125;
 /** Exit status: found, but can't be run. */
 export const NOT_EXECUTABLE = 126;
+/** Exit status: killed (128 + SIGKILL). */
+export const KILLED = 137;
 /** Exit status: not found. */
 export const NOT_FOUND = 127;
 

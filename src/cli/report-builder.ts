@@ -24,6 +24,8 @@ export interface RunFacts {
   /** Wait status of the program; null when it was still running at the end. */
   readonly waitStatus: number | null;
   readonly timedOut: boolean;
+  /** The power went off, as a plan of faults said. */
+  readonly hasCrashed: boolean;
   readonly ramBytes: number;
   readonly seed: number | undefined;
   readonly wallSeconds: number;
@@ -52,6 +54,7 @@ export function buildReport(collector: ReportCollector, facts: RunFacts): Report
       exit_status: facts.exitStatus,
       signal: endOf(facts.waitStatus).signal,
       timed_out: facts.timedOut,
+      crashed: facts.hasCrashed,
     },
     machine: {
       arch: "riscv64",

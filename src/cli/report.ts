@@ -34,6 +34,8 @@ export interface ReportProgram {
   /** "SIGSEGV": the signal that ended it. */
   readonly signal: string | null;
   readonly timed_out: boolean;
+  /** `--inject` took the power away in the middle of a write. */
+  readonly crashed: boolean;
 }
 
 export interface ReportMachine {

@@ -1,26 +1,26 @@
 /** `faultline run`: one program from its start to its report. */
 import { writeFileSync } from "node:fs";
-import { type ExitStatus, HostClock, MACHINE_BYTES, Machine, VirtualClock } from "../machine/index.ts";
-import { type Kernel, LinuxError } from "../mm/index.ts";
+import { type ExitStatus, Machine } from "../machine/index.ts";
+import { type Kernel, LinuxError, StorageCrash } from "../mm/index.ts";
+import { type Booted, boot, spawn } from "./boot.ts";
 import { builtInterpreter } from "./built-interpreter.ts";
 import type { RunOptions } from "./command-line.ts";
-import { guestEnvironment } from "./environment.ts";
-import { bootOn, type GuestFiles } from "./guest-files.ts";
 import { hostStreams, writeAll } from "./host-streams.ts";
+import { nowMs, pause } from "./host-time.ts";
 import { Interruption } from "./interruption.ts";
-import { NOT_EXECUTABLE, ProgramError, programError } from "./program-error.ts";
+import { oomKills, oomLines } from "./out-of-memory.ts";
+import { readSwaps } from "./proc-texts.ts";
+import { FAILED, ProgramError } from "./program-error.ts";
 import { ReportCollector } from "./report-collector.ts";
 import { TraceFile } from "./trace-file.ts";
 
-/** Exit status when Faultline itself fails. */
-const FAILED = 125;
 const SIGNAL_BASE = 128;
 const STDERR = 2;
-/** Longest sleep without a look at input, signals and timeout (milliseconds), and turns of computing without one. */
-const LOOK_MS = 5;
+/** Turns of computing without a look at input, signals and timeout. */
 const LOOK_TURNS = 4;
 
-type Clock = HostClock | VirtualClock;
+const CRASHED =
+  "the power went off in the middle of a write, as --inject says: what was not yet written to files is lost";
 
 /** Runs the program and answers the exit status of the command. What goes wrong is told on standard error. */
 export async function run(options: RunOptions, version: string): Promise<number> {
@@ -38,8 +38,21 @@ export async function run(options: RunOptions, version: string): Promise<number>
 
 async function runProgram(options: RunOptions, version: string): Promise<number> {
   const started = nowMs();
-  const clock: Clock = options.clock === "host" ? hostClock() : new VirtualClock();
-  const { kernel, path, cwd } = boot(options, clock);
+  const booted = await boot(options);
+  try {
+    return await runBooted(booted, options, version, started);
+  } finally {
+    booted.swap?.close();
+  }
+}
+
+async function runBooted(
+  booted: Booted,
+  options: RunOptions,
+  version: string,
+  started: number,
+): Promise<number> {
+  const { kernel, clock } = booted;
   const wantsReport = options.report !== "none" || options.jsonFile !== undefined;
   // Before the program is there, so that its first mapping is seen.
   const collector = wantsReport ? new ReportCollector(kernel) : undefined;
@@ -57,22 +70,25 @@ async function runProgram(options: RunOptions, version: string): Promise<number>
     module: builtInterpreter(kernel),
     ...(options.seed !== undefined && { scheduleSeed: options.seed }),
   });
-  let end: ExitStatus;
-  let lost: string | undefined;
+  let end: ExitStatus | null | undefined;
+  /** What could not be written to files, in words; null: the power was gone before. */
+  let lost: string | null | undefined;
   try {
-    spawn(machine, options, path, cwd);
-    interruption.watch(machine, options.timeoutSeconds);
-    end = await machine.runAsync({ pause, turns: LOOK_TURNS });
+    end = await unlessPowerFails(() => {
+      spawn(machine, options, booted);
+      interruption.watch(machine, options.timeoutSeconds);
+      return machine.runAsync({ pause, turns: LOOK_TURNS });
+    });
   } finally {
     interruption.close();
     // Whatever ended the run: what the program wrote is in the page cache, and belongs into its files.
-    lost = writeBack(kernel);
+    lost = end === null ? null : await unlessPowerFails(() => writeBack(kernel));
     collector?.close();
     trace?.close();
-    if (lost !== undefined) complain(`${options.program}: not all of its files could be written: ${lost}`);
+    tellProblems(kernel, options, lost);
   }
-  let exitStatus =
-    interruption.exitStatus ?? (end.signal === null ? (end.code ?? 0) : SIGNAL_BASE + end.signal);
+  const hasCrashed = end === null || lost === null;
+  let exitStatus = interruption.exitStatus ?? (hasCrashed ? FAILED : statusOf(end));
   if (lost !== undefined && exitStatus === 0) exitStatus = FAILED;
   if (collector !== undefined) {
     await report(options, collector, {
@@ -80,8 +96,9 @@ async function runProgram(options: RunOptions, version: string): Promise<number>
       path: options.program,
       argv: [options.program, ...options.args],
       exitStatus,
-      waitStatus: end.signal ?? (end.code ?? 0) * 256,
+      waitStatus: end === null ? null : (end.signal ?? (end.code ?? 0) * 256),
       timedOut: interruption.isTimeout,
+      hasCrashed,
       ramBytes: options.ramBytes,
       seed: options.seed,
       wallSeconds: (nowMs() - started) / 1000,
@@ -93,35 +110,28 @@ async function runProgram(options: RunOptions, version: string): Promise<number>
   return exitStatus;
 }
 
-function boot(options: RunOptions, clock: Clock): GuestFiles {
-  const { ramBytes, seed, program, root, sysroot, env } = options;
-  const kernelOptions = {
-    ram: ramBytes,
-    machineBytes: MACHINE_BYTES,
-    // 32 bits of the host's; node:crypto has no better ones to offer and takes its time to load.
-    seed: seed ?? (options.clock === "virtual" ? 0 : Math.floor(Math.random() * 2 ** 32)),
-    randomize: seed !== undefined,
-    now: () => clock.realtimeNs(),
-    // Of the host's time nothing is spent: there it is the host's storage that takes it.
-    sleep: (ns: number) => void (clock instanceof VirtualClock && clock.sleepUntil(clock.monotonicNs() + ns)),
-  };
-  return bootOn({ program, root, sysroot, env: guestEnvironment(env, process.env) }, kernelOptions);
+/** What `work` answers; null where the power went off in it, on purpose: the kernel is of no use then. */
+async function unlessPowerFails<T>(work: () => T | Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof StorageCrash) return null;
+    throw error;
+  }
 }
 
-function spawn(machine: Machine, options: RunOptions, path: string, cwd: string): void {
-  const { program, args, env } = options;
-  try {
-    machine.spawn(path, [program, ...args], guestEnvironment(env, process.env), cwd);
-  } catch (error) {
-    if (error instanceof LinuxError && error.code === "EACCES") {
-      throw new ProgramError(
-        program,
-        "permission denied: nobody may execute it (chmod +x makes it a program)",
-        NOT_EXECUTABLE,
-      );
-    }
-    throw programError(program, error);
-  }
+function statusOf(end: ExitStatus | null): number {
+  if (end === null) return FAILED;
+  return end.signal === null ? (end.code ?? 0) : SIGNAL_BASE + end.signal;
+}
+
+/** What a person has to know whatever the report is to say. */
+function tellProblems(kernel: Kernel, options: RunOptions, lost: string | null | undefined): void {
+  const swapTotal = readSwaps(kernel).reduce((sum, { size }) => sum + size, 0);
+  const lines = oomLines(oomKills(kernel.dmesg), options, swapTotal);
+  if (lost === null) lines.push(CRASHED);
+  else if (lost !== undefined) lines.push(`not all of its files could be written: ${lost}`);
+  for (const line of lines) complain(`${options.program}: ${line}`);
 }
 
 /** Writes all dirty pages to their files; what went wrong, in words. */
@@ -161,29 +171,6 @@ function wantsColors(): boolean {
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== "" && FORCE_COLOR !== "0") return true;
   return process.stderr.isTTY === true && TERM !== "dumb";
-}
-
-/** As performance.now, without what it loads. */
-function nowMs(): number {
-  const [seconds, ns] = process.hrtime();
-  return seconds * 1000 + ns / 1e6;
-}
-
-function hostClock(): HostClock {
-  return new HostClock({
-    nowMs,
-    epochMs: () => Date.now(),
-    // Short sleeps only: the machine asks again, and between two of them input and signals get their turn.
-    sleepAsync: (ms) => pause(Math.min(ms, LOOK_MS)),
-  });
-}
-
-/** Lets the host do what it has to do: signals, timers. */
-function pause(ms: number): Promise<void> {
-  return new Promise((done) => {
-    if (ms > 0) setTimeout(done, ms);
-    else setImmediate(done);
-  });
 }
 
 /** One line on standard error, as a shell complains. */

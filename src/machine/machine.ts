@@ -12,6 +12,7 @@
 import { Prng } from "../lib/prng.ts";
 import { LinuxError } from "../mm/kernel/errors.ts";
 import type { Kernel } from "../mm/kernel/kernel.ts";
+import type { MemoryCgroup } from "../mm/kernel/memory-cgroup.ts";
 import type { Process } from "../mm/kernel/process.ts";
 import { exitProcess } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../mm/page.ts";
@@ -163,14 +164,18 @@ export class Machine {
    * @param path from the kernel's root; a relative one starts at `cwd`
    * @param argv arguments, the program's name first
    * @param env "NAME=value" each
+   * @param cgroup the memory cgroup that pays for it, from its first page on. Default: the root
    */
   spawn(
     path: string,
     argv: readonly ProgramString[] = [path],
     env: readonly ProgramString[] = [],
     cwd = "/",
+    cgroup: MemoryCgroup = this.kernel.memcg,
   ): Process {
-    const process = this.kernel.spawn();
+    const process = this.kernel.spawn({ cgroup });
+    // What it takes to load the program is the program's own.
+    this.kernel.phys.setCurrent(process);
     const group = new ThreadGroup(process, new SignalHandlers(), 0);
     try {
       this.#openStreams(process);

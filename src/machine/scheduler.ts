@@ -309,7 +309,13 @@ export function makeHart(
   const translate: Translate = (low, high, access) => {
     const { current, mmu, kernel } = system();
     if (current === undefined) throw new TypeError("translate: nobody is running");
-    const frame = mmu.translate(current.group.process, u64FromHalves(low, high), access);
+    const { process } = current.group;
+    let frame = mmu.translate(process, u64FromHalves(low, high), access);
+    if (process.isOomVictim) {
+      // Got its page from what is kept back for those who die, and does not come to use it.
+      mmu.faultSignal = SIGKILL;
+      frame = -1;
+    }
     if (frame < 0) {
       system().faultLow = low;
       system().faultHigh = high;

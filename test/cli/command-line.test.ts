@@ -34,6 +34,14 @@ test("a program alone gets the defaults", () => {
     seed: undefined,
     timeoutSeconds: undefined,
     env: [],
+    pressure: {
+      swap: [],
+      memoryMax: undefined,
+      swapMax: undefined,
+      swappiness: undefined,
+      policy: "lru",
+      inject: undefined,
+    },
     program: "prog",
     args: [],
   });

@@ -123,6 +123,7 @@ describe("the report as JSON", () => {
       exit_status: 139,
       signal: "SIGSEGV",
       timed_out: false,
+      crashed: false,
     });
     expect(report.processes).toMatchObject([
       { comm: "segv", signal: "SIGSEGV", unmapped_faults: { segv: 1 } },

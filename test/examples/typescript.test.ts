@@ -76,4 +76,11 @@ describe("examples in TypeScript", () => {
       "snapshot:     sum 32640, 1048576 bytes written",
     ]);
   });
+
+  it("larger-than-ram: by columns every page comes from swap again and again", () => {
+    const rows = run("larger-than-ram", "3", "2");
+    const faults = rows.slice(0, 3).map((row) => Number(/(\d+) major/.exec(row)?.[1]));
+    expect(faults).toEqual([0, 768, 4 * 768]);
+    expect(rows[3]).toBe("3 MiB, 768 rows: sums right");
+  });
 });

@@ -83,6 +83,8 @@ export interface SwapOnOptions {
   readonly name?: string;
   /** 0 to 32767; areas with the highest are filled first. Default: a negative one, lower for each further area. */
   readonly priority?: number;
+  /** Takes no more pages of the area than that, the header's included. Default: as many as its header says. */
+  readonly maxPages?: number;
   /** Tells the device what is not needed any more, if it can make use of that (SWAP_FLAG_DISCARD). */
   readonly discard?: boolean;
   /** Writes a header first, as mkswap(8) does. What the device held is lost. */
@@ -200,7 +202,7 @@ export class Kernel implements ProcHost, OomHost {
     const flags =
       (priority === undefined ? 0 : SWAP_FLAG_PREFER | priority) |
       (options.discard === true ? SWAP_FLAG_DISCARD : 0);
-    checkValue("swapon", swaponDevice(this.phys, device, name, flags), name);
+    checkValue("swapon", swaponDevice(this.phys, device, name, flags, options.maxPages), name);
   }
 
   /**

@@ -7,7 +7,7 @@ import { FaultEngine, VERDICT_CRASH, VERDICT_TORN } from "../vfs/fault-engine.ts
 import type { FaultPlan } from "../vfs/fault-plan.ts";
 import type { SwapDevice } from "./swap-device.ts";
 
-/** A slot whose reading failed stays bad until it is written. */
+/** Reading or writing the header never fails, and is not counted. A slot whose reading failed stays bad until it is written. */
 export class FaultySwapDevice implements SwapDevice {
   readonly engine: FaultEngine;
   /** As the device has them: that it can discard is a property of it. */
@@ -47,6 +47,7 @@ export class FaultySwapDevice implements SwapDevice {
   }
 
   readPage(slot: number, ram: Ram, ramOffset: number): number {
+    if (slot === 0) return this.#device.readPage(slot, ram, ramOffset);
     const verdict = this.engine.verdict("swap-read");
     this.#pass();
     if (verdict !== 0) this.#bad.add(slot);
@@ -54,6 +55,7 @@ export class FaultySwapDevice implements SwapDevice {
   }
 
   writePage(slot: number, ram: Ram, ramOffset: number): number {
+    if (slot === 0) return this.#device.writePage(slot, ram, ramOffset);
     const verdict = this.engine.verdict("swap-write");
     this.#pass();
     if (verdict < 0) return verdict;

@@ -12,6 +12,7 @@ import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { FileSwapDevice } from "../swap/file-device.ts";
 import type { SwapDevice } from "../swap/swap-device.ts";
+import { MAX_SWAP_OFFSET } from "../swap/swap-entry.ts";
 import { MIN_SWAP_PAGES, type MkswapOptions, mkswap, readSwapHeader } from "../swap/swap-header.ts";
 import type { SwapInfo } from "../swap/swap-info.ts";
 import { swapSpace } from "../swap/swap-space.ts";
@@ -88,12 +89,14 @@ function priorityOf(flags: number): number {
 
 /**
  * As swapon, of a device that no path leads to. The area, or a negative errno. @param flags SWAP_FLAG_…
+ * @param mostPages fewer pages, the header's included, than the area has
  */
 export function swaponDevice(
   phys: PhysicalMemory,
   device: SwapDevice,
   name: string,
   flags: number,
+  mostPages: number = MAX_SWAP_OFFSET,
 ): SwapInfo | number {
   if ((flags & ~SWAP_FLAGS_VALID) !== 0) return -EINVAL;
   const swap = swapSpace(phys);
@@ -107,15 +110,17 @@ export function swaponDevice(
   if (failed < 0) return failed;
   const parsed = readSwapHeader(header, device.pages, device.kind !== "partition");
   if (parsed === undefined) return -EINVAL;
+  const maxPages = Math.min(parsed.maxPages, mostPages);
+  if (!(maxPages >= MIN_SWAP_PAGES)) return -EINVAL;
   const discards = (flags & SWAP_FLAG_DISCARD) !== 0 && device.discard !== undefined;
   // Without a wish it is both: all of it now, and clusters as they come free.
   const wish = flags & (SWAP_FLAG_DISCARD_ONCE | SWAP_FLAG_DISCARD_PAGES);
-  if (discards && wish !== SWAP_FLAG_DISCARD_PAGES) device.discard?.(1, parsed.maxPages - 1);
+  if (discards && wish !== SWAP_FLAG_DISCARD_PAGES) device.discard?.(1, maxPages - 1);
   return swap.add({
     device,
     name,
     priority: priorityOf(flags),
-    maxPages: parsed.maxPages,
+    maxPages,
     badSlots: parsed.badPages,
     discardsPages: discards && wish !== SWAP_FLAG_DISCARD_ONCE,
   });

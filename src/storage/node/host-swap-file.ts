@@ -11,7 +11,8 @@ export class HostSwapFile implements SwapDevice {
   readonly pages: number;
   readonly kind = "file";
   readonly path: string;
-  readonly #fd: number;
+  /** −1 once it is closed. */
+  #fd: number;
 
   /** Opens a file that has a swap header: one that mkswap(8) made, or createSwapFile. Throws what Node's fs throws. */
   constructor(path: string) {
@@ -33,7 +34,8 @@ export class HostSwapFile implements SwapDevice {
   }
 
   close(): void {
-    fs.closeSync(this.#fd);
+    if (this.#fd >= 0) fs.closeSync(this.#fd);
+    this.#fd = -1;
   }
 }
 
@@ -59,10 +61,17 @@ export function createSwapFile(path: string, sizeBytes: number, options: MkswapO
   try {
     const zeros = new Uint8Array(Math.min(pages, 256) * PAGE_SIZE);
     for (let page = 0; page < pages; page += 256) {
-      fs.writeSync(fd, zeros, 0, Math.min(256, pages - page) * PAGE_SIZE, page * PAGE_SIZE);
+      writeAll(fd, zeros.subarray(0, Math.min(256, pages - page) * PAGE_SIZE), page * PAGE_SIZE);
     }
-    fs.writeSync(fd, header, 0, PAGE_SIZE, 0);
+    writeAll(fd, header, 0);
   } finally {
     fs.closeSync(fd);
+  }
+}
+
+/** A disk that gets full takes a part first, and refuses only the next one. */
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
   }
 }

@@ -38,7 +38,7 @@ function fill(process: Process): number {
 
 it("a dead swap device is SIGBUS to who needs what is on it, and to nobody else", () => {
   const kernel = boot();
-  swapOn(kernel, `swap:dies@${PAGES + 1}`);
+  swapOn(kernel, `swap:dies@${PAGES - 1}`);
   const victim = kernel.spawn();
   const other = kernel.spawn();
   const kept = fill(other);
