@@ -30,12 +30,12 @@ cd "$(dirname "$0")/.."
 EXAMPLES='append four-mappings cow pingpong count-lines sigbus fork-snapshot larger-than-ram'
 TESTS='hello args-env-auxv stack-growth segv-handler signals fork-wait malloc-stress file-io links mmap-errors
   float setjmp qsort pipe time madvise proc-self waiting timers advice vector-io fallocate transfer file-states
-  sysv-shm clone faults layout pidfd proc-status epoll threads futex'
+  sysv-shm clone faults layout pidfd proc-status epoll threads futex sched'
 KERNELS='hash sieve qsort matmul crc32'
 
 # These are built with glibc: an example under its own name, a test as NAME-glibc beside the one with musl.
 GLIBC_EXAMPLES='append'
-GLIBC_TESTS='hello signals malloc-stress file-io float qsort'
+GLIBC_TESTS='hello signals malloc-stress file-io float qsort threads'
 
 # What changes the meaning of a program is the same everywhere: no fused multiply-add that isn't written, and
 # no floating-point operation moved over a change of the rounding mode. Kernels aren't vectorised, since

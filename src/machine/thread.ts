@@ -34,6 +34,18 @@ export interface Wait {
   abandon?(): void;
 }
 
+/** What the calls of the scheduler set (sched.ts). */
+export interface SchedulingPolicy {
+  /** SCHED_… */
+  policy: number;
+  /** 1 … 99 with SCHED_FIFO and SCHED_RR, else 0. */
+  priority: number;
+  /** What it clones does not inherit. */
+  resetOnFork: boolean;
+  /** Its slice; 0 for the usual one. */
+  sliceNs: number;
+}
+
 /** One thread of a program. */
 export class Thread {
   /** Its number; a thread that executes a program takes the leader's. */
@@ -53,6 +65,9 @@ export class Thread {
   /** Head of the list of the locks that it holds (set_robust_list); 0 for none. */
   robustList = 0;
   hasExited = false;
+  /** −20 … 19, and the rest of what scheduling calls set: kept, told back and inherited. */
+  nice = 0;
+  readonly sched: SchedulingPolicy = { policy: 0, priority: 0, resetOnFork: false, sliceNs: 0 };
   /** The parent's thread that waits in vfork until this one has its own memory or is gone. */
   vforkParent: Thread | undefined;
   /** Instructions executed, faults taken, turns given up and turns ended by the scheduler. */
@@ -67,6 +82,13 @@ export class Thread {
     this.tid = tid;
     this.group = group;
     this.#comm = comm;
+  }
+
+  /** What a new thread or process begins with (sched_fork). */
+  inheritScheduling(parent: Thread): void {
+    const { resetOnFork, policy, priority, sliceNs } = parent.sched;
+    this.nice = resetOnFork ? Math.max(0, parent.nice) : parent.nice;
+    if (!resetOnFork) Object.assign(this.sched, { policy, priority, sliceNs });
   }
 
   /** Its name; the leader's is the process's. */
@@ -142,8 +164,6 @@ export class ThreadGroup {
   hasExited = false;
   /** Membarriers that it has registered for, as the bits of those commands. */
   membarriers = 0;
-  /** −20 … 19: kept and told back. */
-  nice = 0;
   /** PR_SET_NO_NEW_PRIVS: kept, told back and inherited. No program gives any here. */
   noNewPrivileges = false;
 

@@ -56,6 +56,15 @@ class OneThread implements ThreadActivity {
   get involuntarySwitches(): number {
     return this.#thread.involuntarySwitches;
   }
+  get nice(): number {
+    return this.#thread.nice;
+  }
+  get policy(): number {
+    return this.#thread.sched.policy;
+  }
+  get realTimePriority(): number {
+    return this.#thread.sched.priority;
+  }
   get pending(): SignalBits {
     return this.#thread.signals.pending.set;
   }
@@ -122,9 +131,6 @@ export class ProcessActivity implements TaskActivity {
   }
   get childSystemNs(): number {
     return childUsage(this.#group).systemNs;
-  }
-  get nice(): number {
-    return this.#group.nice;
   }
   get voluntarySwitches(): number {
     return this.#group.voluntarySwitches;

@@ -120,6 +120,7 @@ function cloneThread(system: System, parent: Thread, request: CloneRequest): Thr
   const thread = new Thread(tid, group, parent.comm);
   thread.signals.copyFrom(parent.signals);
   thread.signals.saved = undefined;
+  thread.inheritScheduling(parent);
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) thread.clearChildTid = request.childTid;
   if ((flags & CLONE_VFORK) !== 0) thread.vforkParent = parent;
@@ -191,7 +192,7 @@ function newGroup(
   child.processGroup = from.processGroup;
   child.session = from.session;
   child.noNewPrivileges = from.noNewPrivileges;
-  child.nice = from.nice;
+  child.leader.inheritScheduling(parent);
   child.membarriers = from.membarriers;
   child.maker = isSibling ? from.maker : parent;
   process.comm = parent.comm;

@@ -4,7 +4,7 @@
  */
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { RLIMIT_NICE } from "../../mm/uapi/mman.ts";
-import type { ThreadGroup } from "../thread.ts";
+import type { Thread, ThreadGroup } from "../thread.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
 const PRIO_PROCESS = 0;
@@ -22,49 +22,61 @@ export const priorityCalls: SyscallGroup = [
 
 /** The highest priority of those that the call names. */
 function getpriority(call: Call): number {
-  const groups = named(call);
-  if (typeof groups === "number") return groups;
-  return Math.max(...groups.map(({ nice }) => positive(nice)));
+  const threads = named(call);
+  if (typeof threads === "number") return threads;
+  return Math.max(...threads.map(({ nice }) => positive(nice)));
 }
 
 function setpriority(call: Call): number {
-  const groups = named(call);
-  if (typeof groups === "number") return groups;
+  const threads = named(call);
+  if (typeof threads === "number") return threads;
   const nice = Math.min(MAX_NICE, Math.max(MIN_NICE, call.s32(2)));
   let result = 0;
-  for (const group of groups) {
-    const failed = mayRenice(call, group, nice);
-    if (failed === 0) group.nice = nice;
+  for (const thread of threads) {
+    const failed = mayRenice(call, thread, nice);
+    if (failed === 0) thread.nice = nice;
     else result = failed;
   }
   return result;
 }
 
-function mayRenice(call: Call, { process, nice: old }: ThreadGroup, nice: number): number {
+/** Whether the caller may give the thread this nice value (set_one_prio, can_nice). */
+export function mayRenice(call: Call, { group: { process }, nice: old }: Thread, nice: number): number {
   const { uid } = call.process;
   if (uid === 0) return 0;
   if (uid !== process.uid) return -EPERM;
   return nice >= old || positive(nice) <= process.rlimits[RLIMIT_NICE].soft ? 0 : -EACCES;
 }
 
-/** The processes that argument 0 (a kind of number) and 1 (the number; 0: the caller's) name: at least one, or negative errno. */
-function named(call: Call): ThreadGroup[] | number {
+/** The threads that argument 0 (a kind of number) and 1 (the number; 0: the caller's) name: at least one, or negative errno. */
+function named(call: Call): Thread[] | number {
   const { system, thread, process } = call;
   const who = call.s32(1);
-  const all = [...system.groups.values()];
-  let found: ThreadGroup[];
+  let found: Thread[];
   switch (call.s32(0)) {
-    case PRIO_PROCESS:
-      found = all.filter((group) => group.pid === (who === 0 ? process.pid : who));
+    case PRIO_PROCESS: {
+      const one = who === 0 ? thread : system.thread(who);
+      found = one === undefined ? [] : [one];
       break;
+    }
     case PRIO_PGRP:
-      found = all.filter((group) => group.processGroup === (who === 0 ? thread.group.processGroup : who));
+      found = threadsOf(
+        call,
+        (group) => group.processGroup === (who === 0 ? thread.group.processGroup : who),
+      );
       break;
     case PRIO_USER:
-      found = all.filter((group) => group.process.uid === (who === 0 ? process.uid : who));
+      found = threadsOf(call, (group) => group.process.uid === (who === 0 ? process.uid : who));
       break;
     default:
       return -EINVAL;
   }
   return found.length === 0 ? -ESRCH : found;
+}
+
+/** All threads of the processes that are meant; of a zombie its leader. */
+function threadsOf({ system }: Call, isMeant: (group: ThreadGroup) => boolean): Thread[] {
+  return [...system.groups.values()]
+    .filter(isMeant)
+    .flatMap(({ leader, threads }) => (threads.includes(leader) ? threads : [leader, ...threads]));
 }

@@ -37,11 +37,8 @@ const COMM_BYTES = 16;
 
 export const systemInfoCalls: SyscallGroup = [
   [92, "personality", 1, personality],
-  [123, "sched_getaffinity", 3, schedGetaffinity],
-  [124, "sched_yield", 0, schedYield],
   [160, "uname", 1, (call) => call.put(call.u64(0), encodeUtsname(UTSNAME))],
   [167, "prctl", 5, prctl],
-  [168, "getcpu", 3, getcpu],
   [179, "sysinfo", 1, sysinfo],
   [278, "getrandom", 3, getrandom],
 ];
@@ -52,25 +49,6 @@ function personality(call: Call): number {
   const wanted = call.u32(0);
   if (wanted !== PERSONALITY_QUERY) group.personality = wanted;
   return old;
-}
-
-/** One CPU. */
-function schedGetaffinity(call: Call): number {
-  const size = call.u32(1);
-  if (size < 8 || size % 8 !== 0) return -EINVAL;
-  const failed = call.put(call.u64(2), new StructView(8).put64(0, 1).bytes);
-  return failed < 0 ? failed : 8;
-}
-
-function schedYield(call: Call): number {
-  call.system.yields = true;
-  return 0;
-}
-
-function getcpu(call: Call): number {
-  const zero = (): Uint8Array => new Uint8Array(4);
-  const failed = call.putIfWanted(call.u64(0), zero);
-  return failed < 0 ? failed : call.putIfWanted(call.u64(1), zero);
 }
 
 function prctl(call: Call): number {

@@ -21,6 +21,7 @@ import { pollCalls } from "./poll.ts";
 import { posixTimerCalls } from "./posix-timers.ts";
 import { priorityCalls } from "./priority.ts";
 import { processCalls } from "./process.ts";
+import { schedCalls } from "./sched.ts";
 import { signalCalls } from "./signals.ts";
 import { spliceCalls } from "./splice.ts";
 import { systemInfoCalls } from "./system-info.ts";
@@ -46,6 +47,7 @@ const GROUPS: readonly SyscallGroup[] = [
   posixTimerCalls,
   priorityCalls,
   processCalls,
+  schedCalls,
   signalCalls,
   spliceCalls,
   systemInfoCalls,

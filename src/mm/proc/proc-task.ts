@@ -35,6 +35,11 @@ export interface ThreadActivity {
   readonly startNs: number;
   readonly voluntarySwitches: number;
   readonly involuntarySwitches: number;
+  /** −20 … 19 */
+  readonly nice: number;
+  /** SCHED_…, and with the two of real time a priority of 1 … 99, else 0. */
+  readonly policy: number;
+  readonly realTimePriority: number;
   readonly pending: SignalBits;
   readonly blocked: SignalBits;
 }
@@ -54,8 +59,6 @@ export interface TaskActivity {
   readonly childSystemNs: number;
   /** When it began, since boot. */
   readonly startNs: number;
-  /** −20 … 19 */
-  readonly nice: number;
   readonly voluntarySwitches: number;
   readonly involuntarySwitches: number;
   /** What its parent is sent when it ends. */

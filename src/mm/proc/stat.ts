@@ -29,7 +29,8 @@ export function procStat(
   const { activity } = task;
   const shownThread = thread ?? activity?.threads[0];
   const isLeader = thread === undefined || thread.tid === task.pid;
-  const nice = activity?.nice ?? 0;
+  const nice = shownThread?.nice ?? 0;
+  const realTimePriority = shownThread?.realTimePriority ?? 0;
   const shown = mayInspect ? mm : null;
   const resident = mm === null ? 0 : mm.rss[MM_FILEPAGES] + mm.rss[MM_ANONPAGES] + mm.rss[MM_SHMEMPAGES];
   const rssLimit = task.rlimits[RLIMIT_RSS].soft;
@@ -55,7 +56,7 @@ export function procStat(
     ticks(activity?.systemNs ?? 0),
     ticks(activity?.childUserNs ?? 0),
     ticks(activity?.childSystemNs ?? 0),
-    DEFAULT_PRIORITY + nice,
+    realTimePriority > 0 ? -1 - realTimePriority : DEFAULT_PRIORITY + nice,
     nice,
     /* threads */ activity?.threads.length ?? 1,
     /* itrealvalue */ 0,
@@ -76,7 +77,7 @@ export function procStat(
     ...[0, 0, 0],
     isLeader ? (activity?.exitSignal ?? SIGCHLD) : -1,
     // processor, rt_priority, policy, delayacct_blkio_ticks, guest_time, cguest_time
-    ...[0, 0, 0, 0, 0, 0],
+    ...[0, realTimePriority, shownThread?.policy ?? 0, 0, 0, 0],
     shown?.startData ?? 0,
     shown?.endData ?? 0,
     shown?.startBrk ?? 0,
