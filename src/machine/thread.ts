@@ -102,16 +102,12 @@ export class Thread {
 
   /** Signals that are pending for it and that it takes: its own, and of the process's those that are its to take. */
   deliverable(): SigSet {
-    const shared = this.group.pending.set.clone();
-    const { leader } = this.group;
-    if (leader !== this && !leader.hasExited) shared.keepOnly(leader.signals.blocked);
-    return shared.addAll(this.signals.pending.set).deleteAll(this.signals.blocked);
+    const set = this.signals.pending.set.clone();
+    this.group.pending.addChosen(set, this);
+    return set.deleteAll(this.signals.blocked);
   }
 
-  /**
-   * Whether `deliverable` has any. A signal for the process is the leader's, unless that blocks it or is gone; then
-   * whichever thread comes first takes it (complete_signal).
-   */
+  /** Whether `deliverable` has any. */
   get hasDeliverable(): boolean {
     const own = this.signals.pending.set;
     const shared = this.group.pending.set;

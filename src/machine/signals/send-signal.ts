@@ -22,9 +22,17 @@ const CONTINUING: SigSet = SigSet.of(SIGCONT);
 /**
  * Sends to one thread, or with `thread` undefined to the process, of which the first fit thread takes it. 0, or -EAGAIN
  * when no more real-time signals can queue.
+ *
+ * @param first whom of the process to ask first whether it takes it
  */
-export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): number {
+export function sendSignal(
+  group: ThreadGroup,
+  info: SigInfo,
+  thread?: Thread,
+  first: Thread = group.leader,
+): number {
   const { signal } = info;
+  if (thread === undefined) info.chosen = chooseThread(group, signal, first);
   if (group.hasExited) return 0;
   // Stopping and continuing cancel each other out, delivered or not (prepare_signal).
   if (STOPPING.has(signal)) flushPending(group, CONTINUING);
@@ -36,7 +44,7 @@ export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): 
     }
     group.stopSignal = 0;
   }
-  if (isIgnored(thread ?? group.leader, signal)) return 0;
+  if (isIgnored(thread ?? first, signal)) return 0;
   if (thread?.hasExited === true) return 0;
   const queue = thread?.signals.pending ?? group.pending;
   if (signal < SIGRTMIN && queue.set.has(signal)) return 0;
@@ -50,6 +58,12 @@ export function sendSignal(group: ThreadGroup, info: SigInfo, thread?: Thread): 
   queue.add(userInfo(signal, SI_USER, 0, 0));
   group.handlers.signalQueue.wake(0);
   return 0;
+}
+
+/** complete_signal: one that does not block it. Undefined where all do: the first that stops to. */
+function chooseThread({ threads }: ThreadGroup, signal: number, first: Thread): Thread | undefined {
+  const takes = ({ hasExited, signals }: Thread): boolean => !hasExited && !signals.blocked.has(signal);
+  return takes(first) ? first : threads.find(takes);
 }
 
 /** Standard signals of kill and of the kernel are sent past the limit; what a program queues is not (send_signal_locked). */

@@ -13,6 +13,7 @@
  * Kept as bytes because a program that queues a signal of its own (rt_sigqueueinfo) brings the bytes along.
  */
 import { StructView } from "../abi/bytes.ts";
+import type { Thread } from "../thread.ts";
 import { SI_TIMER } from "./signal-numbers.ts";
 
 export const SIGINFO_BYTES = 128;
@@ -21,6 +22,11 @@ export class SigInfo {
   readonly bytes: Uint8Array;
   /** Called when it leaves the queue, before anybody is told: a timer that sent it goes on, and says what it missed. */
   onTake: ((info: SigInfo) => void) | undefined;
+  /**
+   * The thread that was chosen to take it, of a process that it was sent to as a whole; another one takes it if that blocks it
+   * or is gone (complete_signal).
+   */
+  chosen: Thread | undefined;
   readonly #view: StructView;
 
   constructor(bytes: Uint8Array) {

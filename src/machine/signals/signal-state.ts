@@ -7,6 +7,7 @@
  */
 
 import { PollQueue } from "../../mm/vfs/poll-queue.ts";
+import type { Thread } from "../thread.ts";
 import type { SigInfo } from "./siginfo.ts";
 import { SIG_DFL, SIG_IGN, SIGRTMIN } from "./signal-numbers.ts";
 import { SigSet } from "./sigset.ts";
@@ -71,6 +72,14 @@ export class PendingSignals {
     this.set.add(info.signal);
     this.#queue.push(info);
     return true;
+  }
+
+  /** Adds the signals to `set` that `thread` is to take, of those sent to its process. */
+  addChosen(set: SigSet, thread: Thread): void {
+    for (const { signal, chosen } of this.#queue) {
+      const isOther = chosen !== undefined && chosen !== thread && !chosen.hasExited;
+      if (!isOther || chosen.signals.blocked.has(signal)) set.add(signal);
+    }
   }
 
   /** Takes the oldest entry of `signal`, which is pending. */

@@ -67,8 +67,8 @@ function kill(call: Call): number {
   const { system, process, thread } = call;
   const info = (): SigInfo => userInfo(signal, SI_USER, process.pid, process.uid);
   if (pid > 0) {
-    const target = system.thread(pid)?.group;
-    return target === undefined ? -ESRCH : sendChecked(call, target, signal, info);
+    const first = system.thread(pid);
+    return first === undefined ? -ESRCH : sendChecked(call, first.group, signal, info, undefined, first);
   }
   if (pid === -(2 ** 31)) return -ESRCH;
   const wanted = pid === 0 ? thread.group.processGroup : -pid;
@@ -94,13 +94,14 @@ export function sendChecked(
   signal: number,
   info: () => SigInfo,
   thread?: Thread,
+  first?: Thread,
 ): number {
   if (signal < 0 || signal > NSIG) return -EINVAL;
   const { group } = call.thread;
   const { uid } = call.process;
   const isOwn = target === group || uid === 0 || uid === target.process.uid;
   if (!isOwn && !(signal === SIGCONT && target.session === group.session)) return -EPERM;
-  return signal === 0 ? 0 : sendSignal(target, info(), thread);
+  return signal === 0 ? 0 : sendSignal(target, info(), thread, first);
 }
 
 /** @param tgid the process that the thread must belong to; −1 for any */
@@ -123,9 +124,10 @@ function rtSigqueueinfo(call: Call): number {
   const signal = call.s32(1);
   const raw = queuedInfo(call, pid, 2);
   if (typeof raw === "number") return raw;
-  const target = call.system.thread(pid)?.group;
-  if (target === undefined) return -ESRCH;
-  return sendChecked(call, target, signal, () => new SigInfo(raw.put32(0, signal).bytes));
+  const first = call.system.thread(pid);
+  if (first === undefined) return -ESRCH;
+  const info = (): SigInfo => new SigInfo(raw.put32(0, signal).bytes);
+  return sendChecked(call, first.group, signal, info, undefined, first);
 }
 
 /** The siginfo at argument i, for whom `tid` is the number: a pretence only to itself. */
