@@ -34,6 +34,8 @@ function runCached() {
   const script = new Script(Module.wrap(source), { filename: file, cachedData });
   if (script.cachedDataRejected) return false;
   const loaded = new Module(file, module);
+  // What it loads later requires it again, and must not start it a second time.
+  require.cache[file] = loaded;
   script.runInThisContext()(loaded.exports, Module.createRequire(file), loaded, file, dirname(file));
   return true;
 }

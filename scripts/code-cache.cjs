@@ -17,4 +17,6 @@ const script = new Script(Module.wrap(readFileSync(file, "latin1")), { filename:
 process.on("exit", () => writeFileSync(join(dist, "cli.cache"), script.createCachedData()));
 process.argv = [process.execPath, file, "run", program];
 const loaded = new Module(file, module);
+// What it loads later requires it again, and must not start it a second time.
+require.cache[file] = loaded;
 script.runInThisContext()(loaded.exports, Module.createRequire(file), loaded, file, dist);

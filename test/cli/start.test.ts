@@ -65,3 +65,11 @@ test("V8 takes the compiled code, in a process that has its usual flags", () => 
     require(${JSON.stringify(join(top, "bin/faultline.js"))});`;
   expect(node("-e", spy).stdout).toBe("refused: false");
 });
+
+test("what is loaded only when it is needed starts the program no second time", () => {
+  const program = join(REPOSITORY, "examples/bin/larger-than-ram");
+  const options = ["--ram", "2M", "--swap", "8M"];
+  writeFileSync(cache, kept);
+  const { stdout } = node(join(top, "bin/faultline.js"), "run", "-q", ...options, program, "3");
+  expect(stdout.match(/written by rows/g)).toHaveLength(1);
+});
