@@ -53,6 +53,8 @@ export interface MappingRecord {
   readonly offset: number;
   readonly faults: FaultCounts;
   majorFaults: number;
+  /** Pages of it that were in swap when the process ended. */
+  swapPages: number;
   /** Pieces of it that are mapped still; 0: gone before the process ended. */
   pieces: number;
   /** Mappings that this record stands for: more than one where gone ones were folded together. */
@@ -160,6 +162,27 @@ export class MappingLedger {
     if (event.major) record.majorFaults++;
   }
 
+  /**
+   * The process is about to end, and `pages` of start … end are in swap: a mapping of the kernel's, which may be made of
+   * several of ours. @param countIn how many there are in a part
+   */
+  noteSwapped(
+    start: number,
+    end: number,
+    pages: number,
+    countIn: (from: number, to: number) => number,
+  ): void {
+    let left = pages;
+    for (let at = this.#firstEndingAfter(start); at < this.#live.length && left > 0; at++) {
+      const piece = this.#live[at];
+      if (piece.start >= end) break;
+      const isLast = piece.end >= end || this.#live[at + 1] === undefined || this.#live[at + 1].start >= end;
+      const here = isLast ? left : countIn(Math.max(piece.start, start), Math.min(piece.end, end));
+      piece.record.swapPages += here;
+      left -= here;
+    }
+  }
+
   #recordOf(event: FaultEvent): MappingRecord | undefined {
     const { address, mapping } = event;
     const at = this.#firstEndingAfter(address);
@@ -238,6 +261,7 @@ export class MappingLedger {
       }
       into.count += record.count;
       into.majorFaults += record.majorFaults;
+      into.swapPages += record.swapPages;
       into.end = Math.max(into.end, record.end);
       into.start = Math.min(into.start, record.start);
       for (const [index, count] of record.faults.entries()) into.faults[index] += count;
@@ -257,5 +281,5 @@ function newRecord(
   offset: number,
 ): MappingRecord {
   const faults = newFaultCounts();
-  return { start, end, prot, type, name, offset, faults, majorFaults: 0, pieces: 0, count: 1 };
+  return { start, end, prot, type, name, offset, faults, majorFaults: 0, swapPages: 0, pieces: 0, count: 1 };
 }

@@ -1,6 +1,8 @@
 /** What the command reads in the kernel's /proc, as a program on it would: texts, taken apart. */
+import { PAGE_SIZE } from "../mm/page.ts";
 import { pagemapEntries } from "../mm/proc/pagemap.ts";
 import type { ProcHost } from "../mm/proc/proc-task.ts";
+import { smapsEntry } from "../mm/proc/smaps.ts";
 import { procSwaps } from "../mm/proc/swaps.ts";
 import { procVmstat } from "../mm/proc/vmstat.ts";
 import type { MmStruct } from "../mm/vma/mm-struct.ts";
@@ -45,15 +47,40 @@ export function readVmstat(host: ProcHost): Record<string, number> {
   );
 }
 
+/** A mapping that has pages in swap. */
+export interface SwappedMapping {
+  readonly start: number;
+  readonly end: number;
+  readonly pages: number;
+}
+
+/** /proc/PID/smaps: the mappings with pages in swap, as the line Swap says. */
+export function readSwapOfMappings(mm: MmStruct): SwappedMapping[] {
+  const found: SwappedMapping[] = [];
+  for (const vma of mm.vmas) {
+    const text = smapsEntry(vma);
+    const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(text) ?? [];
+    const [, kb] = /^Swap: +(\d+) kB$/m.exec(text) ?? [];
+    const pages = (Number(kb) * KIB) / PAGE_SIZE;
+    if (pages > 0) found.push({ start: Number.parseInt(start, 16), end: Number.parseInt(end, 16), pages });
+  }
+  return found;
+}
+
 const ENTRY_BYTES = 8;
 const PM_SWAP = 0x40;
+/** Pages whose entries are read at once. */
+const CHUNK_PAGES = 512;
 
 /** /proc/PID/pagemap: how many pages of start … end are in swap. */
 export function swappedPages(mm: MmStruct, start: number, end: number): number {
   let count = 0;
-  const entries = pagemapEntries(mm, start, end, /* showPfn */ false);
-  // The swap bit is the last but one of an entry's highest byte.
-  for (let at = ENTRY_BYTES - 1; at < entries.length; at += ENTRY_BYTES)
-    if ((entries[at] & PM_SWAP) !== 0) count++;
+  for (let from = start; from < end; from += CHUNK_PAGES * PAGE_SIZE) {
+    const to = Math.min(from + CHUNK_PAGES * PAGE_SIZE, end);
+    const entries = pagemapEntries(mm, from, to, /* showPfn */ false);
+    // The swap bit is the last but one of an entry's highest byte.
+    for (let at = ENTRY_BYTES - 1; at < entries.length; at += ENTRY_BYTES)
+      if ((entries[at] & PM_SWAP) !== 0) count++;
+  }
   return count;
 }

@@ -3,6 +3,7 @@ import { PAGE_SIZE } from "../mm/page.ts";
 import { FAULT_CAUSES, type FaultCause } from "../mm/trace/events.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../mm/uapi/mman.ts";
 import { type FaultCounts, faultsByName, type MappingRecord, newFaultCounts } from "./mapping-ledger.ts";
+import { readVmstat } from "./proc-texts.ts";
 import {
   REPORT_SCHEMA,
   REPORT_VERSION,
@@ -10,6 +11,7 @@ import {
   type ReportFile,
   type ReportMapping,
   type ReportPageCache,
+  type ReportPressure,
   type ReportProcess,
 } from "./report.ts";
 import type { ProcessRecord, ReportCollector } from "./report-collector.ts";
@@ -77,7 +79,8 @@ export function buildReport(collector: ReportCollector, facts: RunFacts): Report
       cow_copies: byCause["file-cow"] + byCause["wp-copy"],
     },
     page_cache: pageCacheReport(collector),
-    vmstat: kernel.vmstat(),
+    pressure: pressureReport(collector),
+    vmstat: readVmstat(kernel),
     processes,
   };
 }
@@ -96,6 +99,53 @@ function pageCacheReport(collector: ReportCollector): ReportPageCache {
     pages_dropped: sum(files, (one) => one.pages_dropped),
     files,
   };
+}
+
+function pressureReport({ kernel, pressure }: ReportCollector): ReportPressure {
+  const stat = readVmstat(kernel);
+  const areas = [...pressure.areas.values()];
+  // The program's group, if it has one, is the only one there is.
+  const [group] = kernel.memcg.children.values();
+  return {
+    policy: kernel.options.lruPolicy ?? "lru",
+    swappiness: kernel.vmscan.swappiness,
+    cgroup:
+      group === undefined
+        ? null
+        : {
+            path: group.path,
+            memory_max: limit(group.max),
+            memory_peak: group.peak,
+            swap_max: limit(group.swapMax),
+            swap_peak: group.swapPeak,
+            events: group.events(),
+          },
+    pgscan: stat.pgscan_anon + stat.pgscan_file,
+    pgsteal: stat.pgsteal_anon + stat.pgsteal_file,
+    swap_areas: areas.map(({ line, peak, written, read, errors }) => ({
+      name: line.name,
+      type: line.type,
+      size_bytes: line.size,
+      priority: line.priority,
+      peak_bytes: peak,
+      pages_written: written,
+      pages_read: read,
+      errors,
+    })),
+    storage_errors: {
+      reads: pressure.readErrors,
+      writes: pressure.writeErrors,
+      swap: sum(areas, (area) => area.errors),
+    },
+    oom_kills: pressure.kills.map(({ pid, name, group: cgroup }) => ({ pid, comm: name, cgroup })),
+    timeline: pressure.timeline.samples,
+    dmesg: kernel.dmesg,
+  };
+}
+
+/** A limit, or null for none. */
+function limit(bytes: number): number | null {
+  return bytes === Number.POSITIVE_INFINITY ? null : bytes;
 }
 
 function processReport(record: ProcessRecord): ReportProcess {
@@ -129,6 +179,7 @@ function mappingReport(mapping: MappingRecord): ReportMapping {
     mapped: mapping.pieces > 0,
     count: mapping.count,
     major_faults: mapping.majorFaults,
+    swap_pages: mapping.swapPages,
     faults: faultsByName(mapping.faults),
   };
 }

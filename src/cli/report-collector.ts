@@ -6,6 +6,7 @@ import type { Kernel } from "../mm/kernel/kernel.ts";
 import type { Process } from "../mm/kernel/process.ts";
 import type { TraceEvent } from "../mm/trace/events.ts";
 import { countFault, type FaultCounts, MappingLedger, newFaultCounts } from "./mapping-ledger.ts";
+import { PressureCollector } from "./pressure-collector.ts";
 
 /** What is known of one process. */
 export interface ProcessRecord {
@@ -39,19 +40,23 @@ export class ReportCollector {
   /** In order of first use. */
   readonly files: Map<string, FileRecord> = new Map();
   readonly kernel: Kernel;
+  readonly pressure: PressureCollector;
   readonly #unsubscribe: () => void;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+    this.pressure = new PressureCollector(kernel);
     this.#unsubscribe = kernel.tracer.subscribe((event) => this.#take(event));
   }
 
   /** Takes no more events. */
   close(): void {
     this.#unsubscribe();
+    this.pressure.timeline.sample();
   }
 
   #take(event: TraceEvent): void {
+    this.pressure.take(event);
     switch (event.type) {
       case "fault": {
         const record = this.#process(event.pid);
@@ -106,6 +111,8 @@ export class ReportCollector {
         const record = this.#process(event.pid);
         if (record === undefined) return;
         record.status = event.value;
+        // Its memory is there still, unless others have it, too: they will tell.
+        if (record.process.mm.users === 1) this.pressure.noteSwapOf(record.process.mm, record.mappings);
         if (event.name !== "") record.name = event.name;
         break;
       }

@@ -57,6 +57,8 @@ export interface MappingRow {
   readonly type: string;
   readonly size: string;
   readonly faults: number;
+  /** "1,234 in swap", or nothing. */
+  readonly swap: string;
   /** "file-read 3, file-cow 1" */
   readonly causes: string;
   readonly path: string;
@@ -72,6 +74,7 @@ export function mappingRows(process: ReportProcess): MappingRow[] {
       type: mapping.type,
       size: formatSize(mappingSize(mapping)),
       faults: causes.reduce((total, [, count]) => total + count, 0),
+      swap: mapping.swap_pages === 0 ? "" : `${formatCount(mapping.swap_pages)} in swap`,
       causes: causes.map(([cause, count]) => `${cause} ${formatCount(count)}`).join(", "),
       path: (mapping.count === 1 ? "" : `${formatCount(mapping.count)} mappings `) + printable(mapping.path),
       gone: !mapping.mapped,

@@ -6,6 +6,8 @@
  */
 import pc from "picocolors";
 import { FAULT_CAUSES, type FaultCause } from "../mm/trace/events.ts";
+import { type Colors, NUMBER_WIDTH, numberLine, plural } from "./number-line.ts";
+import { pressureLines } from "./pressure-text.ts";
 import type { Report, ReportProcess } from "./report.ts";
 import { drawTable, mappingRows, printable, type TableRow } from "./report-tables.ts";
 import { formatCount, formatSize } from "./size.ts";
@@ -14,9 +16,9 @@ export interface ReportTextOptions {
   /** All mappings of all processes, and the page cache file by file. */
   readonly full: boolean;
   readonly colors: boolean;
+  /** Columns of the terminal. */
+  readonly columns: number;
 }
-
-type Colors = ReturnType<typeof pc.createColors>;
 
 /** What a fault of each cause is called, and what its handling did. */
 const CAUSE_WORDS: Readonly<Record<FaultCause, readonly [name: string, what: string]>> = {
@@ -43,9 +45,6 @@ const FAILURES: ReadonlySet<FaultCause> = new Set(["segv", "sigbus", "oom"]);
 /** Mappings that the short report lists one by one; of more it tells the number per type. */
 const SHORT_LIST = 16;
 
-const NUMBER_WIDTH = 14;
-const LABEL_WIDTH = 26;
-
 /** The lines of the report, with a line end behind each. */
 export function reportText(report: Report, options: ReportTextOptions): string {
   const colors = pc.createColors(options.colors);
@@ -57,6 +56,7 @@ export function reportText(report: Report, options: ReportTextOptions): string {
     "",
     ...memoryLines(report, colors),
     "",
+    ...pressureLines(report, options, colors),
     ...(options.full ? fullLines(report, colors) : shortMappingLines(report, colors)),
     "",
   ];
@@ -145,14 +145,16 @@ function shortMappingLines(report: Report, colors: Colors): string[] {
     ),
   ];
   if (count <= SHORT_LIST) {
-    const rows: TableRow[] = mappingRows(first).map(({ perms, type, size, faults, path }) => [
+    const hasSwap = first.mappings.some((mapping) => mapping.swap_pages > 0);
+    const rows: TableRow[] = mappingRows(first).map(({ perms, type, size, faults, swap, path }) => [
       perms,
       type,
       size,
       plural(faults, "fault"),
+      ...(hasSwap ? [swap] : []),
       path,
     ]);
-    lines.push(...drawTable(rows, { align: "llrrl", indent: NUMBER_WIDTH + 4 }));
+    lines.push(...drawTable(rows, { align: hasSwap ? "llrrrl" : "llrrl", indent: NUMBER_WIDTH + 4 }));
   } else {
     for (const [type, number] of countsByType(first)) lines.push(numberLine(colors, number, type, "", 1));
     lines.push(`${" ".repeat(NUMBER_WIDTH + 4)}${colors.dim("--report lists them")}`);
@@ -209,41 +211,25 @@ function processLines(process: ReportProcess, colors: Colors): string[] {
       `${formatSize(process.maxrss * 1024)}${process.kernel_faults > 0 ? `; ${plural(process.kernel_faults, "fault")} inside system calls` : ""}`,
     "",
   ];
+  const hasSwap = process.mappings.some((mapping) => mapping.swap_pages > 0);
   const rows = mappingRows(process).map((row) => [
     row.range,
     row.perms,
     row.type,
     row.size,
+    ...(hasSwap ? [row.swap.replace(" in swap", "")] : []),
     row.causes,
     row.gone ? `${row.path} ${colors.dim("(unmapped)")}`.trimStart() : row.path,
   ]);
-  const head = ["address", "perm", "type", "size", "faults", "name"].map((text) => colors.dim(text));
-  lines.push(...drawTable(rows, { align: "rllrll", indent: 2, head }));
+  const names = ["address", "perm", "type", "size", ...(hasSwap ? ["in swap"] : []), "faults", "name"];
+  const head = names.map((text) => colors.dim(text));
+  lines.push(...drawTable(rows, { align: hasSwap ? "rllrrll" : "rllrll", indent: 2, head }));
   for (const [cause, count] of Object.entries(process.unmapped_faults)) {
     lines.push(
       `  ${colors.red(`${plural(count, "access", "accesses")} outside of all mappings (${cause})`)}`,
     );
   }
   return lines;
-}
-
-/** "        1,234  label        # comment", the label indented by `level`. */
-function numberLine(colors: Colors, count: number, label: string, comment = "", level = 0): string {
-  const number = formatCount(count).padStart(NUMBER_WIDTH);
-  const indented = `${"  ".repeat(level)}${label}`;
-  const pad = " ".repeat(Math.max(0, LABEL_WIDTH - visibleLength(indented)));
-  return `${number}  ${indented}${comment === "" ? "" : `${pad}  ${colors.dim(`# ${comment}`)}`}`;
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what colours begin with
-const ESCAPES = /\u001b\[[0-9;]*m/g;
-
-function visibleLength(text: string): number {
-  return text.replace(ESCAPES, "").length;
-}
-
-function plural(count: number, one: string, many = `${one}s`): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
 /** A word of a command line as one would type it. */

@@ -20,6 +20,7 @@ export interface Report {
   readonly syscalls: ReportSyscalls;
   readonly faults: ReportFaults;
   readonly page_cache: ReportPageCache;
+  readonly pressure: ReportPressure;
   /** /proc/vmstat at the end, by its own names. */
   readonly vmstat: Readonly<Record<string, number>>;
   /** In order of creation. */
@@ -119,7 +120,61 @@ export interface ReportMapping {
   /** Mapping calls behind this entry: more than 1 where many short-lived ones were put together. */
   readonly count: number;
   readonly major_faults: number;
+  /** Pages of it that were in swap when the process ended. */
+  readonly swap_pages: number;
   readonly faults: CauseCounts;
+}
+
+/** Memory that was short: what reclaim did, with which means, and how it went over time. */
+export interface ReportPressure {
+  readonly policy: "lru" | "mglru";
+  readonly swappiness: number;
+  /** The group of the program, where `--memory-max` or `--swap-max` made one. */
+  readonly cgroup: ReportCgroup | null;
+  /** Pages that reclaim looked at, and that it freed: anonymous ones and those of files. */
+  readonly pgscan: number;
+  readonly pgsteal: number;
+  /** In the order of /proc/swaps. */
+  readonly swap_areas: readonly ReportSwapArea[];
+  /** Pages that storage failed to move, on purpose or by itself. */
+  readonly storage_errors: { readonly reads: number; readonly writes: number; readonly swap: number };
+  readonly oom_kills: readonly { readonly pid: number; readonly comm: string; readonly cgroup: string }[];
+  readonly timeline: readonly ReportSample[];
+  /** The kernel's log. */
+  readonly dmesg: readonly string[];
+}
+
+/** Sizes in bytes; no limit is null. */
+export interface ReportCgroup {
+  readonly path: string;
+  readonly memory_max: number | null;
+  readonly memory_peak: number;
+  readonly swap_max: number | null;
+  readonly swap_peak: number;
+  /** memory.events */
+  readonly events: Readonly<Record<string, number>>;
+}
+
+export interface ReportSwapArea {
+  readonly name: string;
+  readonly type: "partition" | "file";
+  readonly size_bytes: number;
+  readonly priority: number;
+  /** Most of it that was seen in use. */
+  readonly peak_bytes: number;
+  readonly pages_written: number;
+  readonly pages_read: number;
+  readonly errors: number;
+}
+
+/** The use of memory at one time, in pages. */
+export interface ReportSample {
+  readonly time_ns: number;
+  readonly active: number;
+  readonly inactive: number;
+  readonly swapped: number;
+  /** So far. */
+  readonly refaults: number;
 }
 
 /** Causes that happened, with how often. */

@@ -16,6 +16,8 @@ import { TraceFile } from "./trace-file.ts";
 
 const SIGNAL_BASE = 128;
 const STDERR = 2;
+/** Columns where there is no terminal. */
+const COLUMNS = 80;
 /** Turns of computing without a look at input, signals and timeout. */
 const LOOK_TURNS = 4;
 
@@ -160,7 +162,11 @@ async function report(
     writeFileSync(options.jsonFile, `${JSON.stringify(data, undefined, 2)}\n`);
   if (options.report === "none") return;
   const toFile = options.reportFile !== undefined;
-  const text = reportText(data, { full: options.report === "full", colors: !toFile && wantsColors() });
+  const text = reportText(data, {
+    full: options.report === "full",
+    colors: !toFile && wantsColors(),
+    columns: toFile ? COLUMNS : (process.stderr.columns ?? COLUMNS),
+  });
   if (options.reportFile !== undefined) writeFileSync(options.reportFile, text);
   else writeAll(STDERR, text);
 }

@@ -179,6 +179,10 @@ export function exitProcess(process: Process, status: number): void {
   if (process.exitStatus !== null) return;
   const { kernel } = process;
   process.exitStatus = status;
+  // While its memory is there still, so that a reader can look at it (since Linux 6.16).
+  if (kernel.tracer.enabled) {
+    kernel.tracer.emit({ type: "exit", pid: process.pid, value: status, name: process.comm });
+  }
   kernel.currentPid = process.pid;
   process.isOomVictim = false;
   if (kernel.phys.current === process) kernel.phys.clearCurrent();
@@ -194,9 +198,6 @@ export function exitProcess(process: Process, status: number): void {
   process.children.clear();
   if (process.parent === null) kernel.processes.delete(process.pid);
   process.exitQueue.wake(0);
-  if (kernel.tracer.enabled) {
-    kernel.tracer.emit({ type: "exit", pid: process.pid, value: status, name: process.comm });
-  }
 }
 
 /**
