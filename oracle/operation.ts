@@ -63,6 +63,9 @@ export type CallName =
   | "preadv2"
   | "pwritev2"
   | "procmap_query"
+  | "pagemap_scan"
+  | "dumpable"
+  | "crowd"
   | "shmget"
   | "shmat"
   | "shmdt"
@@ -158,8 +161,11 @@ function shmgetFlags(value: number): string {
 const { SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC } = ipc;
 const shmatFlags = bits({ SHM_RDONLY, SHM_RND, SHM_REMAP, SHM_EXEC }, "", "0");
 
-const { IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_STAT, SHM_STAT_ANY, SHM_INFO } = ipc;
-const shmCommand = choice({ IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_STAT, SHM_STAT_ANY, SHM_INFO }, "");
+const { IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_STAT, SHM_STAT_ANY, SHM_INFO, SHM_LOCK, SHM_UNLOCK } = ipc;
+const shmCommand = choice(
+  { IPC_RMID, IPC_SET, IPC_STAT, IPC_INFO, SHM_STAT, SHM_STAT_ANY, SHM_INFO, SHM_LOCK, SHM_UNLOCK },
+  "",
+);
 
 const openBits = bits(fcntl, "O_", "", ["O_ACCMODE", "O_WRONLY", "O_RDWR", "O_SYNC", "O_TMPFILE"]);
 
@@ -176,7 +182,11 @@ function openFlags(value: number): string {
  * first argument of `process_vm_readv`, `process_vm_writev` and `process_madvise` is the slot of the other process, then
  * come a range of the caller's and one of the other's, up to four times (for process_madvise a range of the other's, the
  * advice, and further ranges). `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
- * asks for the mapping at an address. An offset of -1 is a null pointer, and `preadv2` and `pwritev2` have one segment. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone` (CLONE_VM) name the slot of the child.
+ * asks for the mapping at an address, `pagemap_scan` for the pages of a range: start, end, room for regions, most pages, the
+ * four masks of categories and flags. `dumpable` sets or clears what lets others look into the process. `crowd` cuts so many
+ * pages from an address on into mappings of a page each. An offset of -1 is a null pointer, and further segments of `preadv2`
+ * and `pwritev2` come last. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone`
+ * (CLONE_VM) name the slot of the child.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   mmap: [hex, hex, prot, mapFlags, decimal, hex],
@@ -225,6 +235,9 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   preadv2: [decimal, hex, hex, hex, bits(fs, "RWF_", "0")],
   pwritev2: [decimal, hex, hex, hex, bits(fs, "RWF_", "0")],
   procmap_query: [hex, hex],
+  pagemap_scan: [hex, hex, decimal, decimal, hex, hex, hex, hex, hex],
+  dumpable: [decimal],
+  crowd: [hex, decimal],
   shmget: [decimal, hex, shmgetFlags],
   shmat: [decimal, hex, shmatFlags],
   shmdt: [hex],

@@ -31,8 +31,8 @@ export const RANGES: Partial<Record<CallName, readonly (readonly [address: numbe
   write: [[1, 2]],
   pread64: [[1, 2]],
   pwrite64: [[1, 2]],
-  preadv2: [[1, 2]],
-  pwritev2: [[1, 2]],
+  preadv2: [[1, 2], ...pairs(5, 3)],
+  pwritev2: [[1, 2], ...pairs(5, 3)],
 };
 
 /** `count` pairs one behind the other, as many of them as a call has. */
