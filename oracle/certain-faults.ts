@@ -15,6 +15,8 @@ const UNCERTAIN: ReadonlySet<CallName> = new Set([
   "exec",
   "exit",
   "procmap_query",
+  "pagemap_scan",
+  "crowd",
   "brk",
 ]);
 

@@ -5,6 +5,7 @@
 import { errnoName } from "../src/mm/uapi/errno.ts";
 import { hasCertainFaults } from "./certain-faults.ts";
 import { costs } from "./costs.ts";
+import { MANY_MAPPINGS } from "./crowd.ts";
 import { locksMemory } from "./generator.ts";
 import { formatMaps, hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
@@ -125,6 +126,8 @@ export class Comparison {
   *finalSteps(): Generator<Operation> {
     for (let slot = 0; slot < SLOTS; slot++) {
       if (!this.isAlive(slot)) continue;
+      // Each step looks at all mappings again, and of a crowd one is like the other.
+      if (this.maps(slot).length > MANY_MAPPINGS) continue;
       for (const { start, end } of this.maps(slot)) {
         if (end - start > MAX_SWEEP) continue;
         for (let addr = start; addr < end; ) {
@@ -218,6 +221,7 @@ export class Comparison {
 
   /** The sizes that the process's status shows, what its mappings cost, and which pages its page tables hold, and how. */
   private compareMemory(slot: number): Mismatch | undefined {
+    if (this.maps(slot).length > MANY_MAPPINGS) return undefined;
     const [left, right] = [this.reference.figures(slot), this.candidate.figures(slot)];
     const differing = FIGURES.findIndex((_, at) => left[at] !== right[at]);
     if (differing >= 0) {

@@ -7,7 +7,7 @@
  * started another program: until then it is suspended, and no call of it can be made.
  */
 import { closeSync, fchmodSync, openSync, readSync, writeSync } from "node:fs";
-import { POSIX_FADV_DONTNEED } from "../src/mm/uapi/fcntl.ts";
+import { O_CREAT, O_RDWR, POSIX_FADV_DONTNEED } from "../src/mm/uapi/fcntl.ts";
 import {
   ANSWER_LENGTH,
   ARGUMENT_ADDRESS,
@@ -20,7 +20,7 @@ import {
 } from "./executor-image.ts";
 import type { Libc } from "./libc.ts";
 import { ProcReader } from "./proc-reader.ts";
-import { INITIAL_LIMITS, NOBODY } from "./subject.ts";
+import { INITIAL_LIMITS, NOBODY, NOEXEC_FD, NOEXEC_NAME } from "./subject.ts";
 
 /** Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl). */
 export const NR = {
@@ -43,6 +43,9 @@ export const NR = {
   dup: 32,
   dup2: 33,
   getpid: 39,
+  fchmod: 91,
+  umount2: 166,
+  mount: 165,
   clone: 56,
   fork: 57,
   vfork: 58,
@@ -96,9 +99,15 @@ const IMAGE_FD = 601;
 const DISK_FD = 602;
 
 const CLONE_NEWIPC = 0x08000000;
+const CLONE_NEWNS = 0x00020000;
+const MS_NOEXEC = 8;
+const MS_REC_PRIVATE = 0x44000;
+const MNT_DETACH = 2;
+/** Room for a path in what a call is handed. */
+const PATH_BYTES = 0x1000;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_THP_DISABLE = 41;
-const PR_SET_DUMPABLE = 4;
+export const PR_SET_DUMPABLE = 4;
 const CLONE_VM = 0x100;
 const SIGCHLD = 17;
 const WORD = 8;
@@ -138,7 +147,7 @@ export class ExecutorFamily {
   private readonly answerBytes = new Uint8Array(this.answer.buffer);
   private readonly scratch: number;
 
-  /** @param directory anything on a disk */
+  /** @param directory on a disk; nothing in it is touched */
   constructor(libc: Libc, slots: number, stackLimit: number, directory: string) {
     this.libc = libc;
     this.unpin = libc.pin();
@@ -169,11 +178,11 @@ export class ExecutorFamily {
     this.receive(0);
     // What was opened while the program was being started would show the memory before it.
     this.reopen(0);
-    this.prepare();
+    this.prepare(directory);
   }
 
   /** Leaves the first process with its code and its data alone, no descriptor below the channels, no privilege. */
-  private prepare(): void {
+  private prepare(directory: string): void {
     this.expect(NR.close_range, [0, FIRST_CHANNEL - 1, 0]);
     this.expect(NR.prctl, [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0]);
     this.expect(NR.prctl, [PR_SET_THP_DISABLE, 1, 0, 0, 0]);
@@ -182,11 +191,29 @@ export class ExecutorFamily {
       this.expect(NR.setrlimit, this.limits(0, resource, limit, limit));
     if (process.getuid?.() === 0) {
       this.expect(NR.unshare, [CLONE_NEWIPC]);
+      this.openNoexec(directory);
       this.expect(NR.setresgid, [NOBODY, NOBODY, NOBODY]);
       this.expect(NR.setresuid, [NOBODY, NOBODY, NOBODY]);
       // Whoever changes its user is closed to others of the same user, too, until it says otherwise.
       this.expect(NR.prctl, [PR_SET_DUMPABLE, 1, 0, 0, 0]);
     }
+  }
+
+  /** A file of a file system that is mounted noexec over `directory`, in no other process's sight, and at once unmounted. */
+  private openNoexec(directory: string): void {
+    const texts = ["/", "tmpfs", directory, `${directory}/${NOEXEC_NAME}`];
+    const bytes = Buffer.alloc(texts.length * PATH_BYTES);
+    for (const [at, text] of texts.entries()) bytes.write(text, at * PATH_BYTES);
+    const [root, tmpfs, place, path] = texts.map((_, at) => ARGUMENT_ADDRESS + at * PATH_BYTES);
+    this.expect(NR.unshare, [CLONE_NEWNS]);
+    this.putArgument(0, bytes);
+    this.expect(NR.mount, [0, root, 0, MS_REC_PRIVATE, 0]);
+    this.expect(NR.mount, [tmpfs, place, tmpfs, MS_NOEXEC, 0]);
+    const fd = this.expect(NR.open, [path, O_RDWR | O_CREAT, 0o666]);
+    this.expect(NR.fchmod, [fd, 0o666]);
+    this.expect(NR.umount2, [place, MNT_DETACH]);
+    this.expect(NR.dup2, [fd, NOEXEC_FD]);
+    this.expect(NR.close, [fd]);
   }
 
   /** Takes away what the kernel maps for every program, and touches all of the executor's own data. */

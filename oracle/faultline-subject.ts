@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { encodeShmInfo, encodeShmInfo64, encodeShmidDs } from "../src/machine/abi/shm.ts";
 import { copyFromUser, copyToUser } from "../src/mm/fault/uaccess.ts";
-import { UserIter, type UserSegment } from "../src/mm/fault/user-iter.ts";
+import { UserIter } from "../src/mm/fault/user-iter.ts";
 import { BusError, SegmentationFault } from "../src/mm/kernel/errors.ts";
 import { Kernel } from "../src/mm/kernel/kernel.ts";
 import type { Process } from "../src/mm/kernel/process.ts";
@@ -19,9 +19,11 @@ import { validate } from "../src/mm/kernel/validate.ts";
 import { PAGE_SIZE } from "../src/mm/page.ts";
 import { numaMapsLine } from "../src/mm/proc/numa-maps.ts";
 import { pagemapEntries } from "../src/mm/proc/pagemap.ts";
+import { pagemapScan } from "../src/mm/proc/pagemap-scan.ts";
 import { procmapQuery } from "../src/mm/proc/procmap-query.ts";
 import { smapsEntry } from "../src/mm/proc/smaps.ts";
 import { devFs } from "../src/mm/shmem/dev-fs.ts";
+import { tmpFs } from "../src/mm/shmem/tmpfs.ts";
 import { sysBrk } from "../src/mm/syscalls/brk.ts";
 import { sysFadvise64, sysReadahead } from "../src/mm/syscalls/fadvise.ts";
 import { sysFallocate, sysFtruncate } from "../src/mm/syscalls/file-size.ts";
@@ -52,20 +54,32 @@ import { sysSetrlimit } from "../src/mm/syscalls/rlimit.ts";
 import { sysShmat, sysShmdt, sysShmget } from "../src/mm/syscalls/shm.ts";
 import {
   sysShmctlIpcInfo,
+  sysShmctlLock,
   sysShmctlRmid,
   sysShmctlSet,
   sysShmctlShmInfo,
   sysShmctlStat,
   sysShmctlStatSlot,
+  sysShmctlUnlock,
 } from "../src/mm/syscalls/shmctl.ts";
 import { sysFsync } from "../src/mm/syscalls/sync.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
-import { AT_FDCWD, MAX_RW_COUNT, O_CREAT, O_RDWR } from "../src/mm/uapi/fcntl.ts";
+import { AT_FDCWD, O_CREAT, O_RDWR } from "../src/mm/uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
-import { IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT, SHM_INFO, SHM_STAT_ANY } from "../src/mm/uapi/ipc.ts";
+import {
+  IPC_INFO,
+  IPC_RMID,
+  IPC_SET,
+  IPC_STAT,
+  SHM_INFO,
+  SHM_LOCK,
+  SHM_STAT_ANY,
+  SHM_UNLOCK,
+} from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
 import { nodeFs } from "../src/storage/node/index.ts";
+import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
 import {
   ARGUMENT_ADDRESS,
   ARGUMENT_LENGTH,
@@ -74,15 +88,18 @@ import {
   executorImage,
   START_BREAK,
 } from "./executor-image.ts";
-import { isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
+import { importedSegments, isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
 import { hostArch } from "./host-arch.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { Operation } from "./operation.ts";
+import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
 import { comparableStat, isStat } from "./segments.ts";
 import {
   INITIAL_LIMITS,
   MEMFD_NAMES,
   NOBODY,
+  NOEXEC_FD,
+  NOEXEC_NAME,
   type Outcome,
   PROCMAP_QUERY_WORDS,
   SKIPPED,
@@ -97,12 +114,14 @@ import {
   initialContent,
   MAX_FILE,
   makeTestFiles,
+  modeOf,
   removeTestFiles,
   SHM_NAMES,
   takeTestFiles,
 } from "./test-files.ts";
 
 const MOUNT_POINT = "/files";
+const NOEXEC_POINT = "/noexec";
 /** Ample for what a sequence maps: no step shall fail for want of a frame. */
 const RAM_BYTES: number = 64 * 2 ** 20;
 /** Accesses up to here are made byte by byte as a CPU makes them, through the TLB; longer ones as the kernel copies. */
@@ -135,9 +154,21 @@ export class FaultlineSubject implements Subject {
     this.makeShmFiles();
     const first = this.kernel.spawn({ comm: "oracle", uid: NOBODY, gid: NOBODY });
     this.processes = [first];
+    if (process.getuid?.() === 0) this.openNoexec(first);
     for (const [resource, bytes] of INITIAL_LIMITS)
       sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
     this.occupyExecutorAreas(first);
+  }
+
+  private openNoexec(first: Process): void {
+    this.kernel.mount(NOEXEC_POINT, tmpFs(), { noExec: true });
+    const root = this.kernel.spawn({ comm: "root" });
+    root.fs.umask = 0;
+    root.close(root.open(`${NOEXEC_POINT}/${NOEXEC_NAME}`, O_RDWR | O_CREAT, 0o666));
+    exitProcess(root, 0);
+    const fd = first.open(`${NOEXEC_POINT}/${NOEXEC_NAME}`, O_RDWR);
+    sysDup2(first, fd, NOEXEC_FD);
+    first.close(fd);
   }
 
   /** The files on tmpfs lie in the root. */
@@ -145,26 +176,26 @@ export class FaultlineSubject implements Subject {
     const root = this.kernel.spawn({ comm: "root" });
     root.fs.umask = 0;
     for (const name of SHM_NAMES) {
-      const fd = root.open(`/${name}`, O_RDWR | O_CREAT, 0o666);
+      const fd = root.open(`/${name}`, O_RDWR | O_CREAT, modeOf(name));
       root.write(fd, initialContent(name));
     }
     exitProcess(root, 0);
   }
 
   /** What the host's executor has mapped for itself is in the way here, too, and the heap begins behind it. */
-  private occupyExecutorAreas(process: Process): void {
+  private occupyExecutorAreas(task: Process): void {
     const flags = mman.MAP_PRIVATE | mman.MAP_ANONYMOUS | mman.MAP_FIXED;
     const readWrite = mman.PROT_READ | mman.PROT_WRITE;
     const dataLength = ARGUMENT_ADDRESS + ARGUMENT_LENGTH - DATA_ADDRESS;
-    process.mmap(DATA_ADDRESS, dataLength, readWrite, flags);
-    copyToUser(this.kernel.mmu, process, ARGUMENT_ADDRESS, new Uint8Array(ARGUMENT_LENGTH));
+    task.mmap(DATA_ADDRESS, dataLength, readWrite, flags);
+    copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, new Uint8Array(ARGUMENT_LENGTH));
     // Shared, because a page of a file never merges with the heap behind it either.
     const codeFlags = mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_FIXED;
-    process.mmap(CODE_ADDRESS, START_BREAK - CODE_ADDRESS, mman.PROT_READ | mman.PROT_EXEC, codeFlags);
+    task.mmap(CODE_ADDRESS, START_BREAK - CODE_ADDRESS, mman.PROT_READ | mman.PROT_EXEC, codeFlags);
     // RLIMIT_DATA counts what lies between the ends of a program's data: of the executor, its only segment.
-    process.mm.startData = CODE_ADDRESS;
-    process.mm.endData = CODE_ADDRESS + executorImage().length;
-    setBrk(process, START_BREAK);
+    task.mm.startData = CODE_ADDRESS;
+    task.mm.endData = CODE_ADDRESS + executorImage().length;
+    setBrk(task, START_BREAK);
   }
 
   isAlive(slot: number): boolean {
@@ -221,6 +252,14 @@ export class FaultlineSubject implements Subject {
         return this.segmentControl(task, args);
       case "procmap_query":
         return this.queryMap(task, args[0], args[1]);
+      case "pagemap_scan":
+        return this.scanPagemap(task, args);
+      case "dumpable":
+        if (args[0] > 1) return { result: -EINVAL };
+        task.mm.dumpable = args[0];
+        return { result: 0 };
+      case "crowd":
+        return { result: this.crowd(task, args[0], args[1]) };
       case "fork":
       case "vfork":
       case "clone":
@@ -362,7 +401,7 @@ export class FaultlineSubject implements Subject {
       })),
     );
     if ([...local, ...remote].some(({ len }) => len >= 2 ** 63)) return { result: -EINVAL };
-    const own = imported(local);
+    const own = importedSegments(local);
     if (typeof own === "number") return { result: own };
     const sides = { target, local: own, remote };
     const { mmu } = this.kernel;
@@ -380,7 +419,7 @@ export class FaultlineSubject implements Subject {
     const ranges = [{ base, len }];
     for (let at = 0; at < more.length; at += 2) ranges.push({ base: more[at], len: more[at + 1] });
     if (ranges.some((range) => range.len >= 2 ** 63)) return { result: -EINVAL };
-    const own = imported(ranges);
+    const own = importedSegments(ranges);
     if (typeof own === "number") return { result: own };
     return { result: sysProcessMadvise(this.kernel.mmu, task, target, own, advice) };
   }
@@ -400,6 +439,28 @@ export class FaultlineSubject implements Subject {
     return { result, bytes: withoutDevice(task.readBytes(ARGUMENT_ADDRESS, query.byteLength)) };
   }
 
+  private scanPagemap(task: Process, args: readonly number[]): Outcome {
+    // Its own pagemap is root's then, and not for others to open.
+    if (!task.isDumpable) return SKIPPED;
+    const words = new BigUint64Array(pagemapScanWords(args).map(BigInt));
+    copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, new Uint8Array(words.buffer));
+    const result = pagemapScan(this.kernel.mmu, task, task.mm, ARGUMENT_ADDRESS);
+    return { result, bytes: task.readBytes(ARGUMENT_ADDRESS, pagemapScanAnswer(args, result)) };
+  }
+
+  private crowd(task: Process, start: number, pages: number): number {
+    const { mmu } = this.kernel;
+    const made = sysMmap(mmu, task, start, pages * PAGE_SIZE, ...CROWD_MAPPING);
+    if (made < 0) return made;
+    let result = 0;
+    for (const ranges of crowdRanges(start, pages)) {
+      const segments = ranges.map(([base, len]) => ({ base, len }));
+      result = sysProcessMadvise(mmu, task, task, segments, mman.MADV_DONTDUMP);
+      if (result < 0) break;
+    }
+    return result;
+  }
+
   private segmentControl(task: Process, [id, command, mode]: readonly number[]): Outcome {
     if (id < 0) return { result: -EINVAL };
     switch (command) {
@@ -411,6 +472,10 @@ export class FaultlineSubject implements Subject {
         const info = sysShmctlIpcInfo(task);
         return { result: info.maxSlot, bytes: encodeShmInfo64(info) };
       }
+      case SHM_LOCK:
+        return { result: sysShmctlLock(task, id) };
+      case SHM_UNLOCK:
+        return { result: sysShmctlUnlock(task, id) };
       case SHM_INFO: {
         const info = sysShmctlShmInfo(task);
         return { result: info.maxSlot, bytes: encodeShmInfo(info) };
@@ -456,7 +521,7 @@ export class FaultlineSubject implements Subject {
   }
 
   maps(slot: number): readonly Mapping[] {
-    return parseMaps(this.process(slot).maps(), [MOUNT_POINT]);
+    return parseMaps(this.process(slot).maps(), [MOUNT_POINT, NOEXEC_POINT]);
   }
 
   figures(slot: number): readonly number[] {
@@ -482,7 +547,8 @@ export class FaultlineSubject implements Subject {
 
   fileName(slot: number, fd: number): string | undefined {
     const path = this.process(slot).files.get(fd)?.path;
-    return path?.startsWith(MOUNT_POINT) ? path.slice(MOUNT_POINT.length) : path;
+    const point = [MOUNT_POINT, NOEXEC_POINT].find((directory) => path?.startsWith(directory));
+    return point === undefined ? path : path?.slice(point.length);
   }
 
   fileSize(name: string): number | undefined {
@@ -515,21 +581,6 @@ export class FaultlineSubject implements Subject {
     if (process === undefined) throw new Error(`no process in slot ${slot}`);
     return process;
   }
-}
-
-/**
- * Segments as they come out of the kernel's import of a program's iovec: no more than MAX_RW_COUNT in all; the length of
- * one alone is cut before its place is looked at, that of one of several after. Or -EFAULT.
- */
-function imported(segments: readonly UserSegment[]): UserSegment[] | number {
-  let left = MAX_RW_COUNT;
-  const taken: UserSegment[] = [];
-  for (const { base, len } of segments) {
-    if (segments.length > 1 && base + len > X86_64.taskSize) return -EFAULT;
-    taken.push({ base, len: Math.min(len, left) });
-    left -= Math.min(len, left);
-  }
-  return taken;
 }
 
 function pathOf(index: number): string {

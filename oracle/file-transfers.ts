@@ -2,7 +2,7 @@
  * Calls that move bytes from file to file, or to memory with flags, on both subjects. An offset of -1 stands for a null
  * pointer: the file's own position. What the offsets are afterwards is part of the outcome.
  */
-import { UserIter } from "../src/mm/fault/user-iter.ts";
+import { UserIter, type UserSegment } from "../src/mm/fault/user-iter.ts";
 import type { Process } from "../src/mm/kernel/process.ts";
 import { mayCopyFileRange, sysCopyFileRange } from "../src/mm/syscalls/copy-file-range.ts";
 import { mayTransfer, sysPreadv2, sysPwritev2 } from "../src/mm/syscalls/read-write.ts";
@@ -16,6 +16,7 @@ import {
 } from "../src/mm/syscalls/splice.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
 import { MAX_RW_COUNT } from "../src/mm/uapi/fcntl.ts";
+import { X86_64 } from "../src/mm/vma/arch.ts";
 import { type ExecutorFamily, NR } from "./executor.ts";
 import type { Outcome } from "./subject.ts";
 
@@ -40,9 +41,11 @@ export function transferOnHost(
       return { result: family.syscall(slot, NR.tee, args) };
     case "preadv2":
     case "pwritev2": {
-      const [fd, addr, length, offset, flags] = args;
-      const segment = family.putWords(slot, [addr, length]);
-      return { result: family.syscall(slot, NR[call], [fd, segment, 1, offset, 0, flags]) };
+      const [fd, addr, length, offset, flags, ...more] = args;
+      const segments = family.putWords(slot, [addr, length, ...more]);
+      return {
+        result: family.syscall(slot, NR[call], [fd, segments, 1 + more.length / 2, offset, 0, flags]),
+      };
     }
     case "sendfile": {
       const [out, source, offset, count] = args;
@@ -84,14 +87,16 @@ export function transferOnFaultline(task: Process, call: FileTransfer, args: rea
 }
 
 function vector(task: Process, call: "preadv2" | "pwritev2", args: readonly number[]): number {
-  const [fd, base, length, offset, flags] = args;
+  const [fd, addr, length, offset, flags, ...more] = args;
   if (offset < -1) return -EINVAL;
   const refused = mayTransfer(task, fd, offset, call === "preadv2" ? "read" : "write");
   if (refused !== 0) return refused;
-  const len = Math.min(length, MAX_RW_COUNT);
-  if (base + len > task.mm.arch.taskSize) return -EFAULT;
-  if (len === 0) return 0;
-  const iter = new UserIter(task.kernel.mmu, task, [{ base, len }]);
+  const ranges = [{ base: addr, len: length }];
+  for (let at = 0; at < more.length; at += 2) ranges.push({ base: more[at], len: more[at + 1] });
+  const segments = importedSegments(ranges);
+  if (typeof segments === "number") return segments;
+  if (segments.every(({ len }) => len === 0)) return 0;
+  const iter = new UserIter(task.kernel.mmu, task, segments);
   return call === "preadv2"
     ? sysPreadv2(task, fd, iter, offset, flags)
     : sysPwritev2(task, fd, iter, offset, flags);
@@ -117,6 +122,23 @@ function copy(
 ): number {
   const refused = mayCopyFileRange(task, source, out);
   return refused !== 0 ? refused : sysCopyFileRange(task, source, from, out, to, length, flags);
+}
+
+/**
+ * Segments as they come out of the kernel's import of a program's iovec: no more than MAX_RW_COUNT in all; the length of
+ * one alone is cut before its place is looked at, that of one of several after. Or -EFAULT, or -EINVAL for one of 2^63 bytes.
+ */
+export function importedSegments(segments: readonly UserSegment[]): UserSegment[] | number {
+  if (segments.some(({ len }) => len >= 2 ** 63)) return -EINVAL;
+  let left = MAX_RW_COUNT;
+  const taken: UserSegment[] = [];
+  for (const { base, len } of segments) {
+    const cut = Math.min(len, left);
+    if (base + (segments.length > 1 ? len : cut) > X86_64.taskSize) return -EFAULT;
+    taken.push({ base, len: cut });
+    left -= cut;
+  }
+  return taken;
 }
 
 function offsetOf(offset: number): FileOffset | null {

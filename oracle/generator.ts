@@ -18,6 +18,16 @@ import { FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
 
+/** One sequence of so many comes to the limit of mappings, after some steps, and goes on for some. */
+const CROWDED_SEQUENCES = 400;
+const CALM_STEPS = 40;
+const CROWDED_STEPS = 30;
+const MAP_32BIT = 0x40;
+const MAP_ABOVE4G = 0x80;
+const CROWD_START = 0x10_0000_0000;
+/** vm.max_map_count */
+const MAX_MAPPINGS = 65530;
+
 const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [22, "mmap"],
   [9, "munmap"],
@@ -65,6 +75,8 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [2, "preadv2"],
   [3, "pwritev2"],
   [2, "procmap_query"],
+  [3, "pagemap_scan"],
+  [1, "dumpable"],
   [3, "shmget"],
   [5, "shmat"],
   [3, "shmdt"],
@@ -75,6 +87,9 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [1, "exec"],
   [4, "exit"],
 ];
+
+/** Room for so many regions that a scan asks for. */
+const SCAN_ROOM = 60;
 
 type CallAboutSegments = "shmget" | "shmat" | "shmdt" | "shmctl";
 
@@ -102,17 +117,29 @@ export function locksMemory({ call, args }: Operation): boolean {
 export class SequenceGenerator {
   private readonly random: Random;
   private hasLocks = true;
+  /** Steps until one process has as many mappings as it may. */
+  private untilCrowd = Number.POSITIVE_INFINITY;
 
   constructor(random: Random) {
     this.random = random;
   }
 
-  /** To be called before the first step of each sequence: every other one does without locked memory. */
-  start(): void {
-    this.hasLocks = this.random.chance(50);
+  /**
+   * To be called before the first step of each sequence: every other one does without locked memory, and a few are about the
+   * number of mappings, and end soon. Answers how many of `length` steps to take.
+   */
+  start(length: number): number {
+    const { random } = this;
+    this.hasLocks = random.chance(50);
+    const isCrowded = random.below(CROWDED_SEQUENCES) === 0;
+    this.untilCrowd = isCrowded ? random.below(CALM_STEPS) : Number.POSITIVE_INFINITY;
+    return isCrowded ? Math.min(length, this.untilCrowd + CROWDED_STEPS) : length;
   }
 
   next(view: MemoryView): Operation {
+    if (this.untilCrowd-- === 0) {
+      return { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - this.random.below(CALM_STEPS)] };
+    }
     for (;;) {
       const operation = this.propose(view);
       const isWanted = this.hasLocks || !locksMemory(operation);
@@ -314,6 +341,18 @@ export class SequenceGenerator {
             [1, 0x40],
           ]),
         ];
+      case "pagemap_scan":
+        return this.scanArguments(from);
+      case "dumpable":
+        return [
+          random.weighted([
+            [8, 1],
+            [4, 0],
+            [1, 2],
+          ]),
+        ];
+      case "crowd":
+        return [CROWD_START, 1 + random.below(CALM_STEPS)];
       case "dup":
       case "close":
       case "fsync":
@@ -351,6 +390,7 @@ export class SequenceGenerator {
           from.accessLength(),
           random.chance(97) ? this.offsetOrNone(from) : -2,
           this.transferFlags(),
+          ...this.furtherSegments(from),
         ];
       case "ftruncate":
         return [from.descriptor(), random.chance(96) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 45])];
@@ -362,6 +402,35 @@ export class SequenceGenerator {
       case "exit":
         return [];
     }
+  }
+
+  /** Mostly a short range of memory, few regions, and masks that say something. */
+  private scanArguments(from: ArgumentSource): number[] {
+    const { random } = this;
+    const [addr, length] = from.range();
+    const mask = (): number => (random.chance(60) ? 0 : random.below(random.chance(97) ? 0x200 : 0x400));
+    const room = random.weighted([
+      [8, SCAN_ROOM],
+      [3, 1 + random.below(3)],
+      [1, 0],
+    ]);
+    return [
+      addr,
+      random.chance(97) ? addr + length : random.pick([addr - PAGE_SIZE, 2 ** 48]),
+      room,
+      random.chance(70) ? 0 : 1 + random.below(8),
+      mask(),
+      mask(),
+      mask(),
+      random.chance(80) ? 0x1ff : mask(),
+      random.weighted([
+        [20, 0],
+        [2, 1],
+        [2, 2],
+        [1, 3],
+        [1, 4],
+      ]),
+    ];
   }
 
   private fallocateArguments(from: ArgumentSource): number[] {
@@ -393,6 +462,14 @@ export class SequenceGenerator {
   /** One end of the pipe that every sequence begins with (0 for reading, 1 for writing), mostly. */
   private pipeEnd(end: number, from: ArgumentSource): number {
     return this.random.chance(80) ? SPECIAL_FD + 6 + end : from.descriptor();
+  }
+
+  private furtherSegments(from: ArgumentSource): number[] {
+    const { random } = this;
+    if (random.chance(60)) return [];
+    const lengthOf = (): number =>
+      random.chance(95) ? from.accessLength() : random.pick([2 ** 63, 2 ** 40]);
+    return Array.from({ length: 1 + random.below(3) }, () => [from.mappedAddress(), lengthOf()]).flat();
   }
 
   private targetDescriptor(from: ArgumentSource): number {
@@ -465,6 +542,8 @@ export class SequenceGenerator {
       [2, mman.MAP_EXECUTABLE],
       [2, mman.MAP_NONBLOCK],
       [1, mman.MAP_HUGETLB],
+      [2, MAP_32BIT],
+      [2, MAP_ABOVE4G],
       [1, mman.MAP_SYNC],
       [1, 0x4000_0000],
     ]) {

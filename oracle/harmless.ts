@@ -1,4 +1,12 @@
 /** Which steps may be tried at all: not those that reach the executor itself, or ask how the host is configured. */
+
+import {
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_WILLNEED,
+  MAP_LOCKED,
+  MAP_POPULATE,
+} from "../src/mm/uapi/mman.ts";
 import { DATA_ADDRESS, START_BREAK } from "./executor-image.ts";
 import type { Operation } from "./operation.ts";
 import { RANGES } from "./ranges.ts";
@@ -13,7 +21,28 @@ const LOWEST_ADDRESS = 0x1_0000;
 /** No segment that can be attached is longer. */
 const LONGEST_SEGMENT = 2 ** 20;
 
-export function isHarmless({ call, args }: Operation): boolean {
+/** Nothing that is longer may be filled with pages: the host has only so much memory. */
+const LONGEST_FILLED: number = 2 ** 24;
+const FILLING_ADVICE: ReadonlySet<number> = new Set([MADV_WILLNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE]);
+
+/** Whether it would ask for the pages of all that is mapped in a long range. */
+function fillsMuch({ call, args }: Operation): boolean {
+  switch (call) {
+    case "mmap":
+      return args[1] > LONGEST_FILLED && (args[3] & (MAP_POPULATE | MAP_LOCKED)) !== 0;
+    case "madvise":
+      return args[1] > LONGEST_FILLED && FILLING_ADVICE.has(args[2]);
+    case "process_madvise":
+      return FILLING_ADVICE.has(args[3]) && [2, 5, 7].some((at) => args[at] > LONGEST_FILLED);
+    default:
+      return false;
+  }
+}
+
+export function isHarmless(operation: Operation): boolean {
+  const { call, args } = operation;
+  if (fillsMuch(operation)) return false;
+  if (call === "pagemap_scan" && args[0] < START_BREAK) return false;
   if (call === "procmap_query" && args[0] < START_BREAK) return false;
   const target = call === "mmap" ? args[0] : call === "mremap" ? args[4] : call === "shmat" ? args[1] : 0;
   if (target > 0 && target < LOWEST_ADDRESS) return false;

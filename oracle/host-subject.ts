@@ -1,15 +1,19 @@
 /** The host kernel as a subject: real processes, real files in a directory of their own. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { PAGE_SIZE } from "../src/mm/page.ts";
+import { PAGEMAP_SCAN } from "../src/mm/proc/pagemap-scan.ts";
 import { PROCMAP_QUERY } from "../src/mm/proc/procmap-query.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
-import { MADV_FREE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
+import { MADV_DONTDUMP, MADV_FREE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import type { Host } from "./availability.ts";
-import { ExecutorFamily, NR, SCRATCH_FD } from "./executor.ts";
+import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
+import { ExecutorFamily, NR, PR_SET_DUMPABLE, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { isFileTransfer, transferOnHost } from "./file-transfers.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { CallName, Operation } from "./operation.ts";
+import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
 import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
 import {
   FIGURES,
@@ -89,7 +93,7 @@ export class HostSubject implements Subject {
   constructor({ libc, directory, shmDirectory }: Host) {
     this.directory = makeTestFiles(directory);
     this.shmDirectory = makeShmFiles(shmDirectory);
-    this.family = new ExecutorFamily(libc, SLOTS, STACK_LIMIT, directory);
+    this.family = new ExecutorFamily(libc, SLOTS, STACK_LIMIT, this.directory);
   }
 
   isAlive(slot: number): boolean {
@@ -166,6 +170,12 @@ export class HostSubject implements Subject {
         return family.hasOwnIpc ? this.segmentControl(process, args) : SKIPPED;
       case "procmap_query":
         return this.queryMap(process, args[0], args[1]);
+      case "pagemap_scan":
+        return this.scanPagemap(process, args);
+      case "dumpable":
+        return { result: family.syscall(process, NR.prctl, [PR_SET_DUMPABLE, args[0], 0, 0, 0]) };
+      case "crowd":
+        return this.crowd(process, args[0], args[1]);
       case "open":
         return { result: this.withPath(process, NR.open, this.pathOf(args[0]), [args[1], 0]) };
       case "memfd_create":
@@ -240,6 +250,37 @@ export class HostSubject implements Subject {
     const bytes = family.takeArgument(slot, query.byteLength);
     family.expect(NR.close, [fd], slot);
     return { result, bytes: withoutDevice(bytes), faults: 0 };
+  }
+
+  /** PAGEMAP_SCAN; skipped where the process may not open its own pagemap. */
+  private scanPagemap(slot: number, args: readonly number[]): Outcome {
+    const { family } = this;
+    const path = family.putArgument(slot, Buffer.from("/proc/self/pagemap\0"));
+    const fd = family.syscall(slot, NR.open, [path, 0, 0]);
+    if (fd < 0) return SKIPPED;
+    const words = pagemapScanWords(args);
+    const at = family.putWords(slot, words);
+    const result = family.syscall(slot, NR.ioctl, [fd, PAGEMAP_SCAN, at]);
+    const faults = family.lastFaults;
+    const bytes = family.takeArgument(slot, pagemapScanAnswer(args, result));
+    family.expect(NR.close, [fd], slot);
+    return { result, bytes, faults };
+  }
+
+  /** As many mappings as pages: every second page is given a flag of its own, a thousand with each call. */
+  private crowd(slot: number, start: number, pages: number): Outcome {
+    const { family } = this;
+    const made = family.syscall(slot, NR.mmap, [start, pages * PAGE_SIZE, ...CROWD_MAPPING]);
+    if (made < 0) return { result: made };
+    const pidfd = family.expect(NR.pidfd_open, [family.pid(slot), 0], slot);
+    let result = 0;
+    for (const ranges of crowdRanges(start, pages)) {
+      const at = family.putWords(slot, ranges.flat());
+      result = family.syscall(slot, NR.process_madvise, [pidfd, at, ranges.length, MADV_DONTDUMP, 0]);
+      if (result < 0) break;
+    }
+    family.expect(NR.close, [pidfd], slot);
+    return { result };
   }
 
   maps(slot: number): readonly Mapping[] {

@@ -110,6 +110,8 @@ export class SegmentArguments {
       [2, ipc.SHM_STAT_ANY],
       [2, ipc.SHM_INFO],
       [1, ipc.IPC_INFO],
+      [3, ipc.SHM_LOCK],
+      [3, ipc.SHM_UNLOCK],
       [1, 77],
     ]);
   }

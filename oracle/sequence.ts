@@ -26,9 +26,9 @@ export function explore(
   log?: (line: string) => void,
 ): Failure | undefined {
   const operations: Operation[] = [];
-  generator.start();
+  const steps = generator.start(length);
   return withComparison(pair, /* isThorough */ false, operations, (comparison) => {
-    for (let made = 0; made < length; made++) {
+    for (let made = 0; made < steps; made++) {
       const operation = generator.next(comparison);
       operations.push(operation);
       const mismatch = comparison.step(operation, (outcome) => {

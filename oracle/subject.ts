@@ -22,6 +22,10 @@ export const INITIAL_LIMITS: readonly (readonly [resource: number, bytes: number
   [RLIMIT_MEMLOCK, MEMLOCK_LIMIT],
 ];
 
+/** All processes hold a file on a file system mounted noexec under this number, where the oracle is run by root. */
+export const NOEXEC_FD = 603;
+export const NOEXEC_NAME = "noexec0";
+
 /** Who the processes run as: nobody with a privilege. */
 export const NOBODY = 65534;
 
@@ -76,11 +80,12 @@ export function storedBytes(length: number, first: number): Uint8Array {
 
 /** Descriptors that the preamble puts at numbers of their own begin here, and there are so many. */
 export const SPECIAL_FD = 20;
-export const SPECIAL_FDS = 9;
+export const SPECIAL_FDS = 11;
 
 /**
  * Each sequence starts with these in process 0: descriptors of real files of each kind of access from 0 on, of tmpfs, of
- * devices, of a mere path, of a pipe and of a file that takes seals from SPECIAL_FD on.
+ * devices, of a mere path, of a pipe, of a file that takes seals, of one that must not be executed and of one that only root
+ * may write from SPECIAL_FD on.
  */
 export const PREAMBLE: readonly Operation[] = [
   open(3, 2),
@@ -104,6 +109,8 @@ export const PREAMBLE: readonly Operation[] = [
   first("close", FIRST_FREE_FD),
   first("close", FIRST_FREE_FD + 1),
   ...moved(first("memfd_create", 0, MFD_ALLOW_SEALING), 8),
+  first("dup2", NOEXEC_FD, SPECIAL_FD + 9),
+  ...moved(open(13, 0), 10),
 ];
 
 function first(call: CallName, ...args: readonly number[]): Operation {

@@ -12,7 +12,9 @@ import {
 import { join } from "node:path";
 
 const SIZES: readonly number[] = [0, 1, 4096, 10_000, 5 * 4096, 70_001];
-const SHM_SIZES: readonly number[] = [0, 10_000, 5 * 4096];
+const SHM_SIZES: readonly number[] = [0, 10_000, 5 * 4096, 10_000];
+/** The one on tmpfs that only root may write. */
+const READ_ONLY_NAME = "shm3";
 /** Names of the files on disk and of those on tmpfs. */
 export const DISK_NAMES: readonly string[] = SIZES.map((_, index) => `file${index}`);
 export const SHM_NAMES: readonly string[] = SHM_SIZES.map((_, index) => `shm${index}`);
@@ -20,10 +22,11 @@ export const SHM_NAMES: readonly string[] = SHM_SIZES.map((_, index) => `shm${in
 export const FILE_NAMES: readonly string[] = [
   ...DISK_NAMES,
   ".",
-  ...SHM_NAMES,
+  ...SHM_NAMES.filter((name) => name !== READ_ONLY_NAME),
   "/dev/zero",
   "/dev/null",
   "missing",
+  READ_ONLY_NAME,
 ];
 
 /** What is read of a file in the end (bytes): a sparse one may be longer than any memory. */
@@ -54,9 +57,14 @@ function makeFiles(parent: string, names: readonly string[]): string {
   for (const name of names) {
     const path = join(directory, name);
     writeFileSync(path, initialContent(name));
-    chmodSync(path, 0o666);
+    chmodSync(path, modeOf(name));
   }
   return directory;
+}
+
+/** Permissions of a test file, which is root's. */
+export function modeOf(name: string): number {
+  return name === READ_ONLY_NAME ? 0o444 : 0o666;
 }
 
 /** What the files hold in the end; the directory is removed. */

@@ -27,6 +27,8 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
       return isMappedWithoutPool(operation.args);
     case "lseek":
       return seeksDisk(operation, surroundings);
+    case "pagemap_scan":
+      return scansReadahead(operation, surroundings);
     case "mincore":
       return storesReadahead(operation, surroundings);
     case "madvise":
@@ -84,6 +86,10 @@ function seeksDisk({ args }: Operation, { fileName }: Surroundings): boolean {
   return (
     name === "" || ((whence === SEEK_DATA || whence === SEEK_HOLE) && name?.startsWith("/file") === true)
   );
+}
+
+function scansReadahead({ args }: Operation, { mappings }: Surroundings): boolean {
+  return overlapping(mappings, args[0], args[1] - args[0]).some((mapping) => !hasCertainResidency(mapping));
 }
 
 /** What readahead did would get into the process's memory. */

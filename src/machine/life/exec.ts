@@ -18,6 +18,7 @@ import { EFAULT } from "../../mm/uapi/errno.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ } from "../../mm/uapi/mman.ts";
 import { MMAP_PAGE_ZERO } from "../../mm/uapi/personality.ts";
 import { dPath } from "../../mm/vfs/path.ts";
+import { inodePermission, MAY_READ } from "../../mm/vfs/permission.ts";
 import * as AT from "../abi/auxv.ts";
 import { StructView } from "../abi/bytes.ts";
 import { TASK_STATE_BYTES } from "../cpu/hart.ts";
@@ -61,6 +62,8 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   if (failed < 0) return failed;
   unshareFiles(process);
   setMmExeFile(process.mm, file);
+  // Whoever may not read a program must not read it out of memory either (would_dump).
+  if (inodePermission(process, file.inode, MAY_READ) !== 0) process.mm.dumpable = 0;
   // Whoever shares the table of actions keeps it (unshare_sighand).
   group.handlers = group.handlers.clone();
   group.handlers.reset();

@@ -33,8 +33,11 @@ function set(call: Call, kind: Kind, ids: readonly number[]): number {
   if (process.uid !== 0 && given.some((id) => id !== process[kind])) return -EPERM;
   const last = given.at(-1);
   if (last === undefined) return 0;
-  // What asked for a signal at its parent's death was another user (commit_creds).
-  if (process[kind] !== last >>> 0) call.thread.group.parentDeathSignal = 0;
+  if (process[kind] !== last >>> 0) {
+    // What asked for a signal at its parent's death was another user, and what is in memory may be, too (commit_creds).
+    call.thread.group.parentDeathSignal = 0;
+    process.mm.dumpable = 0;
+  }
   process[kind] = last >>> 0;
   applyCapabilities(process);
   return 0;

@@ -66,9 +66,11 @@ function prctl(call: Call): number {
     case PR_GET_NAME:
       return call.put(call.u64(1), new StructView(COMM_BYTES).putText(0, call.thread.comm, COMM_BYTES).bytes);
     case PR_GET_DUMPABLE:
-      return 1;
+      return process.mm.dumpable;
     case PR_SET_DUMPABLE:
-      return call.u64(1) > 1 ? -EINVAL : 0;
+      if (call.u64(1) > 1) return -EINVAL;
+      process.mm.dumpable = call.u64(1);
+      return 0;
     case PR_SET_PDEATHSIG:
       if (call.u64(1) > NSIG) return -EINVAL;
       group.parentDeathSignal = call.u64(1);

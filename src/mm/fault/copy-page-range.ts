@@ -42,20 +42,16 @@ export function copyPageRange(to: VmArea, from: VmArea): number {
       addr = parent.holeEnd;
       continue;
     }
-    let target = 0;
+    // The child has a table wherever its parent has one, even if nothing is in it: the two lie parallel from here on.
+    const first = child.walkAlloc(addr);
+    if (first === 0) {
+      from.mm.tlb.flushAll();
+      return -ENOMEM;
+    }
+    const target = first - source;
     const tableEnd = Math.min(addr - (addr & (PMD_SIZE - 1)) + PMD_SIZE, from.end);
     for (; addr < tableEnd; addr += PAGE_SIZE, source += PTE_WORDS) {
-      const word = u32[source];
-      if (word === 0) continue;
-      if (target === 0) {
-        // The table is allocated once a span has anything to copy; from here on it lies parallel to the parent's.
-        const first = child.walkAlloc(addr);
-        if (first === 0) {
-          from.mm.tlb.flushAll();
-          return -ENOMEM;
-        }
-        target = first - source;
-      }
+      if (u32[source] === 0) continue;
       copyPte(phys, to.mm, source, source + target, isCow);
     }
   }

@@ -14,7 +14,7 @@
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import { PTE_ACCESSED, PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
 import { PGFAULT } from "../trace/vmstat.ts";
-import { VM_FAULT_OOM } from "../vma/vm-operations.ts";
+import { VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_RETRY } from "../vma/vm-operations.ts";
 import { doAnonymousPage } from "./anonymous-fault.ts";
 import { CAUSE, type FaultContext } from "./fault-context.ts";
 import { doFault } from "./file-fault.ts";
@@ -26,13 +26,19 @@ export function handleMmFault(vmf: FaultContext): number {
   const { mm } = vmf.vma;
   vmf.phys.stat[PGFAULT]++;
   if (mm.memcg !== ROOT_MEM_CGROUP) vmf.phys.memcg.countEvents(mm.memcg, PGFAULT, 1);
-  const pte = mm.pageTable.walkAlloc(vmf.address);
+  const { pageTable } = mm;
+  const { tables } = pageTable;
+  const pte = pageTable.walkAlloc(vmf.address);
   if (pte === 0) {
     vmf.cause = CAUSE.oom;
     return VM_FAULT_OOM;
   }
   vmf.pte = pte;
-  return handlePteFault(vmf);
+  const result = handlePteFault(vmf);
+  // For a page of a file Linux makes the last table when it has the page: where there is none, there is no table either.
+  const isInVain = (result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0 && !vmf.vma.isAnonymous;
+  if (isInVain && pageTable.tables > tables) pageTable.dropEmptyTable(vmf.address);
+  return result;
 }
 
 function handlePteFault(vmf: FaultContext): number {

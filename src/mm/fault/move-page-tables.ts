@@ -19,17 +19,15 @@ export function movePageTables(mm: MmStruct, from: Vaddr, to: Vaddr, len: number
       continue;
     }
     const span = Math.min(spanToTableEnd(from + done), spanToTableEnd(to + done), len - done);
-    let target = 0;
+    // Where there is a table there will be one, whether or not anything is in it.
+    const first = pageTable.walkAlloc(to + done);
+    if (first === 0) {
+      mm.tlb.flushRange(from, from + done);
+      return done;
+    }
+    const target = first - source;
     for (const end = done + span; done < end; done += PAGE_SIZE, source += PTE_WORDS) {
       if (u32[source] === 0) continue;
-      if (target === 0) {
-        const first = pageTable.walkAlloc(to + done);
-        if (first === 0) {
-          mm.tlb.flushRange(from, from + done);
-          return done;
-        }
-        target = first - source;
-      }
       u32[source + target + 1] = u32[source + 1];
       u32[source + target] = u32[source];
       u32[source] = 0;

@@ -16,7 +16,7 @@
  * Whether it is its alone was noted in the PTE when it went out, or shows by nobody else holding it now.
  */
 import { lruAdd } from "../frames/lru.ts";
-import { PG_MLOCKED, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE } from "../frames/page-flags.ts";
+import { PG_LAST_COPY, PG_MLOCKED, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE } from "../frames/page-flags.ts";
 import { workingsetRefault } from "../frames/workingset.ts";
 import type { Pfn } from "../page.ts";
 import {
@@ -112,7 +112,7 @@ function swapinDirect(vmf: FaultContext, swap: SwapSpace, entry: SwpEntry): Pfn 
   // Looking for the frame may have ended the process: its slot is not its own any more.
   if (pfn === 0 || !isSwapPte(phys.ram.u32[vmf.pte])) return pfn;
   if (swapReadPage(phys, pfn, entry) !== 0) return pfn;
-  phys.frames.flags[pfn] |= PG_SWAPBACKED;
+  phys.frames.flags[pfn] |= PG_SWAPBACKED | PG_LAST_COPY;
   if (info.shadow[slot] !== 0) workingsetRefault(phys, pfn, info.shadow[slot]);
   lruAdd(phys, pfn);
   return pfn;

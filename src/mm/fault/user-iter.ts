@@ -32,11 +32,13 @@ export class UserIter implements IovIter {
     return this.#segments.some(({ base, len }) => base + len > taskSize);
   }
 
-  segmentsAlign(n: number): boolean {
-    let end = 0;
+  segmentsAlign(n: number, length: number): boolean {
+    const [from, to] = [this.#done, this.#done + length];
+    let start = 0;
     return this.#segments.every(({ len }) => {
-      end += len;
-      return end <= this.#done || Math.min(len, end - this.#done) % n === 0;
+      const part = Math.min(start + len, to) - Math.max(start, from);
+      start += len;
+      return part <= 0 || part % n === 0;
     });
   }
 

@@ -6,7 +6,7 @@
  * before a write they are written and the pages dropped, out of page tables too, so that nothing old comes back; and
  * after it once more, for its source may be a mapping of the very file.
  */
-import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
+import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import type { File } from "../vfs/file.ts";
@@ -18,17 +18,22 @@ import { filemapWriteAndWaitRange } from "./writeback.ts";
 /** Frames that pass between storage and the program at a time. */
 const BATCH_PAGES = 32;
 
-/** Whether the transfer begins, ends and is cut into segments at multiples of `blockSize`, as storage wants it. */
-function isAligned(iter: IovIter, pos: number, blockSize: number): boolean {
-  if (pos % blockSize !== 0 || iter.count % blockSize !== 0) return false;
-  return iter.segmentsAlign?.(blockSize) ?? true;
+/**
+ * Whether a transfer of `length` bytes begins, ends and is cut into segments at multiples of `blockSize`, as storage wants
+ * it.
+ */
+function isAligned(iter: IovIter, pos: number, length: number, blockSize: number): boolean {
+  if (pos % blockSize !== 0 || length % blockSize !== 0) return false;
+  return iter.segmentsAlign?.(blockSize, length) ?? true;
 }
 
 /** Bytes read, 0 at the end of the file, or a negative errno. @param blockSize bytes in the smallest unit of storage */
 export function filemapDirectRead(file: File, iter: IovIter, pos: number, blockSize: number): number {
   const { inode, mapping } = file;
   if (iter.count === 0 || pos >= inode.size) return 0;
-  if (!isAligned(iter, pos, blockSize)) return -EINVAL;
+  // What storage is asked for ends with the file's last block: whoever wants more may want any number of bytes.
+  const stored = pageAlign(inode.size) - pos;
+  if (!isAligned(iter, pos, Math.min(iter.count, stored), blockSize)) return -EINVAL;
   const end = Math.min(pos + iter.count, inode.size);
   const failed = filemapWriteAndWaitRange(mapping, pos, end);
   if (failed !== 0) return failed;
@@ -64,7 +69,7 @@ export function filemapDirectWrite(
 ): number | undefined {
   const { inode, mapping } = file;
   if (iter.count === 0) return 0;
-  if (!isAligned(iter, pos, blockSize)) return -EINVAL;
+  if (!isAligned(iter, pos, iter.count, blockSize)) return -EINVAL;
   const end = pos + iter.count;
   const first = Math.floor(pos / PAGE_SIZE);
   const last = Math.ceil(end / PAGE_SIZE) - 1;

@@ -45,3 +45,5 @@ export const PG_SWAPCACHE: number = 1 << 18;
 export const PG_SHM_LOCKED: number = 1 << 19;
 /** Was active before it left memory or the active list: its next refault is thrashing (PG_workingset). */
 export const PG_WORKINGSET: number = 1 << 20;
+/** Came from swap past the cache, and its slot went: until somebody writes to it, nothing else says that it holds data. */
+export const PG_LAST_COPY: number = 1 << 21;

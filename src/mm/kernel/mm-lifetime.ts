@@ -107,6 +107,7 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.envStart = parent.envStart;
   child.envEnd = parent.envEnd;
   child.savedAuxv = parent.savedAuxv;
+  child.dumpable = parent.dumpable;
   child.thpDisable = parent.thpDisable;
   child.vdso = parent.vdso;
 }

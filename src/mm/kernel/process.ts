@@ -217,6 +217,10 @@ export class Process extends FileTransfers implements Task {
     );
   }
 
+  get isDumpable(): boolean {
+    return this.exitStatus !== null || this.mm.dumpable === 1;
+  }
+
   /** It was waited for: its number is nobody's, or another's. */
   get isReaped(): boolean {
     return this.kernel.processes.get(this.pid) !== this;

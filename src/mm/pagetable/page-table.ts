@@ -105,6 +105,22 @@ export class PageTable {
     this.#freeLevel(this.pgd, 0, PGD_SIZE, start, end, floor, ceiling);
   }
 
+  /** Frees the table of PTEs that translates `addr`, if there is one and nothing is in it. */
+  dropEmptyTable(addr: Vaddr): void {
+    const u32 = this.#u32;
+    const pte = this.walk(addr);
+    if (pte === 0) return;
+    const first = pte - (pte % FRAME_WORDS);
+    for (let at = first; at < first + FRAME_WORDS; at++) if (u32[at] !== 0) return;
+    const high = (addr / PUD_SIZE) | 0;
+    const pud = this.#next(this.pgd, high >>> 9);
+    const pmd = this.#next(pud, high & INDEX_MASK);
+    const entry = pmd * FRAME_WORDS + ((addr & PUD_OFFSET_MASK) >>> PMD_SHIFT) * PTE_WORDS;
+    u32[entry] = 0;
+    u32[entry + 1] = 0;
+    this.#disown(first / FRAME_WORDS);
+  }
+
   /** Frees every table; the page table is gone. All PTEs must have been cleared. */
   destroy(): void {
     this.#freeLevel(this.pgd, 0, PGD_SIZE, 0, PGD_SIZE * PTRS_PER_TABLE, 0, PGD_SIZE * PTRS_PER_TABLE);

@@ -96,6 +96,8 @@ export interface SystemActivity {
 export interface ProcTask extends FaultingTask, Credentials, PidfdTarget {
   /** null: nobody runs it; it was made, and what it does is done for it from outside. */
   readonly activity: TaskActivity | null;
+  /** Whether its user may look into it; not once it has asked that nobody may. */
+  readonly isDumpable: boolean;
   comm: string;
   readonly files: FdTable;
   readonly fs: { readonly root: Dentry; readonly cwd: Dentry; readonly umask: number };
@@ -154,7 +156,11 @@ export function mmOf(task: ProcTask): MmStruct | null {
   return task.exitStatus === null ? task.mm : null;
 }
 
-/** Whether `who` may look into the process's memory (ptrace_may_access): its own user may, and root. */
+/**
+ * Whether `who` may look into the process's memory (ptrace_may_access): its own user may unless it has asked not to be looked
+ * into, the process itself, and root.
+ */
 export function mayInspect(who: Credentials, task: ProcTask): boolean {
-  return who.uid === 0 || (who.uid === task.uid && who.gid === task.gid);
+  if (who === task || who.uid === 0) return true;
+  return who.uid === task.uid && who.gid === task.gid && task.isDumpable;
 }

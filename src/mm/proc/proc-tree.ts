@@ -15,12 +15,17 @@ import { type Credentials, type DirEntry, dirEntryType, Inode, type InodeOperati
 import { type PidfdTarget, setProcessDirectory } from "../vfs/pidfd.ts";
 import type { MountContext, SuperBlock } from "../vfs/super-block.ts";
 
+/** Whose a node is. What belongs to a process that nobody may look into is root's (task_dump_owner). */
+export interface NodeOwner extends Credentials {
+  readonly isDumpable?: boolean;
+}
+
 /** What stands under a name: how its inode behaves. */
 export interface ProcNode {
   /** S_IF… and permission bits. */
   readonly mode: number;
   /** Whose it is; absent: root's. Asked again at each use, for a process may change its user. */
-  readonly owner?: Credentials;
+  readonly owner?: NodeOwner;
   readonly size?: number;
   readonly ops?: InodeOperations;
   readonly fops?: FileOperations;
@@ -60,7 +65,7 @@ export function fixedDirectory(nodes: Readonly<Record<string, ProcNode>>): ProcD
 }
 
 /** A directory node. */
-export function directoryNode(directory: ProcDirectory, permissions = 0o555, owner?: Credentials): ProcNode {
+export function directoryNode(directory: ProcDirectory, permissions = 0o555, owner?: NodeOwner): ProcNode {
   return { mode: S_IFDIR | permissions, directory, ...(owner === undefined ? {} : { owner }) };
 }
 
@@ -182,7 +187,10 @@ function directoryOf(dir: ProcInode): ProcDirectory {
 /** Brings the owner up to date (pid_revalidate). */
 function refresh(inode: Inode): number {
   if (!(inode instanceof ProcInode)) return -EINVAL;
-  inode.uid = inode.node.owner?.uid ?? 0;
-  inode.gid = inode.node.owner?.gid ?? 0;
+  const { owner, mode } = inode.node;
+  // A directory that everybody may read tells whose the process is in any case.
+  const isShown = owner?.isDumpable !== false || mode === (S_IFDIR | 0o555);
+  inode.uid = isShown ? (owner?.uid ?? 0) : 0;
+  inode.gid = isShown ? (owner?.gid ?? 0) : 0;
   return 0;
 }

@@ -11,6 +11,7 @@ import {
   PG_ACTIVE,
   PG_ANON,
   PG_DIRTY,
+  PG_LAST_COPY,
   PG_REFERENCED,
   PG_SWAPBACKED,
   PG_SWAPCACHE,
@@ -62,14 +63,16 @@ export function lazyFreeRange(vma: VmArea, start: Vaddr, end: Vaddr): void {
  * Makes the page itself clean. False where another process needs it, too: then it is not this one's to give up.
  *
  * Of a page that a fork shares each PTE says that it was written, and keeps it for its own process. But one that came
- * from swap past the cache and was only read since is the last copy, and neither page nor PTE says so (`word` is the
- * PTE of the process that gives up): it stays as long as anybody else maps it.
+ * from swap past the cache and was only read since is the last copy (PG_LAST_COPY), as no PTE says (`word` is that of the
+ * process that gives up): it stays as long as anybody else maps it.
  */
 function cleanPage(phys: PhysicalMemory, pfn: Pfn, word: number): boolean {
   const { flags, mapCount } = phys.frames;
   const isShared = mapCount[pfn] !== 1;
-  if ((flags[pfn] & (PG_DIRTY | PG_SWAPCACHE)) === 0)
-    return !isShared || (word & PTE_DIRTY) !== 0 || isLazyFree(flags[pfn]);
+  if ((flags[pfn] & (PG_DIRTY | PG_SWAPCACHE)) === 0) {
+    const isLastCopy = (flags[pfn] & PG_LAST_COPY) !== 0;
+    return !isShared || !isLastCopy || (word & PTE_DIRTY) !== 0 || isLazyFree(flags[pfn]);
+  }
   if (isShared) return false;
   if ((flags[pfn] & PG_SWAPCACHE) !== 0 && !freeSwap(phys, pfn)) return false;
   flags[pfn] &= ~PG_DIRTY;

@@ -8,8 +8,8 @@
 export interface IovIter {
   /** Whether the bytes would lie outside user space, whatever is mapped (access_ok fails): the call answers EFAULT. */
   readonly isOutside?: boolean;
-  /** Whether each segment's rest is a multiple of n bytes long; absent: there is one, of `count` bytes. */
-  segmentsAlign?(n: number): boolean;
+  /** Whether each segment's part of the next `length` bytes is a multiple of n bytes long; absent: there is one segment. */
+  segmentsAlign?(n: number, length: number): boolean;
   /** Bytes left. */
   readonly count: number;
   /** Copies up to n bytes from RAM at byte address `ram` to the destination and advances; answers how many. */

@@ -82,6 +82,11 @@ export class MmStruct {
   argEnd: Vaddr = 0;
   envStart: Vaddr = 0;
   envEnd: Vaddr = 0;
+  /**
+   * Whether its processes may be looked into by others of their user (get_dumpable: 1, SUID_DUMP_USER). Not (0) after a
+   * change of user, or where the program is one that its user may not read; prctl(2) changes it.
+   */
+  dumpable = 1;
   /** What PR_SET_THP_DISABLE was told, as PR_GET_THP_DISABLE answers it; there are no such pages either way. */
   thpDisable = 0;
   /** The auxiliary vector that the program was started with, AT_NULL included; empty before the first exec. */

@@ -62,6 +62,7 @@ it("refuses what is no multiple of a sector, but not behind the end", () => {
     filemapDirectRead(file, new ByteIter(fake.phys, new Uint8Array(length)), pos, SECTOR);
   expect([read(100, 0), read(SECTOR, 100), read(SECTOR, SECTOR)]).toEqual([-EINVAL, -EINVAL, SECTOR]);
   expect([read(100, 2 * PAGE_SIZE), read(0, 5)]).toEqual([0, 0]);
+  expect(read(2 * PAGE_SIZE + 100, 0)).toBe(2 * PAGE_SIZE);
   expect(filemapDirectWrite(file, new ByteIter(fake.phys, new Uint8Array(100)), 0, SECTOR)).toBe(-EINVAL);
 });
 
