@@ -119,9 +119,12 @@ function syncsNeighbours({ args }: Operation, { mappings, fileSize }: Surroundin
  * another offset, and what comes out depends on how many the processor moves at a time.
  */
 function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Surroundings): boolean {
-  const [fd, addr, length, offset] = args;
+  const [fd, addr, length, offset, , ...more] = args;
   const name = fileName(fd);
   if (name === undefined) return false;
+  for (let at = 0; at < more.length; at += 2) {
+    if (overlapping(mappings, more[at], more[at + 1]).some((mapping) => mapping.name === name)) return true;
+  }
   // Where the others go (position, O_APPEND) isn't known here: any mapping of the same file is too many for them.
   const isPlaced = call === "pread64";
   return overlapping(mappings, addr, length).some((mapping) => {

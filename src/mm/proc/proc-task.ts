@@ -10,7 +10,7 @@ import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
-import type { Credentials } from "../vfs/inode.ts";
+import type { Actor, Credentials } from "../vfs/inode.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { PidfdTarget } from "../vfs/pidfd.ts";
 import type { Arch } from "../vma/arch.ts";
@@ -160,7 +160,7 @@ export function mmOf(task: ProcTask): MmStruct | null {
  * Whether `who` may look into the process's memory (ptrace_may_access): its own user may unless it has asked not to be looked
  * into, the process itself, and root.
  */
-export function mayInspect(who: Credentials, task: ProcTask): boolean {
-  if (who === task || who.uid === 0) return true;
+export function mayInspect(who: Actor, task: ProcTask): boolean {
+  if (who.pid === task.pid || who.uid === 0) return true;
   return who.uid === task.uid && who.gid === task.gid && task.isDumpable;
 }
