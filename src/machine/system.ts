@@ -10,6 +10,7 @@ import type { Inode } from "../mm/vfs/inode.ts";
 import type { MachineClock } from "./clock.ts";
 import type { Hart } from "./cpu/hart.ts";
 import { FutexTable } from "./futex/futex-table.ts";
+import { Network } from "./net/network.ts";
 import type { MachineStream } from "./stream.ts";
 import type { Thread, ThreadGroup } from "./thread.ts";
 import { TimerQueue } from "./timer-queue.ts";
@@ -38,6 +39,8 @@ export class System {
   readonly tids: Map<number, Thread> = new Map();
   /** What happens at a time: expirations of timers. */
   readonly timers: TimerQueue = new TimerQueue();
+  /** Sockets and their names. */
+  readonly network: Network;
   /** Who waits at which futex. */
   readonly futexes: FutexTable = new FutexTable();
   /** The thread that is being asked whether it can go on; signalfd shows each its own signals. */
@@ -65,6 +68,7 @@ export class System {
     this.hart = hart;
     this.clock = clock;
     this.random = random;
+    this.network = new Network(random);
   }
 
   countSyscall(nr: number, name: string | undefined): void {

@@ -11,13 +11,13 @@ import {
 import { mayVmsplice, sysVmsplice } from "../../mm/syscalls/vmsplice.ts";
 import { EFAULT, EINVAL, EPIPE } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../mm/uapi/fs.ts";
-import { pipeOf } from "../../mm/vfs/pipe.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { SIGPIPE } from "../signals/signal-numbers.ts";
 import { BLOCKED, type Call, type SyscallGroup } from "./call.ts";
 import { ERESTARTSYS } from "./restart.ts";
-import { sendToCaller, signalTooLarge, waitFor } from "./transfer.ts";
+import { signalTooLarge, waitFor } from "./transfer.ts";
+import { sendToCaller } from "./transfer-pieces.ts";
 
 export const spliceCalls: SyscallGroup = [
   [71, "sendfile", 4, sendfile],
@@ -51,8 +51,7 @@ function finish(call: Call, from: number, to: number, result: number): number {
   if (result !== -ERESTART_WOULD_BLOCK) return signalTooLarge(call, result);
   const source = call.process.files.get(call.s32(from));
   const target = call.process.files.get(call.s32(to));
-  const isEmpty =
-    source !== undefined && pipeOf(source) !== undefined && ((source.ops.poll?.(source) ?? 0) & POLLIN) === 0;
+  const isEmpty = source?.ops.isStream === true && ((source.ops.poll?.(source) ?? POLLIN) & POLLIN) === 0;
   const file = isEmpty ? source : target;
   if (file === undefined) return -EINVAL;
   const events = isEmpty ? POLLIN | POLLHUP : POLLOUT | POLLERR;

@@ -23,6 +23,8 @@ import { priorityCalls } from "./priority.ts";
 import { processCalls } from "./process.ts";
 import { schedCalls } from "./sched.ts";
 import { signalCalls } from "./signals.ts";
+import { socketMessageCalls } from "./socket-messages.ts";
+import { socketCalls } from "./sockets.ts";
 import { spliceCalls } from "./splice.ts";
 import { systemInfoCalls } from "./system-info.ts";
 import { terminalCalls } from "./terminal.ts";
@@ -49,6 +51,8 @@ const GROUPS: readonly SyscallGroup[] = [
   processCalls,
   schedCalls,
   signalCalls,
+  socketCalls,
+  socketMessageCalls,
   spliceCalls,
   systemInfoCalls,
   terminalCalls,

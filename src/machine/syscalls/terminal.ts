@@ -7,6 +7,7 @@ import type { File } from "../../mm/vfs/file.ts";
 import { pipeOf } from "../../mm/vfs/pipe.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeTermios, encodeWinsize } from "../abi/structs.ts";
+import { socketOf } from "../net/socket.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
 const TCGETS = 0x5401;
@@ -15,6 +16,8 @@ const TCSETSW = 0x5403;
 const TCSETSF = 0x5404;
 const TIOCGPGRP = 0x540f;
 const TIOCSPGRP = 0x5410;
+/** SIOCOUTQ for sockets. */
+const TIOCOUTQ = 0x5411;
 const TIOCGWINSZ = 0x5413;
 
 export const terminalCalls: SyscallGroup = [[29, "ioctl", 3, ioctl]];
@@ -24,6 +27,11 @@ function ioctl(call: Call): number {
   if (file === undefined) return -EBADF;
   const cmd = call.u32(1);
   if (cmd === FIONBIO) return setNonBlocking(call, file);
+  const socket = socketOf(file);
+  if (socket !== undefined && (cmd === FIONREAD || cmd === TIOCOUTQ)) {
+    const bytes = cmd === FIONREAD ? socket.inputBytes() : socket.outputBytes();
+    return bytes < 0 ? bytes : call.put(call.u64(2), new StructView(4).put32(0, bytes).bytes);
+  }
   const pipe = pipeOf(file);
   if (cmd === FIONREAD && pipe !== undefined) {
     return call.put(call.u64(2), new StructView(4).put32(0, pipe.unread).bytes);

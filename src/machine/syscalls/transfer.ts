@@ -6,19 +6,22 @@
  * is, and a signal ends it with what was written so far.
  */
 import type { UserSegment } from "../../mm/fault/user-iter.ts";
+import { fdGet } from "../../mm/syscalls/fd.ts";
 import { AT_POSITION, mayTransfer, sysLseek, sysPreadv2, sysPwritev2 } from "../../mm/syscalls/read-write.ts";
 import { EAGAIN, EFBIG, EINVAL, EPIPE } from "../../mm/uapi/errno.ts";
 import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, RWF_NOSIGNAL } from "../../mm/uapi/fs.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, RWF_NOSIGNAL, RWF_NOWAIT } from "../../mm/uapi/fs.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../mm/uapi/mman.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
-import { sendSignal } from "../signals/send-signal.ts";
-import { userInfo } from "../signals/siginfo.ts";
-import { SI_USER, SIGPIPE, SIGXFSZ } from "../signals/signal-numbers.ts";
+import { MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, SOCK_SEQPACKET } from "../net/constants.ts";
+import { socketOf } from "../net/socket.ts";
+import { SIGPIPE, SIGXFSZ } from "../signals/signal-numbers.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { comesFromOutside } from "./from-outside.ts";
 import { ERESTARTSYS } from "./restart.ts";
+import { NOTHING_ENCLOSED, receiveOn, sendOn } from "./socket-transfer.ts";
+import { cut, sendToCaller } from "./transfer-pieces.ts";
 
 /** A pipe or stream is given this much at a time, so that a huge write waits for its reader. */
 const STREAM_CHUNK = 65536;
@@ -62,6 +65,12 @@ function withVector(call: Call, direction: Direction, pos: number, flags: number
 
 function read(call: Call, segments: readonly UserSegment[], pos: number, flags: number): number {
   const fd = call.s32(0);
+  const opened = fdGet(call.process, fd);
+  const socket = opened === undefined || pos !== AT_POSITION ? undefined : socketOf(opened);
+  if (opened !== undefined && socket !== undefined) {
+    if (segments.every(({ len }) => len === 0)) return 0;
+    return receiveOn(call, opened, socket, segments, (flags & RWF_NOWAIT) === 0 ? 0 : MSG_DONTWAIT);
+  }
   const bytes = sysPreadv2(call.process, fd, call.iter(segments), pos, flags);
   if (bytes !== -ERESTART_WOULD_BLOCK) return bytes;
   const file = call.process.files.get(fd);
@@ -71,7 +80,13 @@ function read(call: Call, segments: readonly UserSegment[], pos: number, flags: 
 
 function write(call: Call, segments: readonly UserSegment[], pos: number, flags: number): number {
   const fd = call.s32(0);
-  const file = call.process.files.get(fd);
+  const file = fdGet(call.process, fd);
+  const socket = file === undefined || pos !== AT_POSITION ? undefined : socketOf(file);
+  if (file !== undefined && socket !== undefined) {
+    const ends = socket.type === SOCK_SEQPACKET ? MSG_EOR : 0;
+    const silent = (flags & RWF_NOSIGNAL) === 0 ? 0 : MSG_NOSIGNAL;
+    return sendOn(call, file, socket, segments, ends | silent, NOTHING_ENCLOSED);
+  }
   if (file?.ops.isStream === true && pos === AT_POSITION) return writeStream(call, fd, file, segments, flags);
   return signalTooLarge(call, sysPwritev2(call.process, fd, call.iter(segments), pos, flags));
 }
@@ -99,21 +114,6 @@ function writeStream(
   return done;
 }
 
-/** Up to `length` bytes of the segments from byte `from` on. */
-function cut(segments: readonly UserSegment[], from: number, length: number): UserSegment[] {
-  const piece: UserSegment[] = [];
-  let skip = from;
-  let room = length;
-  for (const { base, len } of segments) {
-    const skipped = Math.min(skip, len);
-    const taken = Math.min(room, len - skipped);
-    if (taken > 0) piece.push({ base: base + skipped, len: taken });
-    skip -= skipped;
-    room -= taken;
-  }
-  return piece;
-}
-
 /** Puts the caller to wait until the file is ready in one of the ways `events`. */
 export function waitFor(call: Call, file: File, events: number, interrupted: number, state: unknown): number {
   const before = file.ops.changes?.(file);
@@ -129,10 +129,4 @@ export function signalTooLarge(call: Call, result: number): number {
   if (result === -EFBIG && call.process.rlimits[RLIMIT_FSIZE].soft !== RLIM_INFINITY)
     sendToCaller(call, SIGXFSZ);
   return result;
-}
-
-/** send_sig(signal, current, 0). */
-export function sendToCaller(call: Call, signal: number): void {
-  const { thread, process } = call;
-  sendSignal(thread.group, userInfo(signal, SI_USER, process.pid, process.uid), thread);
 }

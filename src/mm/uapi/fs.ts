@@ -79,6 +79,7 @@ export const TMPFS_MAGIC = 0x01021994;
 export const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 export const PROC_SUPER_MAGIC = 0x9fa0;
 export const PIPEFS_MAGIC = 0x50495045;
+export const SOCKFS_MAGIC = 0x534f434b;
 export const SYSFS_MAGIC = 0x62656572;
 export const PID_FS_MAGIC = 0x50494446;
 export const ANON_INODE_FS_MAGIC = 0x09041934;

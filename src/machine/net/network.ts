@@ -1,0 +1,65 @@
+/** The machine's network: every family that there is, and how a socket of one is made (inet_create, unix_create). */
+import type { Task } from "../../mm/syscalls/task.ts";
+import { EAFNOSUPPORT, EINVAL, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../mm/uapi/errno.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_MAX,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "./constants.ts";
+import type { HostLoopback } from "./host-loopback.ts";
+import { Ports } from "./inet-ports.ts";
+import type { Socket } from "./socket.ts";
+import { TcpSocket } from "./tcp-socket.ts";
+import { UdpSocket } from "./udp-socket.ts";
+import { UnixNames } from "./unix-names.ts";
+import { UnixSocket } from "./unix-socket.ts";
+
+export class Network {
+  readonly #unix: UnixNames = new UnixNames();
+  readonly #tcp: { readonly ports: Ports<TcpSocket>; host: HostLoopback | undefined };
+  readonly #udp: { readonly ports: Ports<UdpSocket>; readonly host: undefined };
+
+  constructor(random: (bytes: Uint8Array) => void) {
+    this.#tcp = { ports: new Ports(random, /* listenersShare */ false), host: undefined };
+    this.#udp = { ports: new Ports(random, /* listenersShare */ true), host: undefined };
+  }
+
+  /** Lets streams reach the host's loopback. */
+  set host(host: HostLoopback | undefined) {
+    this.#tcp.host = host;
+  }
+
+  /** A new socket, or negative errno. @param type without flags */
+  create(task: Task, family: number, type: number, protocol: number): Socket | number {
+    if (type < 0 || type >= SOCK_MAX) return -EINVAL;
+    if (family === AF_UNIX) return this.#createUnix(type, protocol);
+    if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
+    if (protocol < 0) return -EINVAL;
+    switch (type) {
+      case SOCK_STREAM:
+        if (protocol !== 0 && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
+        return new TcpSocket(this.#tcp, family, task.uid);
+      case SOCK_DGRAM:
+        if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
+        return new UdpSocket(this.#udp, family, task.uid);
+      case SOCK_RAW:
+        return task.uid === 0 ? -EPROTONOSUPPORT : -EPERM;
+      default:
+        return -ESOCKTNOSUPPORT;
+    }
+  }
+
+  #createUnix(type: number, protocol: number): UnixSocket | number {
+    if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
+    const kind = type === SOCK_RAW ? SOCK_DGRAM : type;
+    if (kind !== SOCK_STREAM && kind !== SOCK_DGRAM && kind !== SOCK_SEQPACKET) return -ESOCKTNOSUPPORT;
+    return new UnixSocket(this.#unix, kind);
+  }
+}

@@ -1,0 +1,219 @@
+/** Datagrams over the machine's loopback (net/ipv4/udp.c): a message is at its receiver at once, or lost. */
+import type { Task } from "../../mm/syscalls/task.ts";
+import {
+  EACCES,
+  EAFNOSUPPORT,
+  EAGAIN,
+  ECONNREFUSED,
+  EDESTADDRREQ,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENETUNREACH,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPIPE,
+} from "../../mm/uapi/errno.ts";
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from "../../mm/uapi/fs.ts";
+import {
+  AF_INET,
+  AF_UNSPEC,
+  IPPROTO_UDP,
+  MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_TRUNC,
+  RCV_SHUTDOWN,
+  SEND_SHUTDOWN,
+  SOCK_DGRAM,
+} from "./constants.ts";
+import { type Endpoint, encodeEndpoint, familyOf, isIpv4, isLocal, parseEndpoint } from "./inet-address.ts";
+import { Ports } from "./inet-ports.ts";
+import { InetSocket, type InetStack } from "./inet-socket.ts";
+import { type ReceiveRequest, type Request, type SendRequest, WOULD_BLOCK } from "./socket.ts";
+import { trueSize } from "./unix-message.ts";
+
+/** The most that fits into one packet behind its headers. */
+const MAX_BYTES = 65507;
+const READABLE: number = POLLIN | POLLRDNORM;
+
+interface Datagram {
+  readonly bytes: Uint8Array;
+  readonly from: Endpoint;
+  readonly trueSize: number;
+}
+
+export class UdpSocket extends InetSocket {
+  readonly #stack: InetStack<UdpSocket>;
+  readonly #received: Datagram[] = [];
+  /** What they count against SO_RCVBUF. */
+  #receivedSize = 0;
+
+  constructor(stack: InetStack<UdpSocket>, family: number, ownerUid: number) {
+    super(family, SOCK_DGRAM, IPPROTO_UDP, ownerUid);
+    this.#stack = stack;
+  }
+
+  get isListening(): boolean {
+    return false;
+  }
+  get isConnected(): boolean {
+    return this.remote !== undefined;
+  }
+
+  protected take(ip: string, port: number): number {
+    const before = this.local;
+    this.local = { ip, port };
+    const chosen = this.#stack.ports.choose(port, this);
+    if (chosen < 0) {
+      this.local = before;
+      return chosen;
+    }
+    this.local = { ip, port: chosen };
+    this.#stack.ports.add(chosen, this);
+    this.isBound = true;
+    return 0;
+  }
+
+  connect(_task: Task, address: Uint8Array, _request: Request): number {
+    if (address.length < 2) return -EINVAL;
+    if (familyOf(address) === AF_UNSPEC) {
+      this.remote = undefined;
+      return 0;
+    }
+    const wanted = parseEndpoint(address, this.family);
+    if (typeof wanted === "number") return wanted;
+    const target = this.target(wanted);
+    const unreachable = this.#mayReach(target);
+    if (unreachable !== 0) return unreachable;
+    const failed = this.bindAutomatically();
+    if (failed !== 0) return failed;
+    this.local = { ip: this.sourceFor(target.ip), port: this.local.port };
+    this.remote = target;
+    return 0;
+  }
+
+  #mayReach({ ip }: Endpoint): number {
+    if (ip === "255.255.255.255") return -EACCES;
+    if (!isLocal(ip)) return -ENETUNREACH;
+    return !isIpv4(ip) && this.family === AF_INET ? -EAFNOSUPPORT : 0;
+  }
+
+  send(request: SendRequest): number {
+    const { from, flags, to } = request;
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    if (from.count > 0xffff) return -EMSGSIZE;
+    let target = this.remote;
+    if (to !== undefined) {
+      const wanted = parseEndpoint(to, this.family);
+      if (typeof wanted === "number") return wanted;
+      if (wanted.port === 0) return -EINVAL;
+      target = this.target(wanted);
+    }
+    if (target === undefined) return -EDESTADDRREQ;
+    if (this.error !== 0) return this.takeError();
+    if ((this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
+    const unreachable = this.#mayReach(target);
+    if (unreachable !== 0) return unreachable;
+    if (from.count > MAX_BYTES) return -EMSGSIZE;
+    const failed = this.bindAutomatically();
+    if (failed !== 0) return failed;
+    const bytes = new Uint8Array(from.count);
+    if (from.copyBytesFromIter(bytes) < bytes.length) return -EFAULT;
+    const source = { ip: this.sourceFor(target.ip), port: this.local.port };
+    const receiver = this.#receiverAt(target, source);
+    if (receiver !== undefined) receiver.#deliver(bytes, source);
+    else if (this.remote !== undefined) {
+      // The port is unreachable, as a message back says; who is not connected never hears of it.
+      this.error = ECONNREFUSED;
+      this.queue.wake(POLLERR);
+    }
+    return bytes.length;
+  }
+
+  /** Whoever is connected to the sender comes first, then the best fit. */
+  #receiverAt({ ip, port }: Endpoint, source: Endpoint): UdpSocket | undefined {
+    let best: UdpSocket | undefined;
+    let bestFit = -1;
+    for (const socket of this.#stack.ports.at(port)) {
+      let fit = Ports.fit(socket, ip);
+      if (fit < 0) continue;
+      if (socket.remote !== undefined) {
+        if (socket.remote.ip !== source.ip || socket.remote.port !== source.port) continue;
+        fit += 3;
+      }
+      if (fit <= bestFit) continue;
+      best = socket;
+      bestFit = fit;
+    }
+    return best;
+  }
+
+  /** Without room it is lost. */
+  #deliver(bytes: Uint8Array, from: Endpoint): void {
+    if ((this.shutdownState & RCV_SHUTDOWN) !== 0 || this.#receivedSize > this.receiveBuffer) return;
+    const size = trueSize(bytes.length, /* isStream */ false);
+    this.#received.push({ bytes, from, trueSize: size });
+    this.#receivedSize += size;
+    this.queue.wake(READABLE);
+  }
+
+  receive(request: ReceiveRequest): number {
+    const { into, flags } = request;
+    if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
+    if (this.error !== 0) return this.takeError();
+    const datagram = this.#received[0];
+    if (datagram === undefined) {
+      if ((this.shutdownState & RCV_SHUTDOWN) !== 0) return (flags & MSG_DONTWAIT) !== 0 ? -EAGAIN : 0;
+      request.retryWhen = () => this.#received.length > 0 || this.error !== 0 || this.shutdownState !== 0;
+      return WOULD_BLOCK;
+    }
+    const part = datagram.bytes.subarray(0, into.count);
+    if (part.length < datagram.bytes.length) request.outFlags |= MSG_TRUNC;
+    if (into.copyBytesToIter(part) < part.length) return -EFAULT;
+    request.name = encodeEndpoint(datagram.from, this.family);
+    if ((flags & MSG_PEEK) === 0) {
+      this.#received.shift();
+      this.#receivedSize -= datagram.trueSize;
+    }
+    return (flags & MSG_TRUNC) !== 0 ? datagram.bytes.length : part.length;
+  }
+
+  shutdown(how: number): number {
+    this.shutdownState |= this.remote === undefined ? 0 : how;
+    this.queue.wake(0);
+    return this.remote === undefined ? -ENOTCONN : 0;
+  }
+
+  poll(): number {
+    let events: number = POLLOUT | POLLWRNORM | POLLWRBAND;
+    if (this.error !== 0) events |= POLLERR;
+    if (this.isShutDown) events |= POLLHUP;
+    if ((this.shutdownState & RCV_SHUTDOWN) !== 0) events |= READABLE | POLLRDHUP;
+    return this.#received.length > 0 ? events | READABLE : events;
+  }
+
+  inputBytes(): number {
+    return this.#received.at(0)?.bytes.length ?? 0;
+  }
+  outputBytes(): number {
+    return 0;
+  }
+
+  release(): void {
+    if (this.isBound) this.#stack.ports.remove(this.local.port, this);
+    this.isBound = false;
+    this.#received.length = 0;
+    this.queue.wake(0);
+  }
+}
