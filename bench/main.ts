@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Figure, figureOf, figureOfRounds, nowNs } from "./figure.ts";
 import { printResults } from "./print.ts";
+import { hostReclaim, whyNoReclaim } from "./reclaim-host.ts";
 import type { BenchResults, Comparison, HeapResult, MappingOperation, MappingResult } from "./results.ts";
 import { BENCH, bundleSize, bundleSuite, compileForHost, hostCompiler, ROOT, runJson } from "./tools.ts";
 
@@ -41,6 +42,17 @@ interface Effort {
 const FULL: Effort = { memoryRounds: 5, kernelRepeats: 3, startUps: 15 };
 const QUICK: Effort = { memoryRounds: 1, kernelRepeats: 1, startUps: 3 };
 
+const RECLAIM_REPEATS = 15;
+/** Pages that are swapped in a round: 16 MiB. */
+const RECLAIM_PAGES = 4096;
+const RECLAIM_WORDS: Readonly<Record<string, string>> = {
+  swapOutPage: "MADV_PAGEOUT to a swap area in memory, per page swapped out",
+  swapInPage: "first read after that, per page swapped in",
+  touchAtLimit:
+    "a loop over twice what a memory cgroup may hold, per page written: one goes out, one comes in",
+  scannedPage: "the same, per page that reclaim scanned",
+};
+
 interface FaultFigures {
   readonly figures: Readonly<Record<string, Figure & { readonly what?: string }>>;
 }
@@ -64,6 +76,34 @@ async function measureMemory(
   return Object.keys(theirs[0]?.figures ?? ours[0].figures).map((name) => ({
     name,
     what: theirs[0]?.figures[name].what ?? NOT_DESCRIBED,
+    faultline: figureOfRounds(ours.map(({ figures }) => figures[name])),
+    ...(theirs.length > 0 && { host: figureOfRounds(theirs.map(({ figures }) => figures[name])) }),
+  }));
+}
+
+/** The host's side needs root: `skipped` tells where it is missing. */
+async function measureReclaim(
+  folder: string,
+  compiler: string | undefined,
+  rounds: number,
+  skipped: string[],
+): Promise<Comparison[]> {
+  const suite = await bundleSuite("reclaim", folder);
+  const why = compiler === undefined ? "there is no cc" : whyNoReclaim();
+  if (why !== undefined) skipped.push(`the host's side of reclaim: ${why}`);
+  const host =
+    compiler === undefined || why !== undefined
+      ? undefined
+      : compileForHost(compiler, "host-reclaim.c", folder);
+  const ours: FaultFigures[] = [];
+  const theirs: FaultFigures[] = [];
+  for (let round = 0; round < rounds; round++) {
+    if (host !== undefined) theirs.push(hostReclaim(host, RECLAIM_PAGES, RECLAIM_REPEATS) as FaultFigures);
+    ours.push(runJson(process.execPath, [suite, `${RECLAIM_PAGES}`, `${RECLAIM_REPEATS}`]));
+  }
+  return Object.entries(RECLAIM_WORDS).map(([name, what]) => ({
+    name,
+    what,
     faultline: figureOfRounds(ours.map(({ figures }) => figures[name])),
     ...(theirs.length > 0 && { host: figureOfRounds(theirs.map(({ figures }) => figures[name])) }),
   }));
@@ -182,6 +222,8 @@ async function measure(effort: Effort, isQuick: boolean, folder: string): Promis
 
   progress("faults and mappings");
   const memory = await measureMemory(folder, compiler, effort.memoryRounds);
+  progress("reclaim");
+  const reclaim = await measureReclaim(folder, compiler, effort.memoryRounds, skipped);
   progress("many mappings");
   const mappings = await measureMappings(folder, compiler, skipped);
   progress("loads and stores");
@@ -211,6 +253,7 @@ async function measure(effort: Effort, isQuick: boolean, folder: string): Promis
       load,
     },
     memory,
+    reclaim,
     mappings,
     access: access.figures,
     heap,

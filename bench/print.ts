@@ -11,7 +11,8 @@ export function printResults(results: BenchResults): void {
   const { machine } = results;
   console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}`);
   console.log(colors.dim(`load ${machine.load.toFixed(2)} at the start; medians, the best in brackets`));
-  printMemory(results.memory);
+  printMemory("Memory, ns", results.memory);
+  printMemory("Reclaim, ns", results.reclaim);
   printMappings(results);
   printAccess(results);
   printHeap(results);
@@ -21,8 +22,8 @@ export function printResults(results: BenchResults): void {
   for (const one of results.skipped) console.log(colors.yellow(`\nskipped: ${one}`));
 }
 
-function printMemory(memory: readonly Comparison[]): void {
-  const table = newTable("Memory, ns", "Faultline", "", "host", "", "Faultline / host");
+function printMemory(title: string, memory: readonly Comparison[]): void {
+  const table = newTable(title, "Faultline", "", "host", "", "Faultline / host");
   for (const { name, what, faultline, host } of memory) {
     table.push([
       `${name}  ${colors.dim(what)}`,

@@ -54,6 +54,7 @@ export interface BenchResults {
   };
   /** Nanoseconds. */
   readonly memory: readonly Comparison[];
+  readonly reclaim: readonly Comparison[];
   readonly mappings: readonly MappingResult[];
   /** Nanoseconds of a load or store that hits the TLB. */
   readonly access: Readonly<Record<string, Figure>>;

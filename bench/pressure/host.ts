@@ -39,7 +39,7 @@ export function whyNoHost(): string | undefined {
 }
 
 /** The folder in which cgroups are made and the name of the file for their limit. */
-function limitFile(): { readonly folder: string; readonly file: string } | undefined {
+export function limitFile(): { readonly folder: string; readonly file: string } | undefined {
   if (existsSync(join(CGROUP_V1, "memory.limit_in_bytes"))) {
     return { folder: CGROUP_V1, file: "memory.limit_in_bytes" };
   }
