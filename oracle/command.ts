@@ -81,6 +81,8 @@ function search(pair: SubjectPair, { steps, seed, length, save, isVerbose }: Sea
     const failure = explore(pair, generator, Math.min(length, steps - statistics.steps), statistics, log);
     if (process.stderr.isTTY) process.stderr.write(`\r${statistics.steps} of ${steps} steps`);
     if (failure === undefined) continue;
+    const { what, expected, actual } = failure.mismatch;
+    log?.(`${what} differs\n  Linux:     ${expected}\n  Faultline: ${actual}`);
     if (isSteady(pair, failure)) return reportFailure(pair, failure, seed, save);
     unsteady.push(failure.mismatch);
   }

@@ -138,7 +138,7 @@ function pipe2(call: Call): number {
 }
 
 function memfdCreate(call: Call): number {
-  const wrong = checkMemfdFlags(call.u32(1));
+  const wrong = checkMemfdFlags(call.process.fs.mounts, call.u32(1));
   if (wrong !== 0) return wrong;
   const name = call.text(call.u64(0), MFD_NAME_MAX, -EINVAL);
   return typeof name === "number" ? name : sysMemfdCreate(call.process, name, call.u32(1));

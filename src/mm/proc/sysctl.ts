@@ -10,6 +10,7 @@ import { IPC_MNI } from "../ipc/ipc-ids.ts";
 import { swapSpace } from "../swap/swap-space.ts";
 import { DROP_PAGECACHE, DROP_SLAB } from "../trace/vmstat.ts";
 import { UTS_DOMAINNAME, UTS_NODENAME, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
+import { settingsWithoutEffect } from "./idle-settings.ts";
 import { dirtySettings, reclaimSettings } from "./pressure-settings.ts";
 import type { ProcHost } from "./proc-task.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
@@ -69,16 +70,11 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
   };
 }
 
-function vmSettings({
-  arch,
-  phys,
-  sysctl,
-  vmscan,
-  mounts: { writeback },
-}: ProcHost): Record<string, ProcNode> {
+function vmSettings({ arch, phys, sysctl, vmscan, mounts }: ProcHost): Record<string, ProcNode> {
   const { commit } = phys;
   return {
-    ...dirtySettings(writeback),
+    ...dirtySettings(mounts.writeback),
+    ...settingsWithoutEffect(),
     ...reclaimSettings(phys, vmscan),
     admin_reserve_kbytes: unsignedNode(
       () => commit.adminReserveKbytes,
@@ -98,6 +94,13 @@ function vmSettings({
       set: (count) => {
         sysctl.maxMapCount = count;
       },
+    }),
+    memfd_noexec: numberNode({
+      get: () => mounts.memfdNoexec,
+      set: (scope) => {
+        mounts.memfdNoexec = scope;
+      },
+      max: 2,
     }),
     mmap_min_addr: unsignedNode(
       () => sysctl.mmapMinAddr,

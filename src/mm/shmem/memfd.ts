@@ -4,7 +4,7 @@
  * A seal is a promise that a file of shmem keeps from then on: not to shrink, not to grow, not to be written, to take
  * no further seals. Whoever is handed the descriptor can check them and then trust the mapping.
  */
-import { EBUSY, EINVAL, ENOSYS, EPERM } from "../uapi/errno.ts";
+import { EACCES, EBUSY, EINVAL, ENOSYS, EPERM } from "../uapi/errno.ts";
 import {
   F_ALL_SEALS,
   F_SEAL_EXEC,
@@ -29,25 +29,36 @@ const MFD_NAME_MAX_LEN = 249;
 const MFD_HUGE_SIZE: number = 0x3f << 26;
 const KNOWN_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC | MFD_NOEXEC_SEAL;
 
-/** 0, or -EINVAL for flags that mean nothing (sanitize_flags): looked at before the name is. */
-export function checkMemfdFlags(flags: number): number {
+/** vm.memfd_noexec: files that don't say may be executed, may not, or none may. */
+export const MEMFD_NOEXEC_SCOPE_NOEXEC_SEAL = 1;
+export const MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED = 2;
+
+/**
+ * 0, -EINVAL for flags that mean nothing, or -EACCES for an executable file where there shall be none (sanitize_flags): looked
+ * at before the name is.
+ */
+export function checkMemfdFlags({ memfdNoexec }: KernMounts, flags: number): number {
   const isHuge = (flags & MFD_HUGETLB) !== 0;
   // The bits that choose the size of huge pages have a meaning beside MFD_HUGETLB only.
   const unknown = isHuge ? flags & ~(KNOWN_FLAGS | MFD_HUGETLB | MFD_HUGE_SIZE) : flags & ~KNOWN_FLAGS;
   if (unknown !== 0) return -EINVAL;
-  return (flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0 ? -EINVAL : 0;
+  if ((flags & MFD_EXEC) !== 0 && (flags & MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
+  return (flags & MFD_EXEC) !== 0 && memfdNoexec >= MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED ? -EACCES : 0;
 }
 
 /** An empty file called "/memfd:name (deleted)". MFD_CLOEXEC is the descriptor's business. */
 export function newMemfd(mounts: KernMounts, name: string, flags: number, owner: Credentials): File | number {
-  const wrong = checkMemfdFlags(flags);
+  const wrong = checkMemfdFlags(mounts, flags);
   if (wrong !== 0) return wrong;
   if (byteLength(name) > MFD_NAME_MAX_LEN) return -EINVAL;
   // There are no huge pages to make it of.
   if ((flags & MFD_HUGETLB) !== 0) return -ENOSYS;
   const file = newShmemFile(mounts, `memfd:${name}`, 0, owner);
   const { inode } = file;
-  if ((flags & MFD_NOEXEC_SEAL) !== 0) {
+  const isExecutable =
+    (flags & MFD_EXEC) !== 0 ||
+    ((flags & MFD_NOEXEC_SEAL) === 0 && mounts.memfdNoexec < MEMFD_NOEXEC_SCOPE_NOEXEC_SEAL);
+  if (!isExecutable) {
     inode.mode &= ~0o111;
     inode.seals = F_SEAL_EXEC;
   } else if ((flags & MFD_ALLOW_SEALING) !== 0) {

@@ -35,6 +35,7 @@ export class MountNamespace implements KernMounts {
   readonly now: () => number;
   /** Write-back of all that is mounted. */
   readonly writeback: WritebackDomain;
+  memfdNoexec = 0;
   readonly #mounts: Mount[] = [];
   /** File systems that only the kernel uses (shmem's own, pipes), by name. */
   readonly #kernMounts: Map<string, SuperBlock> = new Map();

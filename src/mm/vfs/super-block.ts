@@ -7,6 +7,11 @@ import type { StorageFaults } from "./storage-faults.ts";
 /** Where the kernel's own instances of file systems are kept: one for each kind, which no path reaches (kern_mount). */
 export interface KernMounts {
   kernMount(fs: FileSystem): SuperBlock;
+  /**
+   * vm.memfd_noexec: whether memory files that don't say are executable (0) or sealed against it (1), or must be so (2). Kept
+   * here because pid namespaces have it in Linux, of which there is one.
+   */
+  memfdNoexec: number;
 }
 
 /** What the VFS hands a file system when it is mounted. */

@@ -11,6 +11,8 @@ import {
   RISCV64,
   X86_64,
 } from "../../../src/mm/index.ts";
+import { F_GET_SEALS } from "../../../src/mm/uapi/fs.ts";
+import { MFD_ALLOW_SEALING, MFD_EXEC, MFD_NOEXEC_SEAL } from "../../../src/mm/uapi/mman.ts";
 import { FakeFile } from "../filemap/fake-file.ts";
 import { readAll, writeText } from "./steps.ts";
 
@@ -170,5 +172,37 @@ describe("what a change does", () => {
     const vmstat = readAll(process, "/proc/vmstat");
     expect(vmstat).toContain("\ndrop_pagecache 2\n");
     expect(vmstat).toContain("\ndrop_slab 2\n");
+  });
+});
+
+it("takes what there is nothing to obey with, as Linux does", () => {
+  const said = (name: string): string[] => ["-1", "101", "d", "1x"].map((text) => put(name, text));
+  expect(said("zone_reclaim_mode")).toEqual(["EINVAL 0", "3 101", "EINVAL 101", "EINVAL 101"]);
+  expect(said("min_unmapped_ratio")).toEqual(["EINVAL 1", "EINVAL 1", "EINVAL 1", "EINVAL 1"]);
+  expect(said("min_slab_ratio")).toEqual(["EINVAL 5", "EINVAL 5", "EINVAL 5", "EINVAL 5"]);
+  expect(said("stat_interval")).toEqual(["2 -1", "3 101", "EINVAL 101", "EINVAL 101"]);
+  expect(said("page_lock_unfairness")).toEqual(["EINVAL 5", "3 101", "EINVAL 101", "EINVAL 101"]);
+  expect(said("numa_zonelist_order")).toEqual(["EINVAL Node", "EINVAL Node", "1 Node", "EINVAL Node"]);
+  expect(put("stat_refresh", "1")).toBe("1 ");
+});
+
+describe("vm.memfd_noexec", () => {
+  const made = (flags: number): string => {
+    try {
+      const fd = process.memfd_create("x", flags);
+      return `${(process.fstat(fd).mode & 0o777).toString(8)} ${process.fcntl(fd, F_GET_SEALS)}`;
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+
+  it("decides of memory files that don't say whether they can be executed", () => {
+    const all = [0, MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL, MFD_EXEC];
+    expect(all.map(made)).toEqual(["777 1", "777 0", "666 32", "777 1"]);
+    expect(put("memfd_noexec", "1")).toBe("1 1");
+    expect(all.map(made)).toEqual(["666 32", "666 32", "666 32", "777 1"]);
+    expect(put("memfd_noexec", "2")).toBe("1 2");
+    expect(all.map(made)).toEqual(["666 32", "666 32", "666 32", "EACCES"]);
+    expect(put("memfd_noexec", "3")).toBe("EINVAL 2");
   });
 });
