@@ -15,7 +15,6 @@ import {
   sysCloseRange,
   sysDup,
   sysDup3,
-  sysFcntl,
   sysMemfdCreate,
   sysOpenat,
   sysPipe2,
@@ -48,7 +47,6 @@ const AT_NO_AUTOMOUNT = 0x800;
 export const fileCalls: SyscallGroup = [
   [23, "dup", 1, (call) => sysDup(call.process, call.s32(0))],
   [24, "dup3", 3, (call) => sysDup3(call.process, call.s32(0), call.s32(1), call.s32(2))],
-  [25, "fcntl", 3, (call) => sysFcntl(call.process, call.s32(0), call.s32(1), call.s64(2))],
   [43, "statfs", 2, (call) => withPath(call, 0, (path) => putStatfs(call, sysStatfs(call.process, path)))],
   [44, "fstatfs", 2, (call) => putStatfs(call, sysFstatfs(call.process, call.s32(0)))],
   [224, "swapon", 2, (call) => sysSwapon(call.process, call.path(0), call.s32(1))],

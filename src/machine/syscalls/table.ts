@@ -9,6 +9,7 @@ import { directoryCalls } from "./directories.ts";
 import { epollCalls } from "./epoll.ts";
 import { eventFileCalls } from "./event-files.ts";
 import { execveCalls } from "./execve.ts";
+import { fileLockCalls } from "./file-locks.ts";
 import { fileCalls } from "./files.ts";
 import { futexCalls } from "./futex.ts";
 import { futex2Calls } from "./futex2.ts";
@@ -38,6 +39,7 @@ const GROUPS: readonly SyscallGroup[] = [
   eventFileCalls,
   execveCalls,
   fileCalls,
+  fileLockCalls,
   futexCalls,
   futex2Calls,
   identityCalls,

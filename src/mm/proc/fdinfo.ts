@@ -2,6 +2,7 @@
 import { EACCES } from "../uapi/errno.ts";
 import { O_CLOEXEC, S_IFREG } from "../uapi/fcntl.ts";
 import type { File } from "../vfs/file.ts";
+import { showFileLocks } from "../vfs/file-lock.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import { mayInspect, type ProcTask } from "./proc-task.ts";
 import { directoryNode, type ProcNode } from "./proc-tree.ts";
@@ -45,6 +46,7 @@ function fdinfo(task: ProcTask, name: string, mounts: MountNamespace): string {
   return (
     `pos:\t${file.pos}\nflags:\t0${flags.toString(8)}\n` +
     `mnt_id:\t${mounts.idOf(file.inode.sb)}\nino:\t${file.inode.ino}\n` +
+    showFileLocks(file, task.files) +
     (file.ops.showFdinfo?.(file) ?? "")
   );
 }

@@ -5,7 +5,8 @@
  * shared between them. A new descriptor is always the lowest free one.
  */
 import { EBADF, EMFILE } from "../uapi/errno.ts";
-import type { File } from "./file.ts";
+import { type File, FMODE_PATH } from "./file.ts";
+import { removePosixLocks } from "./file-lock.ts";
 
 export class FdTable {
   readonly #files: (File | undefined)[] = [];
@@ -40,7 +41,7 @@ export class FdTable {
     this.#files[fd] = undefined;
     this.#cloexec.delete(fd);
     if (fd < this.#lowest) this.#lowest = fd;
-    return closeFile(file);
+    return this.#closeFile(file);
   }
 
   /** Makes `newFd` another descriptor of `oldFd`'s file, closing what it was. Preconditions: oldFd is open, newFd < limit. */
@@ -51,7 +52,7 @@ export class FdTable {
     const replaced = this.#files[newFd];
     this.#install(newFd, file, cloexec);
     // Errors of that close go unseen, as dup2(2) warns.
-    if (replaced !== undefined) closeFile(replaced);
+    if (replaced !== undefined) this.#closeFile(replaced);
     return newFd;
   }
 
@@ -99,11 +100,12 @@ export class FdTable {
     this.#files[fd] = file;
     this.setCloexec(fd, cloexec);
   }
-}
 
-/** filp_close: flush, then drop the descriptor's reference. */
-function closeFile(file: File): number {
-  const flushed = file.ops.flush?.(file) ?? 0;
-  file.put();
-  return flushed;
+  /** filp_close: flush, give back locks, then drop the descriptor's reference. */
+  #closeFile(file: File): number {
+    const flushed = file.ops.flush?.(file) ?? 0;
+    if ((file.mode & FMODE_PATH) === 0) removePosixLocks(file.inode, this);
+    file.put();
+    return flushed;
+  }
 }

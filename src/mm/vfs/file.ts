@@ -10,6 +10,7 @@ import type { MappedFile } from "../vma/vm-operations.ts";
 import type { AddressSpace } from "./address-space.ts";
 import type { Dentry } from "./dentry.ts";
 import { type Errseq, errseqSample } from "./errseq.ts";
+import { removeFileLocks } from "./file-lock.ts";
 import { type Actor, type DirEntry, type Inode, igrab, iput, KERNEL_ACTOR } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import { dPath } from "./path.ts";
@@ -154,6 +155,7 @@ export class File implements MappedFile {
     if (this.refs > 0) return;
     if ((this.mode & FMODE_WRITE) !== 0) this.inode.writers--;
     for (const forget of [...this.watchers]) forget();
+    removeFileLocks(this);
     this.ops.release?.(this);
     iput(this.inode);
   }
