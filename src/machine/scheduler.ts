@@ -34,7 +34,8 @@ import {
   type Translate,
 } from "./cpu/hart.ts";
 import { exitGroup, stopGroup, tellContinued } from "./life/exit.ts";
-import { deliverSignals, type SignalEffects } from "./signals/deliver-signal.ts";
+import { checkCpuLimit } from "./signals/cpu-limit.ts";
+import { deliverSignals, endByStop, type SignalEffects } from "./signals/deliver-signal.ts";
 import { ITIMER_REAL, rearmRealTimer, runIntervalTimers } from "./signals/interval-timer.ts";
 import { forceSignal } from "./signals/send-signal.ts";
 import { faultInfo } from "./signals/siginfo.ts";
@@ -99,7 +100,9 @@ export class Scheduler {
     const { threads } = this.#system;
     if (threads.length === 0) return DONE;
     for (const group of this.#system.groups.values()) {
-      if (!group.hasExited) runIntervalTimers(this.#system, group);
+      if (group.hasExited) continue;
+      runIntervalTimers(this.#system, group);
+      checkCpuLimit(this.#system, group);
     }
     this.#system.timers.run();
     this.#system.kernel.runFlusher();
@@ -137,7 +140,7 @@ export class Scheduler {
     const isKilled = thread.hasDeliverable && thread.deliverable().has(SIGKILL);
     if (isKilled) return true;
     if (group.stopSignal !== 0) return false;
-    if (wait === undefined) return true;
+    if (wait === undefined || thread.wasStopped) return true;
     this.#system.asked = thread;
     if (wait.isReady() || this.#system.clock.monotonicNs() >= wait.deadlineNs) return true;
     return wait.killableOnly !== true && thread.hasDeliverable;
@@ -205,9 +208,11 @@ export class Scheduler {
     }
     if (wait !== undefined && (wait.isReady() || this.#system.clock.monotonicNs() >= wait.deadlineNs)) {
       thread.wait = undefined;
+      thread.wasStopped = false;
       return;
     }
     this.#deliver(thread);
+    if (thread.wasStopped) endByStop(thread, this.#system.hart);
   }
 
   #deliver(thread: Thread): void {

@@ -56,6 +56,8 @@ export class Thread {
   readonly signals: ThreadSignals = new ThreadSignals();
   /** What it waits for; undefined while it can run. Its pc is then at the call, which is executed again. */
   wait: Wait | undefined;
+  /** Its process was stopped while it waited in a call that ends with EINTR after that. */
+  wasStopped = false;
   /** What a system call that waits keeps between its tries; undefined in every new call. */
   callState: unknown;
   /** Name of the call that it waits in, for messages; undefined in every new call. */

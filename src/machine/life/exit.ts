@@ -1,5 +1,6 @@
 /** How a process ends, and how its parent is told (kernel/exit.c, do_notify_parent). */
 import { exitProcess, reapChild, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
+import { EINTR } from "../../mm/uapi/errno.ts";
 import { USER_HZ } from "../abi/auxv.ts";
 import { sendSignal } from "../signals/send-signal.ts";
 import { childInfo, userInfo } from "../signals/siginfo.ts";
@@ -138,6 +139,9 @@ export function reap(system: System, parent: ThreadGroup, group: ThreadGroup): v
 export function stopGroup(system: System, group: ThreadGroup, signal: number): void {
   group.stopSignal = signal;
   group.stopNews = "stopped";
+  for (const thread of group.threads) {
+    if (thread.wait?.interrupted === -EINTR && thread.wait.killableOnly !== true) thread.wasStopped = true;
+  }
   const parent = system.parentOf(group);
   if (parent === undefined) return;
   const { handler, flags } = parent.handlers.of(SIGCHLD);

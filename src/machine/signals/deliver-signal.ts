@@ -61,16 +61,7 @@ export function deliverSignals(
   let interrupted = restart;
   while (thread.hasDeliverable && !thread.hasExited && thread.group.stopSignal === 0) {
     const taken = takeSignal(thread, effects);
-    if (taken === undefined) {
-      // A call that always ends with EINTR does so after a stop, too.
-      if (interrupted === -EINTR && thread.group.stopSignal !== 0 && !thread.hasExited) {
-        leaveWait(thread);
-        owner.registers.setX(A0, -EINTR);
-        owner.registers.pc += ECALL_BYTES;
-        interrupted = undefined;
-      }
-      continue;
-    }
+    if (taken === undefined) continue;
     if (interrupted !== undefined) {
       endCall(thread, owner.registers, interrupted, taken.action);
       interrupted = undefined;
@@ -78,10 +69,23 @@ export function deliverSignals(
     enterHandler(thread, owner, taken.info, taken.action);
   }
   // Nothing (more) to deliver: the mask that sigsuspend or ppoll set aside comes back, unless the wait goes on.
-  if (interrupted === undefined && thread.signals.saved !== undefined) {
-    thread.signals.blocked.assign(thread.signals.saved);
-    thread.signals.saved = undefined;
-  }
+  if (interrupted === undefined) restoreSavedMask(thread);
+}
+
+function restoreSavedMask({ signals }: Thread): void {
+  if (signals.saved === undefined) return;
+  signals.blocked.assign(signals.saved);
+  signals.saved = undefined;
+}
+
+/** A call that always ends with EINTR does so after a stop, too, in whichever thread. */
+export function endByStop(thread: Thread, registers: Registers): void {
+  thread.wasStopped = false;
+  if (thread.wait === undefined || thread.hasExited) return;
+  leaveWait(thread)?.onInterrupt?.();
+  registers.setX(A0, -EINTR);
+  registers.pc += ECALL_BYTES;
+  restoreSavedMask(thread);
 }
 
 /** The next signal that has a handler, or undefined after a signal that had none. */

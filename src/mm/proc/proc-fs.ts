@@ -57,10 +57,21 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     vmstat: textNode(() => procVmstat(host)),
     zoneinfo: textNode(() => procZoneinfo(host)),
   });
+  /** Threads are found by their numbers, and not listed. */
+  const findThread = (name: string): ProcName | undefined => {
+    const tid = Number(name);
+    if (!host.threadIds.has(tid)) return undefined;
+    for (const task of processes.values()) {
+      const thread = task.activity?.threads.find((one) => one.tid === tid);
+      if (thread === undefined) continue;
+      return { key: thread, node: () => directoryNode(processDirectory(host, task, thread), 0o555, task) };
+    }
+    return undefined;
+  };
   const findProcess = (name: string): ProcName | undefined => {
     // Only the way the number is written in a listing: "01" is no process.
     const task = /^[1-9][0-9]*$/.test(name) ? processes.get(Number(name)) : undefined;
-    if (task === undefined) return undefined;
+    if (task === undefined) return findThread(name);
     const node = (): ProcNode => ({
       ...directoryNode(processDirectory(host, task), 0o555, task),
       process: task,

@@ -137,6 +137,8 @@ export interface ProcHost extends ProcessTable {
   readonly bootNs: number;
   /** null: no program runs. */
   readonly activity: SystemActivity | null;
+  /** Numbers of threads that lead no process. */
+  readonly threadIds: { has(tid: number): boolean };
   /** Number of the process that was made last; as many have been made since boot. */
   readonly lastPid: number;
   readonly sysctl: Sysctl;

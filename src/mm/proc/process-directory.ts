@@ -53,9 +53,10 @@ const NUMBER_BYTES = 20;
 /** The longest name of a process, without its NUL (TASK_COMM_LEN − 1). */
 const COMM_BYTES = 15;
 
-export function processDirectory(host: ProcHost, task: ProcTask): ProcDirectory {
+/** @param thread of which all is shown that is a thread's own, where it was found by that one's number */
+export function processDirectory(host: ProcHost, task: ProcTask, thread?: ThreadActivity): ProcDirectory {
   return fixedDirectory({
-    ...sharedNodes(host, task),
+    ...sharedNodes(host, task, thread),
     fdinfo: fdinfoDirectory(task, host.mounts),
     map_files: mapFilesDirectory(task),
     task: directoryNode(threadsDirectory(host, task), 0o555, task),

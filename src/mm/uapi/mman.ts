@@ -75,6 +75,7 @@ export const MFD_NOEXEC_SEAL = 0x0008;
 export const MFD_EXEC = 0x0010;
 
 export const RLIM_INFINITY: number = Number.POSITIVE_INFINITY;
+export const RLIMIT_CPU = 0;
 export const RLIMIT_DATA = 2;
 export const RLIMIT_STACK = 3;
 export const RLIMIT_CORE = 4;
