@@ -70,13 +70,13 @@ function counterLines({ pressure, vmstat }: Report, colors: Colors): string[] {
           line(
             vmstat.pswpout,
             "pages swapped out",
-            vmstat.swpout_zero > 0 ? `${formatCount(vmstat.swpout_zero)} more were zeros, kept as a bit` : "",
+            vmstat.swpout_zero > 0 ? `and ${formatCount(vmstat.swpout_zero)} of zeros, not written` : "",
           ),
           line(
             vmstat.pswpin,
             "pages swapped in",
             vmstat.swap_ra > 0
-              ? `${formatCount(vmstat.swap_ra)} read ahead, ${formatCount(vmstat.swap_ra_hit)} of them used`
+              ? `${formatCount(vmstat.swap_ra)} read ahead, ${formatCount(vmstat.swap_ra_hit)} used`
               : "",
           ),
         ]
@@ -84,7 +84,7 @@ function counterLines({ pressure, vmstat }: Report, colors: Colors): string[] {
     line(
       refaults,
       "refaults",
-      refaults > 0 ? `pages that came back; ${formatCount(activated)} too soon, now active` : "",
+      refaults > 0 ? `came back, ${formatCount(activated)} of them made active` : "",
     ),
     line(vmstat.pageoutrun, vmstat.pageoutrun === 1 ? "run of kswapd" : "runs of kswapd"),
     line(
@@ -98,7 +98,7 @@ function counterLines({ pressure, vmstat }: Report, colors: Colors): string[] {
           line(
             kills.length,
             colors.red(kills.length === 1 ? "process killed" : "processes killed"),
-            `out of memory: ${kills.map(({ pid, comm }) => `${pid} (${printable(comm)})`).join(", ")}`,
+            `for memory: ${kills.map(({ pid, comm }) => `${pid} (${printable(comm)})`).join(", ")}`,
           ),
         ]
       : []),

@@ -13,7 +13,7 @@ import { readSwaps, readVmstat, type SwapLine } from "./proc-texts.ts";
 export interface TimeSample {
   /** Nanoseconds since the first sample, on the kernel's clock. */
   readonly time_ns: number;
-  /** Pages on the active and on the inactive and unevictable lists, and in swap. */
+  /** Pages on the active and on the inactive and unevictable lists, and those that are in swap alone. */
   readonly active: number;
   readonly inactive: number;
   readonly swapped: number;
@@ -54,7 +54,8 @@ export class Timeline {
       time_ns: Math.max(0, now - this.#startNs),
       active: stat.nr_active_anon + stat.nr_active_file,
       inactive: stat.nr_inactive_anon + stat.nr_inactive_file + stat.nr_unevictable,
-      swapped: swaps.reduce((sum, { used }) => sum + used, 0) / PAGE_SIZE,
+      // A page of the swap cache is in memory, too.
+      swapped: Math.max(0, swaps.reduce((sum, { used }) => sum + used, 0) / PAGE_SIZE - stat.nr_swapcached),
       refaults: stat.workingset_refault_anon + stat.workingset_refault_file,
     };
     this.samples.push(sample);
