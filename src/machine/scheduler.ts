@@ -18,7 +18,7 @@ import { PG_ICACHE } from "../mm/frames/page-flags.ts";
 import { becomeCurrent } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SHIFT } from "../mm/page.ts";
 import { ACCESS_EXEC } from "../mm/pagetable/access.ts";
-import { OOM_KILL } from "../mm/trace/vmstat.ts";
+import { OOM_KILL, PGSCAN_ANON, PGSCAN_FILE } from "../mm/trace/vmstat.ts";
 import { EAGAIN, ENOSYS } from "../mm/uapi/errno.ts";
 import { ERESTART_WOULD_BLOCK } from "../mm/vfs/would-block.ts";
 import { highHalf, lowHalf, u64FromHalves } from "./abi/bytes.ts";
@@ -57,6 +57,11 @@ import type { Thread } from "./thread.ts";
 const A0 = 10;
 const A7 = 17;
 const ECALL_BYTES = 4;
+/**
+ * Pages that reclaim may scan on behalf of a turn before that is over: where memory is short, a few instructions can take as
+ * long as all others of it, and whoever waits for the end of the turn (the host, for signals) must not wait for ever.
+ */
+const SCANS_OF_A_TURN = 50_000;
 
 /** What became of a turn: somebody ran; all wait, the first until a time; all wait for ever; nobody is left. */
 export type Turn =
@@ -162,10 +167,12 @@ export class Scheduler {
     system.turnMinFlt = group.process.minFlt;
     system.turnMajFlt = group.process.majFlt;
     system.yields = false;
+    system.isOutOfTime = false;
+    system.scanLimit = scannedPages(system) + SCANS_OF_A_TURN;
     if (group.tellsContinued) tellContinued(system, group);
     this.#resume(thread);
     const end = hart.instret + this.#turnLength();
-    while (!system.yields && this.#isRunning(thread) && hart.instret < end) {
+    while (!system.yields && !system.isOutOfTime && this.#isRunning(thread) && hart.instret < end) {
       const { tlb } = group.process.mm;
       system.kernel.tlbs.activate(tlb);
       const stop = hart.run(tlb.base, end - hart.instret);
@@ -245,6 +252,8 @@ export class Scheduler {
         signalAtPc(SIGBUS, BUS_ADRALN);
         break;
       case STOP_FAULT:
+        // Nothing failed: the access is made again in the next turn.
+        if (this.#system.isOutOfTime) break;
         if (mmu.faultSignal === SIGKILL) this.#outOfMemory(thread);
         else
           forceSignal(
@@ -304,6 +313,12 @@ export class Scheduler {
   }
 }
 
+/** How many pages reclaim has looked at. */
+function scannedPages({ kernel }: System): number {
+  const { stat } = kernel.phys;
+  return stat[PGSCAN_ANON] + stat[PGSCAN_FILE];
+}
+
 /** Makes the hart of a system: its TLB misses go to the MMU on behalf of the thread that runs. */
 export function makeHart(
   system: () => System,
@@ -315,6 +330,10 @@ export function makeHart(
     const { current, mmu, kernel } = system();
     if (current === undefined) throw new TypeError("translate: nobody is running");
     const { process } = current.group;
+    if (scannedPages(system()) > system().scanLimit) {
+      system().isOutOfTime = true;
+      return -1;
+    }
     let frame = mmu.translate(process, u64FromHalves(low, high), access);
     if (process.isOomVictim) {
       // Got its page from what is kept back for those who die, and does not come to use it.

@@ -174,6 +174,11 @@ describe("--inject", () => {
     expect(await larger("--swap", "8M", "--inject", "swap-read:eio@100000")).toMatchObject(RIGHT);
   });
 
+  test("leaves a run that can be ended, even where reclaim finds next to nothing again and again", async () => {
+    const { status } = await larger("--swap", "8M", "--inject", "swap:dies@300", "--timeout", "1");
+    expect(status).toBe(124);
+  });
+
   test("takes the power away, and says so", async () => {
     command.bring("examples/bin/append");
     const { status, stderr } = await command.faultline([
