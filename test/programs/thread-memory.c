@@ -193,6 +193,49 @@ static void mapping(void)
   sum("mappings of many threads", (int)bad);
 }
 
+static volatile long reserved = 5, turn;
+
+/* Stores what is there already, between the two halves of the other's attempt, and does nothing else meanwhile. */
+static void *storesTheSame(void *arg)
+{
+  turn = 10;
+  while (turn != 1) {
+  }
+  reserved = 5;
+  turn = 2;
+  while (turn != 3) {
+  }
+  return arg;
+}
+
+/* A conditional store must fail after another thread's store to the word, even if that changed nothing. */
+static void reserving(void)
+{
+  int succeeded = 0;
+  for (int round = 0; round < 20; round++) {
+    turn = 0;
+    pthread_create(&threads[0], NULL, storesTheSame, NULL);
+    while (turn != 10) {
+    }
+#ifdef __riscv
+    long seen, failed;
+    __asm__ volatile("lr.d %0, (%2)\n\tli %1, 1\n\tsd %1, (%3)\n0:\tld %1, (%3)\n\taddi %1, %1, -2\n\tbnez %1, 0b\n\t"
+                     "sc.d %1, %0, (%2)"
+                     : "=&r"(seen), "=&r"(failed)
+                     : "r"(&reserved), "r"(&turn)
+                     : "memory");
+    succeeded += failed == 0;
+#else
+    turn = 1;
+    while (turn != 2) {
+    }
+#endif
+    turn = 3;
+    pthread_join(threads[0], NULL);
+  }
+  SAY("conditional stores after another's: %d succeeded", succeeded);
+}
+
 struct shared {
   pthread_mutex_t mutex;
   pthread_cond_t condition;
@@ -269,6 +312,7 @@ int main(void)
   dropping();
   replacing();
   mapping();
+  reserving();
   betweenProcesses(0);
   betweenProcesses(1);
   return 0;
