@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { findHost } from "./availability.ts";
-import type { Mismatch } from "./comparison.ts";
+import { formatOutcome, type Mismatch } from "./comparison.ts";
 import { FaultlineSubject } from "./faultline-subject.ts";
 import { SequenceGenerator } from "./generator.ts";
 import { HostSubject } from "./host-subject.ts";
-import { parseOperations } from "./operation.ts";
+import { formatOperation, parseOperations } from "./operation.ts";
 import { Random } from "./random.ts";
 import { formatFailure, formatSteps } from "./report.ts";
 import { explore, type Failure, replay, type SubjectPair } from "./sequence.ts";
@@ -52,7 +52,7 @@ function main(): number {
     new HostSubject(host),
     values.self ? new HostSubject(host) : new FaultlineSubject(host.directory, isThorough),
   ];
-  if (values.replay !== undefined) return replayFile(pair, values.replay);
+  if (values.replay !== undefined) return replayFile(pair, values.replay, values.verbose);
   const seed = values.seed === undefined ? Date.now() % 2 ** 32 : wholeNumber("seed", values.seed);
   return search(pair, {
     steps: wholeNumber("steps", values.steps),
@@ -115,9 +115,11 @@ function reportFailure(pair: SubjectPair, failure: Failure, seed: number, save: 
   return 1;
 }
 
-function replayFile(pair: SubjectPair, path: string): number {
+function replayFile(pair: SubjectPair, path: string, isVerbose: boolean): number {
   const operations = parseOperations(JSON.parse(readFileSync(path, "utf8")));
-  const failure = replay(pair, operations);
+  const failure = replay(pair, operations, (operation, outcome) => {
+    if (isVerbose) console.log(`${formatOperation(operation)} = ${formatOutcome(outcome)}`);
+  });
   if (failure === undefined) {
     console.log(`oracle: ${path}: ${operations.length} steps, no mismatch`);
     return 0;
