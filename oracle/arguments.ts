@@ -23,8 +23,8 @@ const BELOW_ARENA_PAGES = 700;
 const FILE_PAGES = 18;
 /** At these sizes the kernel begins to look for aligned places. */
 const HUGE_PAGE_SIZE = 2 ** 21;
-/** More than any memory, and less than the address space. */
-const BEYOND_MEMORY: number = 2 ** 40;
+/** More than any memory has, and less than the address space. */
+const BEYOND_MEMORY: readonly number[] = [2 ** 39, 2 ** 39, 2 ** 40];
 /** The longest part of a mapping that one call treats. */
 const MAX_LENGTH = 2 ** 20;
 
@@ -120,7 +120,7 @@ export class ArgumentSource {
       [mayBeHuge ? 1 : 0, HUGE_PAGE_SIZE],
       [mayBeHuge ? 1 : 0, HUGE_PAGE_SIZE + random.below(HUGE_PAGE_SIZE)],
       [2, 0],
-      [mayBeHuge ? 2 : 0, BEYOND_MEMORY],
+      [mayBeHuge ? 2 : 0, random.pick(BEYOND_MEMORY)],
       [1, 2 ** 47],
       [1, 2 ** 64 - PAGE_SIZE],
     ]);

@@ -9,6 +9,7 @@ import { FaultlineSubject } from "./faultline-subject.ts";
 import { SequenceGenerator } from "./generator.ts";
 import { HostSubject } from "./host-subject.ts";
 import { formatOperation, parseOperations } from "./operation.ts";
+import { setHostOvercommit } from "./overcommit.ts";
 import { Random } from "./random.ts";
 import { formatFailure, formatSteps } from "./report.ts";
 import { explore, type Failure, replay, type SubjectPair } from "./sequence.ts";
@@ -22,6 +23,7 @@ const USAGE = `usage: npm run oracle -- [options]
   --files DIR           where the host's files are made (default: the temporary directory)
   --replay FILE         run the sequence in FILE instead, as a mismatch leaves it
   --save FILE           write the shrunk sequence of a mismatch there (default: oracle-SEED.json in the temporary directory)
+  --overcommit M        with vm.overcommit_memory set to M on both sides; for root, and put back at the end
   --self                the host against itself: shows that the oracle is deterministic
   --verbose             print each step`;
 
@@ -34,6 +36,7 @@ function main(): number {
       files: { type: "string" },
       replay: { type: "string" },
       save: { type: "string" },
+      overcommit: { type: "string" },
       self: { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -48,10 +51,29 @@ function main(): number {
     console.log(`skipped: ${host.reason}`);
     return 0;
   }
+  const overcommit = values.overcommit === undefined ? undefined : overcommitMode(values.overcommit);
   const pair: SubjectPair = (isThorough) => [
     new HostSubject(host),
-    values.self ? new HostSubject(host) : new FaultlineSubject(host.directory, isThorough),
+    values.self ? new HostSubject(host) : new FaultlineSubject(host.directory, isThorough, overcommit),
   ];
+  const restore = overcommit === undefined ? undefined : setHostOvercommit(overcommit);
+  try {
+    return run(pair, values);
+  } finally {
+    restore?.();
+  }
+}
+
+interface Wanted {
+  readonly replay?: string | undefined;
+  readonly verbose: boolean;
+  readonly seed?: string | undefined;
+  readonly steps: string;
+  readonly "sequence-length": string;
+  readonly save?: string | undefined;
+}
+
+function run(pair: SubjectPair, values: Wanted): number {
   if (values.replay !== undefined) return replayFile(pair, values.replay, values.verbose);
   const seed = values.seed === undefined ? Date.now() % 2 ** 32 : wholeNumber("seed", values.seed);
   return search(pair, {
@@ -127,6 +149,14 @@ function replayFile(pair: SubjectPair, path: string, isVerbose: boolean): number
   console.log(formatFailure(pair, failure));
   console.log(`oracle: 1 mismatch, ${path}`);
   return 1;
+}
+
+function overcommitMode(text: string): number {
+  const mode = wholeNumber("overcommit", text);
+  if (mode > 2) throw new Error(`--overcommit wants 0, 1 or 2, not ${text}`);
+  if (process.getuid?.() !== 0)
+    throw new Error("--overcommit changes a setting of the host, which only root may");
+  return mode;
 }
 
 function wholeNumber(name: string, text: string): number {

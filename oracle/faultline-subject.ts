@@ -92,6 +92,7 @@ import { importedSegments, isFileTransfer, transferOnFaultline } from "./file-tr
 import { hostArch } from "./host-arch.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { Operation } from "./operation.ts";
+import { COMMIT_KBYTES } from "./overcommit.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
 import { comparableStat, isStat } from "./segments.ts";
 import {
@@ -139,8 +140,11 @@ export class FaultlineSubject implements Subject {
   private readonly vforkParents = new Map<Process, Process>();
   private readonly processes: (Process | undefined)[];
 
-  /** @param isThorough run the validator after every step, and check that nobody writes to free frames */
-  constructor(directory: string, isThorough: boolean) {
+  /**
+   * @param isThorough run the validator after every step, and check that nobody writes to free frames
+   * @param overcommit vm.overcommit_memory, if the host's was set, too
+   */
+  constructor(directory: string, isThorough: boolean, overcommit?: number) {
     this.validateEvery = isThorough ? 1 : VALIDATE_EVERY;
     this.directory = makeTestFiles(directory);
     this.kernel = new Kernel({
@@ -149,6 +153,10 @@ export class FaultlineSubject implements Subject {
       poison: isThorough,
       thpSize: existsSync("/sys/kernel/mm/transparent_hugepage") ? 2 ** 21 : 0,
     });
+    if (overcommit !== undefined) {
+      this.kernel.phys.commit.kbytes = COMMIT_KBYTES;
+      this.kernel.phys.commit.mode = overcommit;
+    }
     this.kernel.mount(MOUNT_POINT, nodeFs(this.directory));
     this.kernel.mount("/dev", devFs({ random: (bytes) => this.kernel.random.fill(bytes) }));
     this.makeShmFiles();
