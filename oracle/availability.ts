@@ -28,6 +28,9 @@ export function findHost(directory?: string): Host | { readonly reason: string }
   }
   // Its subject on the other side has none, and MADV_PAGEOUT would tell the two apart.
   if (hasSwap()) return { reason: "the host has swap areas in use (swapoff -a, for the time of the run)" };
+  if (readFileSync("/proc/sys/vm/overcommit_memory", "utf8").trim() !== "0") {
+    return { reason: "the host's vm.overcommit_memory is not 0 (--overcommit M compares the other modes)" };
+  }
   const place =
     directory ?? [tmpdir(), process.cwd()].find((path) => statfsSync(path).type === EXT4_SUPER_MAGIC);
   if (place === undefined) return { reason: "neither the temporary nor this directory is on ext4" };
