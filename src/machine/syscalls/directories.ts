@@ -1,11 +1,13 @@
 /** System calls on directories, names and links. */
 import {
   sysChdir,
+  sysChroot,
   sysFchdir,
   sysGetcwd,
   sysGetdents,
   sysLinkat,
   sysMkdirat,
+  sysMknodat,
   sysReadlinkat,
   sysRenameat2,
   sysSymlinkat,
@@ -32,12 +34,14 @@ export const directoryCalls: SyscallGroup = [
     3,
     (call) => withPath(call, 1, (path) => sysUnlinkat(call.process, call.s32(0), path, call.s32(2))),
   ],
+  [33, "mknodat", 4, mknodat],
   [36, "symlinkat", 3, symlinkat],
   [37, "linkat", 5, linkat],
   [38, "renameat", 4, (call) => renameat(call, 0)],
   [49, "chdir", 1, (call) => withPath(call, 0, (path) => sysChdir(call.process, path))],
   [50, "fchdir", 1, (call) => sysFchdir(call.process, call.s32(0))],
   [61, "getdents64", 3, getdents64],
+  [51, "chroot", 1, (call) => withPath(call, 0, (path) => sysChroot(call.process, path))],
   [78, "readlinkat", 4, readlinkat],
   [166, "umask", 1, (call) => sysUmask(call.process, call.u32(0))],
   [276, "renameat2", 5, (call) => renameat(call, call.u32(4))],
@@ -51,6 +55,13 @@ function getcwd(call: Call): number {
   if (bytes.length > call.u64(1)) return -ERANGE;
   const failed = call.put(call.u64(0), bytes);
   return failed === 0 ? bytes.length : failed;
+}
+
+/** The device number as user space has it (new_decode_dev). */
+function mknodat(call: Call): number {
+  return withPath(call, 1, (path) =>
+    sysMknodat(call.process, call.s32(0), path, call.u32(2) & 0xffff, call.u32(3)),
+  );
 }
 
 function symlinkat(call: Call): number {

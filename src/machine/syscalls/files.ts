@@ -11,12 +11,13 @@ import { sysFadvise64, sysReadahead } from "../../mm/syscalls/fadvise.ts";
 import { sysFallocate, sysFtruncate, sysTruncate } from "../../mm/syscalls/file-size.ts";
 import {
   checkMemfdFlags,
+  installOpened,
+  openFileAt,
   sysClose,
   sysCloseRange,
   sysDup,
   sysDup3,
   sysMemfdCreate,
-  sysOpenat,
   sysPipe2,
 } from "../../mm/syscalls/open.ts";
 import { sysFstat, sysFstatfs, sysNewfstatat, sysStatfs } from "../../mm/syscalls/stat.ts";
@@ -26,6 +27,8 @@ import { EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../mm/uapi/fs.ts";
 import type { NewTime, Stat } from "../../mm/vfs/attributes.ts";
+import { File } from "../../mm/vfs/file.ts";
+import { mayGoOn } from "../../mm/vfs/pipe.ts";
 import { StructView } from "../abi/bytes.ts";
 import {
   encodeStat,
@@ -37,6 +40,7 @@ import {
   TIMESPEC_BYTES,
 } from "../abi/structs.ts";
 import type { Call, SyscallGroup } from "./call.ts";
+import { ERESTARTSYS } from "./restart.ts";
 import { signalTooLarge } from "./transfer.ts";
 
 /** The longest name of a memfd with its NUL (MFD_NAME_MAX_LEN + 1). */
@@ -109,8 +113,23 @@ function truncate(call: Call, path: string): number {
   return signalTooLarge(call, sysTruncate(call.process, path, call.s64(1)));
 }
 
+/** A named pipe is opened once somebody has its other end; until then it has no descriptor. */
 function openat(call: Call): number {
-  return withPath(call, 1, (path) => sysOpenat(call.process, call.s32(0), path, call.u32(2), call.u32(3)));
+  const flags = call.u32(2);
+  const { callState } = call.thread;
+  if (callState instanceof File) return installOpened(call.process, callState, flags);
+  return withPath(call, 1, (path) => {
+    const file = openFileAt(call.process, call.s32(0), path, flags, call.u32(3));
+    if (typeof file === "number") return file;
+    if (mayGoOn(file)) return installOpened(call.process, file, flags);
+    const wait = {
+      isReady: () => mayGoOn(file),
+      deadlineNs: Number.POSITIVE_INFINITY,
+      interrupted: -ERESTARTSYS,
+      abandon: () => file.put(),
+    };
+    return call.block(wait, file);
+  });
 }
 
 function faccessat(call: Call, flags: number): number {

@@ -5,12 +5,23 @@
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, pageAlign } from "../page.ts";
 import { EINVAL, ENAMETOOLONG, ENOENT, ENOTEMPTY, EPERM } from "../uapi/errno.ts";
-import { PATH_MAX, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../uapi/fcntl.ts";
+import {
+  PATH_MAX,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from "../uapi/fcntl.ts";
 import { RENAME_EXCHANGE } from "../uapi/fs.ts";
 import { noDevice, openDevice } from "../vfs/char-device.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, type DirEntry, dirEntryType, type InodeOperations, isDir } from "../vfs/inode.ts";
 import { byteLength } from "../vfs/namei.ts";
+import { fifoOps, openFifo } from "../vfs/pipe.ts";
 import { genericLlseek } from "../vfs/read-write.ts";
 import type { FileSystem, MountContext } from "../vfs/super-block.ts";
 import { shmemFileOps, shmemInodeOps } from "./shmem.ts";
@@ -40,7 +51,7 @@ export function newTmpfs(
   devices: ReadonlyMap<number, FileOperations>,
 ): ShmemSuperBlock {
   const pages = sizeInPages(context.phys, options.sizeBytes);
-  const kinds = new TmpfsKinds(devices);
+  const kinds = new TmpfsKinds(devices, context.phys);
   const sb = new ShmemSuperBlock(fsName, context, pages, options.mode ?? 0o1777, kinds.directory);
   sb.root.size = 2 * DIRENT_SIZE;
   return sb;
@@ -59,9 +70,11 @@ class TmpfsKinds {
     ops: { ...shmemInodeOps, readlink: (inode) => shmemOf(inode).target },
     fops: {},
   };
+  readonly #fifo: ShmemInodeKind;
   readonly #devices: ReadonlyMap<number, FileOperations>;
 
-  constructor(devices: ReadonlyMap<number, FileOperations>) {
+  constructor(devices: ReadonlyMap<number, FileOperations>, phys: PhysicalMemory) {
+    this.#fifo = { ops: { ...shmemInodeOps, open: openFifo(phys) }, fops: fifoOps };
     this.#devices = devices;
     const ops: InodeOperations = {
       ...shmemInodeOps,
@@ -111,6 +124,9 @@ class TmpfsKinds {
 
   #mknod(dir: ShmemInode, name: string, mode: number, dev: number, owner: Credentials): ShmemInode | number {
     const type = mode & S_IFMT;
+    if (type === S_IFIFO) {
+      return addEntry(dir, name, dir.sb.newInode(this.#fifo, mode, dir, owner));
+    }
     if (type !== S_IFCHR && type !== S_IFBLK && type !== S_IFSOCK) return -EPERM;
     const fops = type === S_IFCHR ? (this.#devices.get(dev) ?? noDevice) : noDevice;
     const kind = { ops: { ...shmemInodeOps, open: openDevice }, fops };

@@ -9,9 +9,18 @@ import {
   ENOENT,
   ENOTDIR,
   ENOTEMPTY,
+  EPERM,
   EXDEV,
 } from "../uapi/errno.ts";
-import { AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, DT_DIR, PATH_MAX, S_IFMT } from "../uapi/fcntl.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  DT_DIR,
+  PATH_MAX,
+  S_IFDIR,
+  S_IFMT,
+} from "../uapi/fcntl.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from "../uapi/fs.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import {
@@ -64,9 +73,30 @@ export function sysMkdirat(task: Task, dirfd: number, path: string, mode: number
 
 /** mknodat(2). */
 export function sysMknodat(task: Task, dirfd: number, path: string, mode: number, dev: number): number {
+  if ((mode & S_IFMT) === S_IFDIR) return -EPERM;
   if ((mode & S_IFMT) !== 0 && ![1, 2, 6, 8, 12].includes((mode & S_IFMT) >> 12)) return -EINVAL;
   const walk = newNameAt(task, dirfd, path, /* wantDir */ false);
   return typeof walk === "number" ? walk : vfsMknod(walkContext(task), walk.at, walk.last, mode, dev);
+}
+
+/** chroot(2): "/" is another directory from now on, and ".." ends there. */
+export function sysChroot(task: Task, path: string): number {
+  const dentry = pathLookup(
+    walkContext(task),
+    startAtCwd(task, path),
+    path,
+    LOOKUP_FOLLOW | LOOKUP_DIRECTORY,
+  );
+  if (typeof dentry === "number") return dentry;
+  const denied = inodePermission(walkContext(task), dentry.inode, MAY_EXEC);
+  if (denied !== 0) return denied;
+  if (task.uid !== 0) return -EPERM;
+  task.fs.root = dentry;
+  return 0;
+}
+
+function startAtCwd(task: Task, path: string): Dentry {
+  return path.startsWith("/") ? task.fs.root : task.fs.cwd;
 }
 
 /** symlinkat(2). */

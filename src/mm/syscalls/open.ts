@@ -22,7 +22,8 @@ import { MFD_CLOEXEC, RLIMIT_NOFILE } from "../uapi/mman.ts";
 import type { File } from "../vfs/file.ts";
 import { openPath } from "../vfs/open.ts";
 import { isOwner } from "../vfs/permission.ts";
-import { newPipe, PIPE_SIZE, pipeOf } from "../vfs/pipe.ts";
+import { mayGoOn, newPipe, PIPE_SIZE, pipeOf } from "../vfs/pipe.ts";
+import { ERESTART_WOULD_BLOCK } from "../vfs/would-block.ts";
 import { fdGet, fdGetRaw, fdInstall, startAt, walkContext } from "./fd.ts";
 import type { Task } from "./task.ts";
 
@@ -31,10 +32,30 @@ const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 
 /** openat(2). */
 export function sysOpenat(task: Task, dirfd: number, path: string, flags: number, mode: number): number {
+  const file = openFileAt(task, dirfd, path, flags, mode);
+  if (typeof file === "number") return file;
+  if (!mayGoOn(file)) {
+    file.put();
+    return -ERESTART_WOULD_BLOCK;
+  }
+  return installOpened(task, file, flags);
+}
+
+/** The first half of openat(2): a file without a descriptor, whose open may have to wait (mayGoOn). */
+export function openFileAt(
+  task: Task,
+  dirfd: number,
+  path: string,
+  flags: number,
+  mode: number,
+): File | number {
   const start = startAt(task, dirfd, path);
-  if (typeof start === "number") return start;
-  const file = openPath(walkContext(task), start, path, flags, mode);
-  return typeof file === "number" ? file : fdInstall(task, file, (flags & O_CLOEXEC) !== 0);
+  return typeof start === "number" ? start : openPath(walkContext(task), start, path, flags, mode);
+}
+
+/** The second half: its descriptor. */
+export function installOpened(task: Task, file: File, flags: number): number {
+  return fdInstall(task, file, (flags & O_CLOEXEC) !== 0);
 }
 
 /** close(2). */

@@ -19,7 +19,7 @@
  */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
-import { EAGAIN, EFAULT, EINVAL, ENOTTY, EPIPE } from "../uapi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOTTY, ENXIO, EPIPE } from "../uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFIFO } from "../uapi/fcntl.ts";
 import {
   PIPEFS_MAGIC,
@@ -65,6 +65,9 @@ export interface PipeBuffer {
 export class Pipe {
   readers = 0;
   writers = 0;
+  /** How often it was opened for reading, and for writing: who opens a named pipe waits for one of the others. */
+  readOpens = 0;
+  writeOpens = 0;
   /** Who watches the reading end, and the writing end. */
   readonly readQueue: PollQueue = new PollQueue();
   readonly writeQueue: PollQueue = new PollQueue();
@@ -250,7 +253,7 @@ const pipeOps: FileOperations = {
     let ready = 0;
     if ((file.mode & FMODE_READ) !== 0) {
       if (!pipe.isEmpty) ready |= POLLIN | POLLRDNORM;
-      if (pipe.writers === 0) ready |= POLLHUP;
+      if (pipe.writers === 0 && !isBeforeFirstWriter(file, pipe)) ready |= POLLHUP;
     }
     if ((file.mode & FMODE_WRITE) !== 0) {
       if (!pipe.isFull) ready |= POLLOUT | POLLWRNORM;
@@ -263,13 +266,69 @@ const pipeOps: FileOperations = {
     const pipe = pipeIn(file);
     if ((file.mode & FMODE_READ) !== 0) pipe.readers--;
     if ((file.mode & FMODE_WRITE) !== 0) pipe.writers--;
-    if (pipe.readers === 0 && pipe.writers === 0) pipe.clear();
-    else if ((pipe.readers === 0) !== (pipe.writers === 0)) {
+    if (pipe.readers === 0 && pipe.writers === 0) {
+      pipe.clear();
+      // The next one who opens a named pipe finds a new one.
+      if (file.data instanceof FifoOpen) pipes.delete(file.inode);
+    } else if ((pipe.readers === 0) !== (pipe.writers === 0)) {
       pipe.readQueue.wake(0);
       pipe.writeQueue.wake(0);
     }
   },
 };
+
+/** What an open of a named pipe keeps. */
+class FifoOpen {
+  readonly pipe: Pipe;
+  /** Opened for reading without waiting, while nobody wrote: no hangup until a writer has been there. */
+  readonly quietAt: number | undefined;
+  readonly hasPartner: () => boolean;
+
+  constructor(pipe: Pipe, quietAt: number | undefined, hasPartner: () => boolean) {
+    this.pipe = pipe;
+    this.quietAt = quietAt;
+    this.hasPartner = hasPartner;
+  }
+}
+
+function isBeforeFirstWriter(file: File, pipe: Pipe): boolean {
+  return file.data instanceof FifoOpen && file.data.quietAt === pipe.writeOpens;
+}
+
+/** What a named pipe's inode does when it is opened; of one inode all opens share a pipe while any is left (fifo_open). */
+export function openFifo(phys: PhysicalMemory): (inode: Inode, file: File) => number {
+  return (inode, file) => {
+    const pipe = pipes.get(inode) ?? new Pipe(phys);
+    pipes.set(inode, pipe);
+    const reads = (file.mode & FMODE_READ) !== 0;
+    const writes = (file.mode & FMODE_WRITE) !== 0;
+    const isNonblock = (file.flags & O_NONBLOCK) !== 0;
+    const { readOpens, writeOpens } = pipe;
+    let hasPartner = (): boolean => true;
+    if (reads && !writes && pipe.writers === 0 && !isNonblock)
+      hasPartner = () => pipe.writeOpens !== writeOpens;
+    if (writes && !reads && pipe.readers === 0) hasPartner = () => pipe.readOpens !== readOpens;
+    if (reads) {
+      pipe.readers++;
+      pipe.readOpens++;
+    }
+    if (writes) {
+      pipe.writers++;
+      pipe.writeOpens++;
+    }
+    const isQuiet = reads && !writes && pipe.writers === 0 && isNonblock;
+    file.data = new FifoOpen(pipe, isQuiet ? writeOpens : undefined, hasPartner);
+    return writes && !reads && isNonblock && pipe.readers === 0 ? -ENXIO : 0;
+  };
+}
+
+/** Whether an open goes on: of a named pipe without O_NONBLOCK once somebody has opened the other end. */
+export function mayGoOn(file: File): boolean {
+  return !(file.data instanceof FifoOpen) || file.data.hasPartner();
+}
+
+/** What named pipes do, whichever file system they stand in. */
+export { pipeOps as fifoOps };
 
 /** A further open of an end, through its link in /proc/PID/fd. */
 function openEnd(_inode: Inode, file: File): number {
