@@ -51,11 +51,12 @@ const SWAP_FORM = "SIZE[,file=PATH][,prio=N][,zram]";
 
 /** Behind the other examples of `run --help`. */
 export const PRESSURE_HELP = `
+
 Memory that is short (docs/pressure.md):
   --swap 64M             an area in this machine's memory; with zram, compressed there
   --swap 1G,file=PATH    an area in a file. A file that is not there is made, and gone when the run ends. One that is
-                         there is kept: it has to be a swap area (of mkswap, or of Faultline) or empty. SIZE takes a part of
-                         it; without SIZE it is all of it.
+                         there is kept: it has to be a swap area (of mkswap, or of Faultline) or empty. SIZE takes a
+                         part of it; without SIZE it is all of it.
   --swap 8M,prio=5       areas of the highest priority are filled first, those of one priority in turns
   --inject PLAN          docs/fault-injection.md: read:eio%0.01, disk:full@16M, swap:dies@100, write:delay=2ms, seed=7`;
 

@@ -133,6 +133,7 @@ test("help and version are answers, not errors", () => {
   expect(runHelp.result).toEqual({ exitCode: 0 });
   expect(runHelp.out).toContain("--report[=FILE]");
   expect(runHelp.out).toContain("128+n");
+  expect(runHelp.out).toContain("\n\nMemory that is short");
 });
 
 test("the program's environment is small, and takes of the host's only what it is told to", () => {
