@@ -1,7 +1,7 @@
 /*
  * patterns PATTERN LIMIT [FILE]: uses memory in one of eleven ways, against a limit of LIMIT bytes that somebody
- * else sets, and prints what it cost: pages swapped in and out (of the whole system) and faults (its own and
- * its children's), from behind its start to its end, as one line of JSON.
+ * else sets, and prints what it cost: faults (its own and its children's), pages swapped in and out and other counters of
+ * reclaim (of the whole system), from behind its start to its end, as one line of JSON.
  *
  * Every word that is written is known from its page's number and how often the page was written, and is checked when it
  * is read: a wrong byte ends the program with status 1. FILE is at least 4 x LIMIT long, and holds
@@ -21,8 +21,17 @@
 
 #define PAGE 4096
 
+/* Lines of /proc/vmstat that say what reclaim and swap did. */
+static const char *const counters[] = {
+    "pswpin",          "pswpout",         "pgscan_anon",           "pgscan_file",
+    "pgsteal_anon",    "pgsteal_file",    "pgrefill",              "pgactivate",
+    "pgdeactivate",    "swap_ra",         "swap_ra_hit",           "workingset_refault_anon",
+    "workingset_refault_file", "workingset_activate_anon", "workingset_activate_file",
+};
+#define COUNTERS ((int)(sizeof counters / sizeof *counters))
+
 struct cost {
-  long pswpin, pswpout, majflt, minflt;
+  long majflt, minflt, counter[COUNTERS];
 };
 
 static long limit_pages;
@@ -225,8 +234,9 @@ static struct cost cost_so_far(void) {
   close(fd);
   getrusage(RUSAGE_SELF, &self);
   getrusage(RUSAGE_CHILDREN, &children);
-  return (struct cost){vmstat(text, "pswpin"), vmstat(text, "pswpout"),
-                       self.ru_majflt + children.ru_majflt, self.ru_minflt + children.ru_minflt};
+  struct cost cost = {self.ru_majflt + children.ru_majflt, self.ru_minflt + children.ru_minflt, {0}};
+  for (int i = 0; i < COUNTERS; i++) cost.counter[i] = vmstat(text, counters[i]);
+  return cost;
 }
 
 int main(int argc, char **argv) {
@@ -238,9 +248,10 @@ int main(int argc, char **argv) {
     struct cost before = cost_so_far();
     patterns[i].run();
     struct cost after = cost_so_far();
-    printf("{\"pattern\":\"%s\",\"pswpin\":%ld,\"pswpout\":%ld,\"majflt\":%ld,\"minflt\":%ld}\n", argv[1],
-           after.pswpin - before.pswpin, after.pswpout - before.pswpout, after.majflt - before.majflt,
+    printf("{\"pattern\":\"%s\",\"majflt\":%ld,\"minflt\":%ld", argv[1], after.majflt - before.majflt,
            after.minflt - before.minflt);
+    for (int c = 0; c < COUNTERS; c++) printf(",\"%s\":%ld", counters[c], after.counter[c] - before.counter[c]);
+    printf("}\n");
     return 0;
   }
   fail("no such pattern", 0);
