@@ -8,12 +8,13 @@
  * The first two read no byte more than the program asked for: what it leaves is there for whoever reads next, as in
  * `(faultline run head1; cat) < file`.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { constants, fstatSync, readSync } from "node:fs";
 import type { MachineStream } from "../machine/index.ts";
 import { EIO } from "../mm/uapi/errno.ts";
 import { POLLIN } from "../mm/uapi/fs.ts";
 import { ERESTART_WOULD_BLOCK } from "../mm/vfs/would-block.ts";
 import { failure } from "./host-error.ts";
+import { reopenNonBlocking } from "./non-blocking.ts";
 import { isTerminal } from "./terminal.ts";
 
 type Input = Required<Pick<MachineStream, "read" | "poll">>;
@@ -31,7 +32,7 @@ export function hostInput(fd: number): Input {
     mayBlock = false;
   }
   if (!mayBlock) return readingInput(fd);
-  const opened = reopenNonBlocking(fd);
+  const opened = reopenNonBlocking(fd, constants.O_RDONLY);
   return opened === undefined ? eventInput(process.stdin) : readingInput(opened);
 }
 
@@ -109,20 +110,4 @@ function eventInput(stream: NodeJS.ReadStream): Input {
     },
     poll: () => (hasCome() ? POLLIN : 0),
   };
-}
-
-/** A descriptor for the same pipe or terminal that doesn't block; undefined where there is none to be had. */
-function reopenNonBlocking(fd: number): number | undefined {
-  if (process.platform !== "linux") return undefined;
-  try {
-    const opened = openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
-    // A terminal device may lead elsewhere than the descriptor does.
-    const { dev, ino } = fstatSync(fd);
-    const again = fstatSync(opened);
-    if (again.dev === dev && again.ino === ino) return opened;
-    closeSync(opened);
-  } catch {
-    // Sockets can't be opened; a terminal of another user neither.
-  }
-  return undefined;
 }

@@ -10,15 +10,27 @@ import { S_IFCHR, S_IFIFO } from "../mm/uapi/fcntl.ts";
 import { makedev, POLLOUT } from "../mm/uapi/fs.ts";
 import { codeOf, failure } from "./host-error.ts";
 import { hostInput } from "./host-input.ts";
+import { nonBlockingOutput } from "./non-blocking.ts";
 import { isTerminal } from "./terminal.ts";
 
 const STDIN = 0;
 /** Major number of terminals (UNIX98_PTY_SLAVE_MAJOR). */
 const PTS_MAJOR = 136;
 
-/** What the program sees as its descriptors 0, 1 and 2. */
-export function hostStreams(): readonly [MachineStream, MachineStream, MachineStream] {
-  return [inputStream(), outputStream(1, () => process.stdout), outputStream(2, () => process.stderr)];
+/** How long a full pipe is left alone before the next try (milliseconds). */
+const FULL_MS = 1;
+
+/**
+ * What the program sees as its descriptors 0, 1 and 2.
+ * @param mayWait whether a write may still wait in place for its reader; without it, it never does. A machine whose runs
+ * repeat has to wait so: what its processes do must not depend on how fast somebody reads
+ */
+export function hostStreams(mayWait?: () => boolean): readonly [MachineStream, MachineStream, MachineStream] {
+  return [
+    inputStream(),
+    outputStream(1, () => process.stdout, mayWait),
+    outputStream(2, () => process.stderr, mayWait),
+  ];
 }
 
 function inputStream(): MachineStream {
@@ -26,19 +38,38 @@ function inputStream(): MachineStream {
 }
 
 /** @param stream Node's view of it, made only for a terminal */
-function outputStream(fd: number, stream: () => NodeJS.WriteStream): MachineStream {
+function outputStream(
+  fd: number,
+  stream: () => NodeJS.WriteStream,
+  mayWait: (() => boolean) | undefined,
+): MachineStream {
+  const to = nonBlockingOutput(fd);
+  let fullUntilMs = 0;
   return {
     ...appearance(fd, stream),
     write: (from) => {
-      try {
-        return writeSync(fd, from);
-      } catch (error) {
-        return failure(error);
+      for (;;) {
+        try {
+          return writeSync(to, from);
+        } catch (error) {
+          if (codeOf(error) === "EAGAIN") {
+            fullUntilMs = Date.now() + FULL_MS;
+            if (mayWait?.() === true) {
+              idle(FULL_MS);
+              continue;
+            }
+          }
+          return failure(error);
+        }
       }
     },
-    poll: () => POLLOUT,
+    // Whether there is room can only be found out by writing.
+    poll: () => (Date.now() < fullUntilMs ? 0 : POLLOUT),
   };
 }
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+const idle = (ms: number): void => void Atomics.wait(never, 0, 0, ms);
 
 /**
  * Type and size as fstat and the terminal's ioctls show them. Only terminals look like what they are: a regular file
@@ -60,14 +91,13 @@ function appearance(fd: number, screen: () => NodeJS.WriteStream): Partial<Machi
 /** Writes a text of our own. Who no longer listens does not get it. */
 export function writeAll(fd: number, text: string): void {
   const bytes = Buffer.from(text);
-  const idle = new Int32Array(new SharedArrayBuffer(4));
   for (let done = 0; done < bytes.length; ) {
     try {
       done += writeSync(fd, bytes, done);
     } catch (error) {
       if (codeOf(error) !== "EAGAIN") return;
       // A full pipe that doesn't block: its reader needs a moment.
-      Atomics.wait(idle, 0, 0, 1);
+      idle(1);
     }
   }
 }

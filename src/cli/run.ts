@@ -61,7 +61,9 @@ async function runBooted(
   const trace =
     options.traceFile === undefined ? undefined : new TraceFile(options.traceFile, kernel.tracer, version);
   const interruption = new Interruption();
-  const [stdin, stdout, stderr] = hostStreams();
+  const endsMs = started + (options.timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+  const mayWait = options.clock === "virtual" ? () => nowMs() < endsMs : undefined;
+  const [stdin, stdout, stderr] = hostStreams(mayWait);
   const onSlice = (): "stop" | undefined => (interruption.exitStatus === undefined ? undefined : "stop");
   const machine = new Machine(kernel, {
     stdin,

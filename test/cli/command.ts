@@ -49,8 +49,13 @@ export class CommandUnderTest {
     cpSync(join(REPOSITORY, path), join(this.folder, path.slice(path.lastIndexOf("/") + 1)));
   }
 
+  /** The file that node runs. */
+  get entry(): string {
+    return join(this.#top, "dist", "cli.cjs");
+  }
+
   start(args: readonly string[], options: RunningOptions = {}): ChildProcess {
-    return spawn(process.execPath, [join(this.#top, "dist", "cli.cjs"), ...args], {
+    return spawn(process.execPath, [this.entry, ...args], {
       cwd: options.cwd ?? this.folder,
       env: { PATH: process.env.PATH, ...options.env },
       stdio: "pipe",

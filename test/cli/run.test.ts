@@ -135,7 +135,7 @@ describe("signals to the command", () => {
     const child = command.start(["run", "--trace", "trace", name]);
     const outcome = outcomeOf(child);
     // Not before the program runs: until then the signal is Node's own affair.
-    await expect.poll(() => existsSync(join(command.folder, "trace"))).toBe(true);
+    await expect.poll(() => existsSync(join(command.folder, "trace")), { timeout: 20_000 }).toBe(true);
     await new Promise((done) => setTimeout(done, 500));
     child.kill(signal);
     const { status: got, stderr } = await outcome;

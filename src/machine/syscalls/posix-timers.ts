@@ -29,6 +29,9 @@ export const posixTimerCalls: SyscallGroup = [
   [111, "timer_delete", 1, timerDelete],
 ];
 
+/** No user has more, whatever RLIMIT_SIGPENDING says: each takes memory of the host. */
+const MAX_TIMERS = 16_384;
+
 function timerOf(call: Call): PosixTimer | undefined {
   return call.thread.group.posixTimers.get(call.s32(0));
 }
@@ -41,9 +44,7 @@ function timerCreate(call: Call): number {
   if (at !== 0 && event === undefined) return -EFAULT;
   const clock = timerClock(call, call.s32(0));
   if (typeof clock === "number") return clock;
-  // Each timer has its signal set aside for it.
-  const limit = call.process.rlimits[RLIMIT_SIGPENDING].soft;
-  if (limit !== RLIM_INFINITY && group.posixTimers.size >= limit) return -EAGAIN;
+  if (!mayHaveTimer(call)) return -EAGAIN;
   const id = group.nextTimerId;
   const notice = event === undefined ? defaultNotice(id) : noticeOf(call, event);
   if (notice === undefined) return -EINVAL;
@@ -51,6 +52,16 @@ function timerCreate(call: Call): number {
   group.nextTimerId++;
   group.posixTimers.set(id, new PosixTimer(system, group, id, call.s32(0), clock, notice));
   return 0;
+}
+
+/** Each timer has its signal set aside for it, which counts among those of the user (RLIMIT_SIGPENDING). */
+function mayHaveTimer({ system, process }: Call): boolean {
+  const limit = process.rlimits[RLIMIT_SIGPENDING].soft;
+  let count = 1;
+  for (const group of system.groups.values()) {
+    if (group.process.uid === process.uid) count += group.posixTimers.size;
+  }
+  return count <= (limit === RLIM_INFINITY ? MAX_TIMERS : Math.min(limit, MAX_TIMERS));
 }
 
 /** The clock with this id, if timers can go by it; EINVAL: there is none; EOPNOTSUPP: they can't. */

@@ -78,6 +78,12 @@ const CLUSTER = 32;
 /** Fruitless rounds of reclaim before memory counts as out. */
 const MAX_RECLAIM_RETRIES = 16;
 
+/** 512 bytes for each mapping with its part of the reverse map; at least what one process may have, whatever the RAM. */
+const VMAS_PER_FRAME = 8;
+const MIN_VMAS = 2 ** 17;
+/** Of the host's memory they take about 600 bytes each. */
+const MAX_VMAS = 2 ** 21;
+
 /** The byte that fills free frames in debug mode (PAGE_POISON). */
 export const PAGE_POISON = 0xaa;
 
@@ -110,6 +116,9 @@ export class PhysicalMemory {
   swap: SwapTotals | undefined;
   /** Who allocates now rather gets no frame than have a process killed for it (swapoff, readahead). */
   failsBeforeOom = false;
+  /** Mappings of all address spaces, and how many there may be: in Linux each takes of the RAM (vma-lifetime.ts). */
+  nrVmas = 0;
+  readonly maxVmas: number;
   /** For tests: allocations left until every further one fails; −1 for never. */
   failAfter = -1;
   readonly #poison: boolean;
@@ -123,6 +132,7 @@ export class PhysicalMemory {
     this.buddy = new Buddy(this.frames, firstPfn, endPfn);
     this.totalFrames = this.buddy.freeFrames;
     this.minFreeFrames = this.totalFrames;
+    this.maxVmas = Math.min(MAX_VMAS, Math.max(MIN_VMAS, this.totalFrames * VMAS_PER_FRAME));
     this.lruvecs = new Lruvecs(this.frames);
     this.memcg = new MemCgroups(this.frames, this.lruvecs);
     this.watermarks = new Watermarks(this.totalFrames);

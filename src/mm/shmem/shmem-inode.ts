@@ -31,6 +31,8 @@ export class ShmemInode extends Inode {
   swappedPages = 0;
   /** Promised as a whole, by its size; else by its pages (no VM_NORESERVE). */
   isReserved = false;
+  /** Counted among the inodes of its file system. */
+  isCounted = false;
   /** A directory's names, in the order in which they were made. */
   readonly entries: Map<string, ShmemInode> = new Map();
   /** A symbolic link's target. */
@@ -53,6 +55,9 @@ export class ShmemSuperBlock implements SuperBlock {
   /** Most pages that all files together may have; Infinity for no limit. */
   readonly maxPages: number;
   usedPages = 0;
+  /** Most inodes, further names of one included, and how many there are (max_inodes). */
+  maxInodes: number = Number.POSITIVE_INFINITY;
+  usedInodes = 0;
   /** Whether the last page that came from swap had to be read from its device. */
   wasMajor = false;
   #nextIno = 1;
@@ -89,6 +94,24 @@ export class ShmemSuperBlock implements SuperBlock {
     // Seals are for memfd: on any other file the one set says that none can be added.
     inode.seals = F_SEAL_SEAL;
     return inode;
+  }
+
+  /** Whether there is room for one more inode or link (shmem_reserve_inode). */
+  get hasInode(): boolean {
+    return this.usedInodes < this.maxInodes;
+  }
+
+  /** Counts a new inode, for which there was room. */
+  countInode(inode: ShmemInode): ShmemInode {
+    inode.isCounted = true;
+    this.usedInodes++;
+    return inode;
+  }
+
+  /** The end of an inode. */
+  releaseInode(inode: ShmemInode): void {
+    if (inode.isCounted) this.usedInodes--;
+    inode.isCounted = false;
   }
 
   /** Promises a whole file's size on behalf of `asker`; false: refused (shmem_acct_size). */
@@ -141,8 +164,8 @@ export class ShmemSuperBlock implements SuperBlock {
       blocks: limited ? this.maxPages : 0,
       blocksFree: free,
       blocksAvailable: free,
-      files: 0,
-      filesFree: 0,
+      files: Number.isFinite(this.maxInodes) ? this.maxInodes : 0,
+      filesFree: Number.isFinite(this.maxInodes) ? this.maxInodes - this.usedInodes : 0,
     };
   }
 }

@@ -319,6 +319,7 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
 /** The last user is gone: all pages go, and with them the file. */
 function shmemEvict(inode: Inode): void {
   const shmem = shmemOf(inode);
+  shmem.sb.releaseInode(shmem);
   if (inode.mapping === null) return;
   truncateInodePages(inode.mapping, 0);
   shmemDropSwap(shmem, 0, XA_MAX);

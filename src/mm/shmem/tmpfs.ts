@@ -4,7 +4,7 @@
  */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, pageAlign } from "../page.ts";
-import { EINVAL, ENAMETOOLONG, ENOENT, ENOTEMPTY, EPERM } from "../uapi/errno.ts";
+import { EINVAL, ENAMETOOLONG, ENOENT, ENOSPC, ENOTEMPTY, EPERM } from "../uapi/errno.ts";
 import {
   PATH_MAX,
   S_IFBLK,
@@ -34,6 +34,8 @@ const DIRENT_SIZE = 20;
 export interface TmpfsOptions {
   /** Most bytes that all files together may hold; default half of RAM, as in Linux; Infinity for no limit. */
   readonly sizeBytes?: number;
+  /** Most files, folders and further names; default one for every two frames of RAM, as in Linux; Infinity for no limit. */
+  readonly nrInodes?: number;
   /** Permission bits of the root; default 1777. */
   readonly mode?: number;
 }
@@ -54,6 +56,8 @@ export function newTmpfs(
   const kinds = new TmpfsKinds(devices, context.phys);
   const sb = new ShmemSuperBlock(fsName, context, pages, options.mode ?? 0o1777, kinds.directory);
   sb.root.size = 2 * DIRENT_SIZE;
+  sb.maxInodes = options.nrInodes ?? Math.floor(context.phys.totalFrames / 2);
+  sb.countInode(sb.root);
   return sb;
 }
 
@@ -80,8 +84,10 @@ class TmpfsKinds {
       ...shmemInodeOps,
       lookup: (dir, name) => shmemOf(dir).entries.get(name) ?? -ENOENT,
       readdir: (dir) => listEntries(shmemOf(dir)),
-      create: (dir, name, mode, owner) =>
-        addEntry(shmemOf(dir), name, this.#newFile(shmemOf(dir), mode, owner)),
+      create: (dir, name, mode, owner) => {
+        const inode = this.#newFile(shmemOf(dir), mode, owner);
+        return typeof inode === "number" ? inode : addEntry(shmemOf(dir), name, inode);
+      },
       tmpfile: (dir, mode, owner) => this.#newUnnamed(shmemOf(dir), mode, owner),
       mkdir: (dir, name, mode, owner) => this.#mkdir(shmemOf(dir), name, mode, owner),
       symlink: (dir, name, target, owner) => this.#newSymlink(shmemOf(dir), name, target, owner),
@@ -94,45 +100,49 @@ class TmpfsKinds {
     this.directory = { ops, fops: { llseek: directoryLlseek, fsync: () => 0 } };
   }
 
-  #newFile(dir: ShmemInode, mode: number, owner: Credentials): ShmemInode {
+  #newFile(dir: ShmemInode, mode: number, owner: Credentials): ShmemInode | number {
+    if (!dir.sb.hasInode) return -ENOSPC;
     const inode = dir.sb.newInode(this.#regular, S_IFREG | (mode & ~S_IFMT), dir, owner);
     initShmemMapping(inode);
-    return inode;
+    return dir.sb.countInode(inode);
   }
 
-  #newUnnamed(dir: ShmemInode, mode: number, owner: Credentials): ShmemInode {
+  #newUnnamed(dir: ShmemInode, mode: number, owner: Credentials): ShmemInode | number {
     const inode = this.#newFile(dir, mode, owner);
-    inode.nlink = 0;
+    if (typeof inode !== "number") inode.nlink = 0;
     return inode;
   }
 
-  #mkdir(dir: ShmemInode, name: string, mode: number, owner: Credentials): ShmemInode {
+  #mkdir(dir: ShmemInode, name: string, mode: number, owner: Credentials): ShmemInode | number {
+    if (!dir.sb.hasInode) return -ENOSPC;
     const inode = dir.sb.newInode(this.directory, S_IFDIR | (mode & ~S_IFMT), dir, owner);
     inode.size = 2 * DIRENT_SIZE;
     dir.nlink++;
-    return addEntry(dir, name, inode);
+    return addEntry(dir, name, dir.sb.countInode(inode));
   }
 
   #newSymlink(dir: ShmemInode, name: string, target: string, owner: Credentials): ShmemInode | number {
     const length = byteLength(target);
     if (length + 1 > Math.min(PATH_MAX, PAGE_SIZE)) return -ENAMETOOLONG;
+    if (!dir.sb.hasInode) return -ENOSPC;
     const inode = dir.sb.newInode(this.#symlink, S_IFLNK | 0o777, dir, owner);
     inode.target = target;
     inode.size = length;
-    return addEntry(dir, name, inode);
+    return addEntry(dir, name, dir.sb.countInode(inode));
   }
 
   #mknod(dir: ShmemInode, name: string, mode: number, dev: number, owner: Credentials): ShmemInode | number {
     const type = mode & S_IFMT;
+    if (type !== S_IFIFO && type !== S_IFCHR && type !== S_IFBLK && type !== S_IFSOCK) return -EPERM;
+    if (!dir.sb.hasInode) return -ENOSPC;
     if (type === S_IFIFO) {
-      return addEntry(dir, name, dir.sb.newInode(this.#fifo, mode, dir, owner));
+      return addEntry(dir, name, dir.sb.countInode(dir.sb.newInode(this.#fifo, mode, dir, owner)));
     }
-    if (type !== S_IFCHR && type !== S_IFBLK && type !== S_IFSOCK) return -EPERM;
     const fops = type === S_IFCHR ? (this.#devices.get(dev) ?? noDevice) : noDevice;
     const kind = { ops: { ...shmemInodeOps, open: openDevice }, fops };
     const inode = dir.sb.newInode(kind, mode, dir, owner);
     inode.rdev = type === S_IFSOCK ? 0 : dev;
-    return addEntry(dir, name, inode);
+    return addEntry(dir, name, dir.sb.countInode(inode));
   }
 }
 
@@ -162,7 +172,12 @@ function listEntries(dir: ShmemInode): readonly DirEntry[] {
   return list.reverse();
 }
 
+/** A further name takes as much as an inode (shmem_link); a file without one had its own when it was made. */
 function linkEntry(inode: ShmemInode, dir: ShmemInode, name: string): number {
+  if (inode.nlink > 0) {
+    if (!dir.sb.hasInode) return -ENOSPC;
+    dir.sb.usedInodes++;
+  }
   addEntry(dir, name, inode);
   inode.nlink++;
   inode.ctimeNs = inode.sb.now();
@@ -171,6 +186,7 @@ function linkEntry(inode: ShmemInode, dir: ShmemInode, name: string): number {
 
 function unlinkEntry(dir: ShmemInode, name: string, inode: ShmemInode): number {
   dir.entries.delete(name);
+  if (inode.nlink > 1 && !isDir(inode)) dir.sb.usedInodes--;
   inode.nlink--;
   touchDir(dir, -1);
   inode.ctimeNs = dir.ctimeNs;

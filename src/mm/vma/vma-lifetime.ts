@@ -34,9 +34,14 @@ export interface VmaRange {
   readonly ops: VmOperations | null;
 }
 
-/** A mapping that stands nowhere yet, with a file reference of its own; null when memory is out. */
+/**
+ * A mapping that stands nowhere yet, with a file reference of its own; null when memory is out. Each is an object of the
+ * host's that no RAM is charged for, so all address spaces together have no more than a machine of this size could hold.
+ */
 export function allocVma(mm: MmStruct, range: VmaRange): VmArea | null {
-  if (!mm.mayAllocVma()) return null;
+  const { phys } = mm;
+  if (phys.nrVmas >= phys.maxVmas || !mm.mayAllocVma()) return null;
+  phys.nrVmas++;
   const vma = new VmArea(mm, range.start, range.end, range.flags, 0, range.pgoff);
   vma.file = range.file;
   vma.ops = range.ops;
@@ -60,6 +65,7 @@ export function dupVma(mm: MmStruct, vma: VmArea): VmArea | null {
 
 /** Undoes allocVma or dupVma of a mapping that was never linked. */
 export function freeVma(vma: VmArea): void {
+  vma.mm.phys.nrVmas--;
   unlinkAnonVmas(vma);
   vma.file?.put();
 }
@@ -96,6 +102,7 @@ export function moveVmaBoundary(lower: VmArea, upper: VmArea, addr: Vaddr): void
  */
 export function absorbVma(vma: VmArea, gone: VmArea): void {
   vma.mm.vmas.absorb(vma, gone);
+  vma.mm.phys.nrVmas--;
   resizeRmap(vma);
   unlinkRmap(gone);
   gone.file?.put();
@@ -117,6 +124,7 @@ export function detachVma(vma: VmArea): void {
 
 /** The end of a detached mapping whose pages are unmapped (unlink_anon_vmas, unlink_file_vma, remove_vma). */
 export function removeVma(vma: VmArea): void {
+  vma.mm.phys.nrVmas--;
   unlinkRmap(vma);
   vma.ops?.close?.(vma);
   vma.file?.put();
