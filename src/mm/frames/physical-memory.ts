@@ -11,7 +11,7 @@ import { PAGE_SIZE, type Pfn } from "../page.ts";
 import { Tracer } from "../trace/events.ts";
 import { NR_FREE_PAGES, newVmStat, PGALLOC, PGFREE, type VmStat } from "../trace/vmstat.ts";
 import { Buddy } from "./buddy.ts";
-import { Commit } from "./commit.ts";
+import { Commit, type CommitAsker } from "./commit.ts";
 import { lruDel } from "./lru.ts";
 import { Lruvecs } from "./lruvec.ts";
 import { MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MemCgroups } from "./mem-cgroup.ts";
@@ -49,7 +49,7 @@ export interface Reclaimer {
 
 /** Who causes memory to be allocated: a process, as far as this room knows it. */
 export interface AllocatingTask {
-  readonly mm: { readonly memcg: number };
+  readonly mm: CommitAsker & { readonly memcg: number };
 }
 
 /** Where pages go that no file can take. The room that has swap areas fills it in at boot; see swap/swap-space.ts. */

@@ -128,10 +128,13 @@ export class ShmemSuperBlock implements SuperBlock {
     inode.isReserved = false;
   }
 
-  /** Takes one page of the size for `inode`, on behalf of `asker`; false when none is left (shmem_inode_acct_blocks). */
+  /**
+   * Takes one page of the size for `inode`, on behalf of `asker` or else of whoever runs (current); false when none is left
+   * (shmem_inode_acct_blocks).
+   */
   chargePage(inode: ShmemInode, asker: CommitAsker | null): boolean {
-    const { commit } = this.context.phys;
-    if (!inode.isReserved && !commit.charge(1, asker)) return false;
+    const { commit, current } = this.context.phys;
+    if (!inode.isReserved && !commit.charge(1, asker ?? current?.mm ?? null)) return false;
     if (this.usedPages >= this.maxPages) {
       if (!inode.isReserved) commit.uncharge(1);
       return false;

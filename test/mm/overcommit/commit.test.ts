@@ -213,6 +213,19 @@ describe("overcommit", () => {
     expect(outcome(() => task.storeU8(BASE - 10 * P, 1))).toBe("ok");
   });
 
+  it("mode 2 keeps the reserve from whoever writes to a memory file, too", () => {
+    const root = spawn();
+    const { commit } = root.kernel.phys;
+    const user = root.kernel.spawn({ uid: 1000 });
+    const [mine, theirs] = [root, user].map((task) => task.memfd_create("pages"));
+    commit.mode = 2;
+    commit.kbytes = commit.committed * 4 + commit.adminReserveKbytes;
+    expect(outcome(() => user.write(theirs, new Uint8Array(P)))).toBe("ENOSPC");
+    expect(outcome(() => user.fallocate(theirs, 0, 0, P))).toBe("ENOSPC");
+    expect(outcome(() => root.write(mine, new Uint8Array(P)))).toBe("ok");
+    expect(validate(root.kernel)).toEqual([]);
+  });
+
   it("mode 2 keeps a reserve from all but root; the limit is a share of RAM", () => {
     const kernel = boot({ overcommitMemory: 2, overcommitRatio: 80 });
     const { commit, totalFrames } = kernel.phys;
