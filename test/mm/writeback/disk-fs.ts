@@ -77,6 +77,7 @@ class DiskSuperBlock implements SuperBlock {
     inode = new DiskInode(this, this.#inodes.size + 2, S_IFREG | 0o755, fileInodeOps(this.disk), fileOps);
     inode.name = name;
     inode.size = this.disk.bytes(name).length;
+    inode.blocks = Math.ceil(inode.size / 512);
     inode.mapping = new AddressSpace(this.#context.phys, inode, this.#pageOps);
     this.#inodes.set(name, inode);
     this.disk.mappings.set(name, inode.mapping);
