@@ -8,7 +8,8 @@ import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FetchError, PrivateApt } from "./programs/apt.ts";
-import { SETS } from "./programs/sets.ts";
+import { nativeCommand } from "./programs/native.ts";
+import { SETS, setKey } from "./programs/sets.ts";
 import { programsFolder, remember, whatIsThere } from "./programs/store.ts";
 
 const HELP = `usage: npm run programs [-- OPTION...]
@@ -57,7 +58,8 @@ function main(): void {
     for (const name of ["riscv64", "native", "npm", "have.json"])
       rmSync(join(folder, name), { recursive: true, force: true });
   const have = whatIsThere(folder);
-  if (have.sets.includes(values.set)) {
+  const key = setKey(values.set, set);
+  if (have.sets.includes(key)) {
     say(`all there: ${folder}`);
     return;
   }
@@ -65,7 +67,7 @@ function main(): void {
   debian("riscv64", "riscv64", set.riscv64);
   if (own !== undefined && process.platform === "linux") debian("native", own, set.native);
   npm(set.npm);
-  have.sets.push(values.set);
+  have.sets.push(key);
   remember(folder, have);
   say(`ready: ${folder}`);
 
@@ -89,6 +91,7 @@ function main(): void {
       remember(folder, have);
     });
     complete(root);
+    if (name === "native") compilePython(root, join(folder, "riscv64"));
     // 130 MB of lists, which the next time are old.
     apt.remove();
   }
@@ -124,6 +127,18 @@ function complete(root: string): void {
   }
   const hosts = join(root, "etc/hosts");
   if (!existsSync(hosts)) writeFileSync(hosts, "127.0.0.1 localhost\n");
+}
+
+/** Compiles Python's library as its installation does, natively: the same code runs on all processors. */
+function compilePython(native: string, root: string): void {
+  const library = join(root, "usr/lib/python3.13");
+  if (!existsSync(library) || !existsSync(join(native, "usr/bin/python3.13"))) return;
+  say("compiling Python's library");
+  const unused = "/(test/(?!support|libregrtest|test_mmap|__)|idlelib|tkinter|turtledemo|ensurepip)";
+  const args = ["python3.13", "-m", "compileall", "-q", "-x", unused, library];
+  const [program, ...rest] = nativeCommand(native, args);
+  // Without it Python compiles each time that it starts: slower, and the same.
+  spawnSync(program, rest, { stdio: "ignore", env: { PYTHONHOME: join(native, "usr") } });
 }
 
 function say(line: string): void {

@@ -1,5 +1,7 @@
 /** Which programs there are to get, in sets: what a test needs, and what else its programs don't start without. */
 
+import { createHash } from "node:crypto";
+
 /** A set of programs, and the package of its name in Debian or the registry of npm. */
 export interface ProgramSet {
   /** Debian packages for riscv64; what they depend on comes with them. */
@@ -72,8 +74,13 @@ export const LEFT_OUT: readonly RegExp[] = [
   /^libapt-pkg/,
   /^libsemanage/,
   /^libsepol/,
-  /^node-/,
   /^openssl/,
   /^passwd$/,
   /^sqv$/,
 ];
+
+/** A name of the set as it is written here, so that one that was added to is got again. */
+export function setKey(name: string, set: ProgramSet): string {
+  const text = JSON.stringify([set, LEFT_OUT.map(String)]);
+  return `${name} ${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
+}

@@ -60,7 +60,7 @@ export function bootOn(
 ): GuestFiles {
   const layer = sysroot === undefined ? undefined : realFolder("--sysroot", sysroot);
   const withSysroot = (fs: FileSystem): FileSystem =>
-    layer === undefined ? fs : unionFs(disk(layer, { readOnly: true }), fs);
+    layer === undefined ? fs : unionFs(disk(layer, { readOnly: true, stable: true }), fs);
   if (root !== undefined) {
     return rootedAt(
       root,

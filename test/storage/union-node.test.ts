@@ -81,3 +81,13 @@ test("what another program of the host changes in the second is seen", () => {
   fs.writeFileSync(path.join(top, "second/a/b"), "new");
   expect(on.get("/a/b")).toBe("new");
 });
+
+test("a folder that is said to be stable is asked for each name once", () => {
+  const on = new Guest(nodeFs(path.join(top, "first"), { readOnly: true, stable: true }));
+  expect(outcome(on.get("/usr/lib/y"))).toBe("ENOENT");
+  fs.writeFileSync(path.join(top, "first/usr/lib/y"), "late");
+  expect(outcome(on.get("/usr/lib/y"))).toBe("ENOENT");
+  expect(on.get("/usr/lib/x")).toBe("of the first");
+  const asked = new Guest(nodeFs(path.join(top, "first"), { readOnly: true }));
+  expect(asked.get("/usr/lib/y")).toBe("late");
+});

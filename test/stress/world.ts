@@ -339,7 +339,14 @@ export class World {
     const program = this.programs[random.below(this.programs.length)];
     // Not even a process finds memory now: whoever locks it has to go first.
     if (program === undefined) return;
-    perform(this, program, random);
+    try {
+      perform(this, program, random);
+    } catch (error) {
+      // Chosen to go for want of memory, it ends at its next call, whichever that is.
+      const isGone =
+        error instanceof LinuxError && error.code === "ESRCH" && program.process.exitStatus !== null;
+      if (!isGone) throw error;
+    }
     this.#noteCopies();
     this.#noteRewritten();
     this.#bury();

@@ -32,8 +32,12 @@ export class HostTree {
   /** Held directories, least recently used first. */
   readonly #held: Map<NodeInode, number> = new Map();
 
+  /** Nobody moves a held directory out of the root. */
+  readonly #isStable: boolean;
+
   /** Throws Node's error when the directory can't be used. */
-  constructor(directory: string) {
+  constructor(directory: string, isStable = false) {
+    this.#isStable = isStable;
     this.root = fs.realpathSync.native(directory);
     this.#rootFd = holdsDirectories() ? fs.openSync(this.root, O_PATH | O_DIRECTORY) : -1;
     this.rootStats =
@@ -165,6 +169,7 @@ export class HostTree {
 
   /** Whether a held directory still lies below the root, wherever the root has been moved. */
   #isInside(fd: number): boolean {
+    if (this.#isStable) return true;
     const at = fs.readlinkSync(fdPath(fd));
     return isBelow(at, this.root) || isBelow(at, fs.readlinkSync(fdPath(this.#rootFd)));
   }

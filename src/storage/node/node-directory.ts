@@ -18,13 +18,29 @@ import { hostKey, type NodeInode } from "./node-inode.ts";
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = fs.constants;
 
+/** Missing names that are remembered for a directory. */
+const MAX_MISSING = 1024;
+
 function lookup(dir: Inode, name: string): Inode | number {
   const parent = nodeInode(dir);
+  if (parent.missing?.has(name) === true) return -ENOENT;
   const at = parent.sb.tree.child(parent, name);
   if (typeof at === "number") return at;
   const stats = hostCall(() => fs.lstatSync(at, { bigint: true, throwIfNoEntry: false }));
-  if (stats === undefined) return -ENOENT;
+  if (stats === undefined) {
+    noteMissing(parent, name);
+    return -ENOENT;
+  }
   return typeof stats === "number" ? stats : parent.sb.inodeOf(stats);
+}
+
+/** Remembers that there is no such name, where nobody else can make one and the guest can't either. */
+function noteMissing(dir: NodeInode, name: string): void {
+  if (dir.sb.revalidates || !dir.sb.readOnly) return;
+  dir.missing ??= new Set();
+  // A bound: a program may ask for any number of names.
+  if (dir.missing.size >= MAX_MISSING) dir.missing.clear();
+  dir.missing.add(name);
 }
 
 /** By name, so that the order does not depend on the host. What vanishes meanwhile, or has no name in UTF-8, is left out. */

@@ -25,6 +25,8 @@ import { nodePageOps } from "./node-pages.ts";
 export interface NodeFsOptions {
   /** Nothing on the host may be changed: EROFS. */
   readonly readOnly?: boolean;
+  /** Nothing else changes the directory while it is mounted: a name is asked for once, a missing one too. */
+  readonly stable?: boolean;
   /** Files that are remembered though nobody uses them and none of their pages is cached. Default 16384. */
   readonly unusedInodes?: number;
 }
@@ -47,7 +49,7 @@ const TIME_GRANULARITY_NS = 1e6;
 export class NodeSuperBlock implements SuperBlock {
   readonly fsName = "nodefs";
   readonly magic: number = NODEFS_MAGIC;
-  readonly revalidates = true;
+  readonly revalidates: boolean;
   readonly evictsUnused = true;
   readonly hugeAligned = true;
   readonly readOnly: boolean;
@@ -69,6 +71,7 @@ export class NodeSuperBlock implements SuperBlock {
 
   constructor(directory: string, context: MountContext, options: NodeFsOptions) {
     this.readOnly = options.readOnly ?? false;
+    this.revalidates = options.stable !== true;
     this.dev = context.dev;
     // A kernel that was given no clock stands at the epoch; files of the host do not go back there.
     this.now = () =>
@@ -76,7 +79,7 @@ export class NodeSuperBlock implements SuperBlock {
     this.#maxUnused = options.unusedInodes ?? UNUSED_INODES;
     this.#pruneAt = this.#maxUnused;
     this.#context = context;
-    this.tree = new HostTree(directory);
+    this.tree = new HostTree(directory, options.stable);
     this.root = this.inodeOf(this.tree.rootStats);
   }
 

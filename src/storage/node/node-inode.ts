@@ -26,6 +26,8 @@ export class NodeInode extends Inode {
   fdWritable = false;
   /** Open files of the guest. */
   openFiles = 0;
+  /** Of a directory that only the guest changes: names that were looked up and are not there. */
+  missing: Set<string> | undefined;
   /** Size and mtime that the host had when it was last looked at. */
   hostSize = 0;
   hostMtimeNs = 0;
