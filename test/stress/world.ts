@@ -494,6 +494,8 @@ export class World {
   /** Whether an access to a page may be a SIGBUS, though it is mapped. */
   #mayBeLost(page: ShadowPage): boolean {
     if (this.#swapReadsFailed) return true;
+    // A swap file on a disk that fails is one that fails.
+    if (this.diskMayFail && this.areas.some(({ kind }) => kind === "guest")) return true;
     if (page.file === null) return false;
     if (this.isOnDisk(page.file)) return page.own === null && this.diskMayFail;
     // A full tmpfs.
