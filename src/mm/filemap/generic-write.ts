@@ -20,7 +20,7 @@ import type { IovIter } from "../vfs/iov-iter.ts";
 import { balanceDirtyPagesRatelimited } from "./balance-dirty.ts";
 import { fileUpdateTime } from "./file-times.ts";
 import { filemapReadPage } from "./filemap.ts";
-import { addToPageCache, findGetPage } from "./page-cache.ts";
+import { addToPageCache } from "./page-cache.ts";
 import { isizeExtended } from "./truncate.ts";
 
 /**
@@ -88,9 +88,8 @@ function writeNewPage(mapping: AddressSpace, iter: IovIter, pos: number, bytes: 
   const pfn = phys.allocZeroedPage();
   if (pfn === 0) return -ENOMEM;
   const copied = iter.copyFromIter(pfn * PAGE_SIZE + (pos % PAGE_SIZE), bytes);
-  if (copied === 0) phys.putPage(pfn);
-  else addWritten(mapping, pfn, pos, copied);
-  return copied;
+  if (copied > 0 && addWritten(mapping, pfn, pos, copied)) return copied;
+  return copyAgain(mapping, iter, pfn, pos, copied);
 }
 
 /** All of the page is to be replaced: no need to know what it held, unless the source ends early. */
@@ -99,31 +98,28 @@ function overwritePage(mapping: AddressSpace, iter: IovIter, index: PgOff): numb
   const pfn = phys.allocPage();
   if (pfn === 0) return -ENOMEM;
   const copied = iter.copyFromIter(pfn * PAGE_SIZE, PAGE_SIZE);
-  if (copied === PAGE_SIZE) {
-    addWritten(mapping, pfn, index * PAGE_SIZE, copied);
-    return copied;
-  }
-  phys.putPage(pfn);
-  iter.revert(copied);
-  return copied === 0 ? 0 : writeCachedPage(mapping, iter, index * PAGE_SIZE, copied);
+  if (copied === PAGE_SIZE && addWritten(mapping, pfn, index * PAGE_SIZE, copied)) return copied;
+  return copyAgain(mapping, iter, pfn, index * PAGE_SIZE, copied);
 }
 
-/** Brings a frame that was just written into the cache, or its bytes to the page that a fault of the source put there. */
-function addWritten(mapping: AddressSpace, pfn: Pfn, pos: number, bytes: number): void {
-  const { phys } = mapping;
+/** Brings a frame that was just written into the cache. False where a fault of the source has put the page there meanwhile. */
+function addWritten(mapping: AddressSpace, pfn: Pfn, pos: number, bytes: number): boolean {
   const index = Math.floor(pos / PAGE_SIZE);
-  const found = findGetPage(mapping, index);
-  if (found === 0) {
-    phys.frames.flags[pfn] |= PG_UPTODATE;
-    addToPageCache(mapping, index, pfn, /* overwritten */ true);
-    commitWrite(mapping, pfn, pos, bytes);
-    return;
-  }
-  const from = pfn * PAGE_SIZE + (pos % PAGE_SIZE);
-  phys.ram.u8.copyWithin(found * PAGE_SIZE + (pos % PAGE_SIZE), from, from + bytes);
-  phys.putPage(pfn);
-  commitWrite(mapping, found, pos, bytes);
-  phys.putPage(found);
+  if (mapping.pages.load(index) !== 0) return false;
+  mapping.phys.frames.flags[pfn] |= PG_UPTODATE;
+  addToPageCache(mapping, index, pfn, /* overwritten */ true);
+  commitWrite(mapping, pfn, pos, bytes);
+  return true;
+}
+
+/**
+ * The new frame is of no use, and the copy is made once more to the page of the cache: a source that lies in that very page
+ * then reads there what was just written, as it does in Linux.
+ */
+function copyAgain(mapping: AddressSpace, iter: IovIter, pfn: Pfn, pos: number, copied: number): number {
+  mapping.phys.putPage(pfn);
+  iter.revert(copied);
+  return copied === 0 ? 0 : writeCachedPage(mapping, iter, pos, copied);
 }
 
 /** Bytes were written to a cached page: it is dirty, and the file may have become longer (write_end). */

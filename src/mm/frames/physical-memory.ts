@@ -116,6 +116,8 @@ export class PhysicalMemory {
   swap: SwapTotals | undefined;
   /** Who allocates now rather gets no frame than have a process killed for it (swapoff, readahead). */
   failsBeforeOom = false;
+  /** Who allocates now can't do without: it gets frames that are kept back, whatever limits say (PF_MEMALLOC). */
+  mayUseReserves = false;
   /** Mappings of all address spaces, and how many there may be: in Linux each takes of the RAM (vma-lifetime.ts). */
   nrVmas = 0;
   readonly maxVmas: number;
@@ -234,7 +236,7 @@ export class PhysicalMemory {
   /** Free memory is at or below the low watermark (__alloc_pages_slowpath). */
   #allocSlow(): Pfn {
     const { reclaimer, buddy, watermarks } = this;
-    if (reclaimer === undefined || reclaimer.isRunning) return buddy.alloc(0);
+    if (reclaimer === undefined || reclaimer.isRunning || this.mayUseReserves) return buddy.alloc(0);
     reclaimer.wakeKswapd();
     for (let fruitless = 0; buddy.freeFrames <= watermarks.min; ) {
       const freed = reclaimer.tryToFreePages(CLUSTER);
@@ -273,7 +275,7 @@ export class PhysicalMemory {
     const { memcg, reclaimer } = this;
     let over = firstOver;
     if (reclaimer === undefined) return over;
-    if (reclaimer.isRunning) {
+    if (reclaimer.isRunning || this.mayUseReserves) {
       memcg.charge(group);
       return 0;
     }

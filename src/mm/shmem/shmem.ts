@@ -108,12 +108,19 @@ function shmemSpliceRead(file: File, start: number, pipe: Pipe, len: number): nu
   return Math.max(pos - start, 0);
 }
 
-/** Pages of which only a part is to go must be in memory for that (shmem_get_partial_folio). */
+/**
+ * Pages of which only a part is to go must be in memory for that (shmem_get_partial_folio). It takes a frame of the
+ * reserves rather than to leave bytes behind that would come back when the file grows again.
+ */
 function bringBackEdge(inode: ShmemInode, at: number): void {
   const index = Math.floor(at / PAGE_SIZE);
   if (at % PAGE_SIZE === 0 || !isShmemSwapped(inode, index)) return;
+  const { phys } = inode.sb.context;
+  const before = phys.mayUseReserves;
+  phys.mayUseReserves = true;
   const pfn = shmemSwapin(inode, index);
-  if (pfn > 0) inode.sb.context.phys.putPage(pfn);
+  phys.mayUseReserves = before;
+  if (pfn > 0) phys.putPage(pfn);
 }
 
 /** 0, or -EPERM when a seal forbids writing bytes up to `end`. */
