@@ -118,7 +118,11 @@ export function forkPages(pages: ReadonlyMap<number, ShadowPage>): Map<number, S
   for (const [vpn, page] of pages) {
     if (page.dontFork) continue;
     const copy = { ...page, own: page.own?.slice() ?? null, isLocked: false };
-    if (page.wipeOnFork) dropOwn(copy);
+    if (page.wipeOnFork) {
+      // No page table is copied, and so no guard either.
+      dropOwn(copy);
+      copy.hasGuard = false;
+    }
     copies.set(vpn, copy);
   }
   return copies;
