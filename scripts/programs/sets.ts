@@ -16,8 +16,8 @@ export interface ProgramSet {
 const BASE = ["base-files", "base-passwd", "libc-bin"];
 
 const SMALL: ProgramSet = {
-  riscv64: [...BASE, "bash", "busybox-static", "coreutils", "dash", "sqlite3"],
-  native: [...BASE, "bash", "busybox-static", "coreutils", "dash", "sqlite3"],
+  riscv64: [...BASE, "bash", "busybox-static", "coreutils", "dash", "sed", "sqlite3"],
+  native: [...BASE, "bash", "busybox-static", "coreutils", "dash", "sed", "sqlite3"],
   npm: [],
 };
 
@@ -36,7 +36,6 @@ const ALL: ProgramSet = {
     "python3",
     "redis-server",
     "redis-tools",
-    "sed",
     "stress-ng",
   ],
   native: [
@@ -49,7 +48,6 @@ const ALL: ProgramSet = {
     "python3",
     "redis-server",
     "redis-tools",
-    "sed",
   ],
   npm: ["esbuild@0.28.2", "@esbuild/linux-riscv64@0.28.2"],
 };

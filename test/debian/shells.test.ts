@@ -16,11 +16,11 @@ const SCRIPTS: readonly {
   readonly script: string;
   readonly packages: readonly string[];
 }[] = [
-  { shell: ["dash"], script: "posix.sh", packages: ["dash", "coreutils"] },
-  { shell: ["busybox", "sh"], script: "posix.sh", packages: ["busybox-static", "coreutils"] },
-  { shell: ["bash"], script: "posix.sh", packages: ["bash", "coreutils"] },
-  { shell: ["bash"], script: "bash.sh", packages: ["bash", "coreutils"] },
-  { shell: ["bash"], script: "tree.sh", packages: ["bash", "coreutils"] },
+  { shell: ["dash"], script: "posix.sh", packages: ["dash", "coreutils", "sed"] },
+  { shell: ["busybox", "sh"], script: "posix.sh", packages: ["busybox-static", "coreutils", "sed"] },
+  { shell: ["bash"], script: "posix.sh", packages: ["bash", "coreutils", "sed"] },
+  { shell: ["bash"], script: "bash.sh", packages: ["bash", "coreutils", "sed"] },
+  { shell: ["bash"], script: "tree.sh", packages: ["bash", "coreutils", "sed"] },
 ];
 
 /** What is compared: messages of shells name the line, and that is all the same. */

@@ -26,6 +26,6 @@ mv b/dir1 b/renamed; rm -r b/dir2; mkdir b/new; install -m 711 cut b/new/install
 expr 6 \* 7; factor 1234567891; seq -s+ 5; numfmt --to=iec 123456789; date -u -d @86400 +%F; test -w a && echo writable
 env -i A=1 printenv; basename /x/y.c .c; dirname /x/y.c; realpath --relative-to=a b; pwd | sed 's/.*\///'
 printf '3 c\n1 a\n2 b\n' | tsort | wc -l; echo "1,2,3" | cut -d, -f2; expand -t4 <(printf 'a\tb\n'); pr -t -2 -l3 <(seq 6) | tr -s ' \t' ' '
-chmod -R go-rwx b; find b -perm /077 2>/dev/null | wc -l || true
+chmod -R go-rwx b; stat -c %a b/new b/new/installed
 rm -rf b; sync; mkfifo /tmp/the-pipe; (echo through > /tmp/the-pipe) & cat /tmp/the-pipe; wait; rm /tmp/the-pipe
 cd ..; rm -r tree
