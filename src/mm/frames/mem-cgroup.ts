@@ -25,6 +25,7 @@ export const MEMCG_OOM = 3;
 export const MEMCG_OOM_KILL = 4;
 export const MEMCG_SWAP_MAX = 5;
 export const MEMCG_SWAP_FAIL = 6;
+export const MEMCG_OOM_GROUP_KILL = 7;
 const NR_MEMCG_EVENTS = 8;
 
 export class MemCgroups {
@@ -38,6 +39,8 @@ export class MemCgroups {
   readonly swapUsage: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
   readonly swapPeak: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
   readonly swapMax: Float64Array = new Float64Array(MAX_MEM_CGROUPS).fill(Number.POSITIVE_INFINITY);
+  /** 1: who is killed for its memory takes all of the group along (memory.oom.group). */
+  readonly oomGroup: Uint8Array = new Uint8Array(MAX_MEM_CGROUPS);
   readonly #lruvecs: Lruvecs;
   readonly #frames: PageFrames;
   /** MEMCG_… events at 8·group + event, each counted for the group and those that it lies in. */
@@ -56,6 +59,7 @@ export class MemCgroups {
       if (this.#stats[group] !== undefined) continue;
       this.#stats[group] = newVmStat();
       this.#lruvecs.parent[group] = parent;
+      this.oomGroup[group] = 0;
       return group;
     }
     return 0;

@@ -13,6 +13,7 @@ import {
   MEMCG_LOW,
   MEMCG_MAX,
   MEMCG_OOM,
+  MEMCG_OOM_GROUP_KILL,
   MEMCG_OOM_KILL,
   MEMCG_SWAP_FAIL,
   MEMCG_SWAP_MAX,
@@ -178,6 +179,19 @@ export class MemoryCgroup {
     return this.#kernel.phys.memcg.swapPeak[this.id] * PAGE_SIZE;
   }
 
+  /**
+   * memory.oom.group: whom the OOM killer takes of this group or those in it, takes all of them along, but for those that
+   * oom_score_adj exempts. The root has no such file: setting it there is EINVAL.
+   */
+  get oomGroup(): boolean {
+    return this.#kernel.phys.memcg.oomGroup[this.id] !== 0;
+  }
+
+  set oomGroup(isWhole: boolean) {
+    if (this.parent === null) throw new LinuxError("write", EINVAL, "memory.oom.group");
+    this.#kernel.phys.memcg.oomGroup[this.id] = isWhole ? 1 : 0;
+  }
+
   /** memory.reclaim: frees up to so many bytes; answers how many. */
   reclaim(bytes: number): number {
     const pages = Math.ceil(bytes / PAGE_SIZE);
@@ -199,7 +213,7 @@ export class MemoryCgroup {
       max: of(MEMCG_MAX),
       oom: of(MEMCG_OOM),
       oom_kill: of(MEMCG_OOM_KILL),
-      oom_group_kill: 0,
+      oom_group_kill: of(MEMCG_OOM_GROUP_KILL),
     };
   }
 

@@ -5,7 +5,7 @@
  * allocation that needed it goes on, but where it is the very one that allocates: then that allocation fails, and the
  * process ends as soon as it is back from what it was doing.
  */
-import { MEMCG_OOM_KILL } from "../frames/mem-cgroup.ts";
+import { MEMCG_OOM_GROUP_KILL, MEMCG_OOM_KILL } from "../frames/mem-cgroup.ts";
 import type { AllocatingTask, PhysicalMemory } from "../frames/physical-memory.ts";
 import { OOM_KILL } from "../trace/vmstat.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -116,13 +116,39 @@ export class OomKiller {
     );
   }
 
-  /** Reports, and kills everybody who shares the memory (oom_kill_process, __oom_kill_process). */
+  /** Reports, and kills: the victim, or with it all of its group (oom_kill_process). */
   #kill(victim: OomTask, group: number, message: string): void {
     const phys = this.#phys;
     const host = this.#host;
     dumpHeader(phys, host, this.dumpTasks ? this.#tasksOf(group) : [], group);
     const constraint: OomConstraint = group === 0 ? "CONSTRAINT_NONE" : "CONSTRAINT_MEMCG";
     host.printk(oomKillLine(host, victim, group, constraint));
+    const whole = this.#oomGroupOf(victim, group);
+    this.#killTask(victim, group, message);
+    if (whole === 0) return;
+    phys.memcg.noteEvent(whole, MEMCG_OOM_GROUP_KILL);
+    host.printk(`Tasks in ${host.memCgroupPath(whole)} are going to be killed due to memory.oom.group set`);
+    for (const task of this.#tasksOf(whole)) {
+      if (task.exitStatus !== null || task.isOomVictim || task.oomScoreAdj === OOM_SCORE_ADJ_MIN) continue;
+      this.#killTask(task, group, message);
+    }
+  }
+
+  /** The highest group with memory.oom.group from the victim's up to `domain`, 0 for none (mem_cgroup_get_oom_group). */
+  #oomGroupOf(victim: OomTask, domain: number): number {
+    const { memcg, lruvecs } = this.#phys;
+    let found = 0;
+    for (let group: number = victim.mm.memcg; group > 0; group = lruvecs.parent[group]) {
+      if (memcg.oomGroup[group] !== 0) found = group;
+      if (group === domain) break;
+    }
+    return found;
+  }
+
+  /** Kills everybody who shares the victim's memory (__oom_kill_process). */
+  #killTask(victim: OomTask, group: number, message: string): void {
+    const phys = this.#phys;
+    const host = this.#host;
     host.printk(`${message}: ${killedLine(victim)}`);
     phys.stat[OOM_KILL]++;
     phys.memcg.noteEvent(victim.mm.memcg, MEMCG_OOM_KILL);

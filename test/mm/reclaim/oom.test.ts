@@ -44,6 +44,33 @@ describe("out of memory", () => {
     expect(events).toEqual([{ type: "oom-kill", pid: 1, name: "large", group: "/" }]);
   });
 
+  it("takes all of a group along that is one thing (memory.oom.group), but for the exempted", () => {
+    const kernel = bootFrames(1024);
+    const outer = kernel.memcg.create("outer");
+    const inner = outer.create("inner");
+    outer.max = 200 * P;
+    outer.oomGroup = true;
+    const outside = kernel.spawn();
+    const neighbour = kernel.spawn({ cgroup: outer });
+    const exempted = kernel.spawn({ cgroup: outer, oomScoreAdj: -1000 });
+    const large = kernel.spawn({ cgroup: inner });
+    for (const task of [outside, neighbour, exempted]) fill(task, 5);
+    expect(() => fill(large, 300)).toThrow(OutOfMemoryError);
+    expect([outside, neighbour, exempted, large].map((task) => task.exitStatus)).toEqual([null, 9, null, 9]);
+    expect(outer.events()).toMatchObject({ oom_kill: 2, oom_group_kill: 1 });
+    expect(inner.events()).toMatchObject({ oom_kill: 1, oom_group_kill: 0 });
+    expect(kernel.dmesg.join("\n")).toContain(
+      "Tasks in /outer are going to be killed due to memory.oom.group set",
+    );
+    // What they had is free: only what the exempted one holds is still charged.
+    exempted.exit();
+    expect(outer.current).toBe(0);
+    expect(validate(kernel)).toEqual([]);
+    expect(() => {
+      kernel.memcg.oomGroup = true;
+    }).toThrow("EINVAL");
+  });
+
   it("spares whom oom_score_adj exempts, and weighs by it", () => {
     const kernel = bootFrames(2048);
     const immune = kernel.spawn({ oomScoreAdj: -1000 });
