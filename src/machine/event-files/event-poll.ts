@@ -13,7 +13,7 @@
  * A file that changes without telling (one without a PollQueue: a stream of the host's) is asked instead, each time
  * somebody looks, and counts as woken when it was not ready before.
  */
-import { ELOOP } from "../../mm/uapi/errno.ts";
+import { EINVAL, ELOOP } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../mm/uapi/fs.ts";
 import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
@@ -28,6 +28,11 @@ export const EPOLLET: number = 2 ** 31;
 const EP_PRIVATE_BITS: number = EPOLLWAKEUP + EPOLLONESHOT + EPOLLET + EPOLLEXCLUSIVE;
 /** How deep event polls may watch event polls. */
 const EP_MAX_NESTS = 4;
+/**
+ * How many ways may lead up from one file, by how many event polls stand between (path_limits). Each of them is walked by
+ * every wake: event polls that all watch each other's watchers would have billions.
+ */
+const PATH_LIMITS: readonly number[] = [Number.POSITIVE_INFINITY, 500, 100, 50, 10];
 
 /** What a program asked to be told, and with which word of its own; the word as its halves. */
 export interface EpollEvent {
@@ -87,25 +92,31 @@ export class EventPoll {
   readonly #silent: Set<EventPollItem> = new Set();
   /** Threads that wait in epoll_wait. */
   waiters = 0;
-  /** Event polls that watch this one. */
-  readonly watchedBy: Set<EventPoll> = new Set();
+  /** Items of the event polls that watch this one. */
+  readonly watchedBy: Set<EventPollItem> = new Set();
 
   find(file: File, fd: number): EventPollItem | undefined {
     return this.#items.get(file)?.get(fd);
   }
 
-  /** Precondition: not there yet. */
-  add(file: File, fd: number, event: EpollEvent): void {
+  /** 0, or -EINVAL where too many ways would lead up from a file. Precondition: not there yet. */
+  add(file: File, fd: number, event: EpollEvent): number {
     const item = new EventPollItem(this, file, fd, event);
     const byFd = this.#items.get(file) ?? new Map<number, EventPollItem>();
     byFd.set(fd, item);
     this.#items.set(file, byFd);
     file.watchers.add(item.forget);
     const inner = eventPollOf(file);
-    inner?.watchedBy.add(this);
+    inner?.watchedBy.add(item);
+    addItemOf(file, item);
+    if ((inner !== undefined || this.watchedBy.size > 0) && hasTooManyPaths(file)) {
+      this.remove(item);
+      return -EINVAL;
+    }
     if (item.queue === undefined || inner !== undefined) this.#silent.add(item);
     item.queue?.add(item);
     this.#lookAt(item);
+    return 0;
   }
 
   modify(item: EventPollItem, event: EpollEvent): void {
@@ -118,11 +129,11 @@ export class EventPoll {
     item.file.watchers.delete(item.forget);
     this.#ready.delete(item);
     this.#silent.delete(item);
+    watching.get(item.file)?.delete(item);
+    eventPollOf(item.file)?.watchedBy.delete(item);
     const byFd = this.#items.get(item.file);
     byFd?.delete(item.fd);
-    if (byFd?.size !== 0) return;
-    this.#items.delete(item.file);
-    eventPollOf(item.file)?.watchedBy.delete(this);
+    if (byFd?.size === 0) this.#items.delete(item.file);
   }
 
   /** The last reference to it is gone. */
@@ -209,20 +220,30 @@ export class EventPoll {
   }
 
   /** How deep the event polls below go, or more than is allowed where `forbidden` is among them. */
-  depthBelow(forbidden: EventPoll, depth = 0): number {
-    if (this === forbidden || depth > EP_MAX_NESTS) return EP_MAX_NESTS + 1;
+  depthBelow(forbidden: EventPoll, known: Map<EventPoll, number> = new Map()): number {
+    if (this === forbidden) return EP_MAX_NESTS + 1;
+    const before = known.get(this);
+    if (before !== undefined) return before;
     let deepest = 0;
     for (const inner of this.#watchedPolls())
-      deepest = Math.max(deepest, inner.depthBelow(forbidden, depth + 1) + 1);
+      deepest = Math.max(deepest, inner.depthBelow(forbidden, known) + 1);
+    known.set(this, deepest);
     return deepest;
   }
 
   /** How many event polls stand above, at most: the watchers of this one's file. */
-  depthAbove(depth = 0): number {
-    if (depth > EP_MAX_NESTS) return EP_MAX_NESTS + 1;
+  depthAbove(known: Map<EventPoll, number> = new Map()): number {
+    const before = known.get(this);
+    if (before !== undefined) return before;
     let highest = 0;
-    for (const outer of this.watchedBy) highest = Math.max(highest, outer.depthAbove(depth + 1) + 1);
+    for (const { owner } of this.watchedBy) highest = Math.max(highest, owner.depthAbove(known) + 1);
+    known.set(this, highest);
     return highest;
+  }
+
+  /** The files that are watched. */
+  files(): IterableIterator<File> {
+    return this.#items.keys();
   }
 
   #watchedPolls(): EventPoll[] {
@@ -230,6 +251,35 @@ export class EventPoll {
     for (const file of this.#items.keys()) if (file.data instanceof EventPoll) polls.push(file.data);
     return polls;
   }
+}
+
+/** Who watches a file. */
+const watching: WeakMap<File, Set<EventPollItem>> = new WeakMap();
+
+function addItemOf(file: File, item: EventPollItem): void {
+  const items = watching.get(file) ?? new Set();
+  items.add(item);
+  watching.set(file, items);
+}
+
+/** Whether more ways than allowed lead up from the file or one below it (reverse_path_check). */
+function hasTooManyPaths(file: File, seen: Set<File> = new Set()): boolean {
+  if (seen.has(file)) return false;
+  seen.add(file);
+  if (exceedsPaths(watching.get(file) ?? [], 0, [0, 0, 0, 0, 0])) return true;
+  for (const below of eventPollOf(file)?.files() ?? []) if (hasTooManyPaths(below, seen)) return true;
+  return false;
+}
+
+/** Counts the ways that end above these items; ends as soon as there are too many. */
+function exceedsPaths(items: Iterable<EventPollItem>, depth: number, counts: number[]): boolean {
+  if (depth > EP_MAX_NESTS) return true;
+  for (const { owner } of items) {
+    if (owner.watchedBy.size > 0) {
+      if (exceedsPaths(owner.watchedBy, depth + 1, counts)) return true;
+    } else if (++counts[depth] > PATH_LIMITS[depth]) return true;
+  }
+  return false;
 }
 
 function privateBits(events: number): number {

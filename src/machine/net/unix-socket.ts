@@ -498,9 +498,29 @@ export class UnixSocket extends Socket {
 
   #dropMessages(): void {
     for (const message of this.#messages.splice(0)) {
-      for (const file of message.rights) file.put();
+      dropFiles(message.rights);
       this.#received(message);
     }
+  }
+}
+
+/** Files in flight that nobody will receive. Empty outside of `dropFiles`. */
+const dropping: File[] = [];
+let isDropping = false;
+
+/**
+ * Drops references one after the other, not one within the other: a socket under way may hold messages with sockets under
+ * way, in chains that are longer than the stack is deep.
+ */
+function dropFiles(files: readonly File[]): void {
+  dropping.push(...files);
+  if (isDropping) return;
+  isDropping = true;
+  try {
+    for (let file = dropping.pop(); file !== undefined; file = dropping.pop()) file.put();
+  } finally {
+    isDropping = false;
+    dropping.length = 0;
   }
 }
 

@@ -62,8 +62,7 @@ function epollCtl(call: Call): number {
   switch (op) {
     case EPOLL_CTL_ADD:
       if (item !== undefined) return -EEXIST;
-      poll.add(target, fd, withAlways(event));
-      return 0;
+      return poll.add(target, fd, withAlways(event));
     case EPOLL_CTL_DEL:
       if (item === undefined) return -ENOENT;
       poll.remove(item);
