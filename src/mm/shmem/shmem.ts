@@ -13,7 +13,7 @@ import { PG_REFERENCED, PG_UPTODATE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { unmapMappingRange } from "../rmap/rmap-walk.ts";
-import { EFAULT, EFBIG, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
+import { EFAULT, EFBIG, ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, SEEK_DATA, SEEK_HOLE } from "../uapi/fcntl.ts";
 import {
   F_SEAL_EXEC,
@@ -109,18 +109,26 @@ function shmemSpliceRead(file: File, start: number, pipe: Pipe, len: number): nu
 }
 
 /**
- * Pages of which only a part is to go must be in memory for that (shmem_get_partial_folio). It takes a frame of the
- * reserves rather than to leave bytes behind that would come back when the file grows again.
+ * A page of which only a part is to go must be in memory for that (shmem_get_partial_folio). Answers it with a reference;
+ * 0 where nothing is in swap, or it can't be read from there; -ENOMEM. Linux, which kills until it finds a frame, would
+ * leave the bytes behind then, to come back when the file grows again; here the call fails instead.
  */
-function bringBackEdge(inode: ShmemInode, at: number): void {
+function bringBackEdge(inode: ShmemInode, at: number): Pfn | number {
   const index = Math.floor(at / PAGE_SIZE);
-  if (at % PAGE_SIZE === 0 || !isShmemSwapped(inode, index)) return;
+  if (at % PAGE_SIZE === 0 || !isShmemSwapped(inode, index)) return 0;
   const { phys } = inode.sb.context;
-  const before = phys.mayUseReserves;
-  phys.mayUseReserves = true;
-  const pfn = shmemSwapin(inode, index);
-  phys.mayUseReserves = before;
-  if (pfn > 0) phys.putPage(pfn);
+  let pfn = shmemSwapin(inode, index);
+  if (pfn === -ENOMEM) {
+    const before = phys.mayUseReserves;
+    phys.mayUseReserves = true;
+    pfn = shmemSwapin(inode, index);
+    phys.mayUseReserves = before;
+  }
+  return pfn === -ENOMEM ? pfn : Math.max(pfn, 0);
+}
+
+function putEdge(inode: ShmemInode, pfn: Pfn): void {
+  if (pfn > 0) inode.sb.context.phys.putPage(pfn);
 }
 
 /** 0, or -EPERM when a seal forbids writing bytes up to `end`. */
@@ -224,12 +232,19 @@ function shmemFallocate(
   const end = offset + len;
   if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
     if ((inode.seals & WRITE_SEALS) !== 0) return -EPERM;
-    bringBackEdge(inode, offset);
-    bringBackEdge(inode, end);
+    const first = bringBackEdge(inode, offset);
+    if (first < 0) return first;
+    const last = bringBackEdge(inode, end);
+    if (last < 0) {
+      putEdge(inode, first);
+      return last;
+    }
     // Of a hole that ends in the first page Linux gets the end of the pages to unmap wrong, and takes all behind it.
     if (end + 1 < PAGE_SIZE)
       unmapMappingRange(cacheOf(inode), offset === 0 ? 0 : 1, XA_MAX, /* evenCows */ false);
     truncatePunchHole(cacheOf(inode), offset, end);
+    putEdge(inode, first);
+    putEdge(inode, last);
     shmemDropSwap(inode, Math.ceil(offset / PAGE_SIZE), Math.floor(end / PAGE_SIZE) - 1);
     dirtyPage(inode, offset);
     dirtyPage(inode, end - 1);
@@ -308,8 +323,10 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
     const seal = size < inode.size ? F_SEAL_SHRINK : F_SEAL_GROW;
     if ((inode.seals & seal) !== 0) return -EPERM;
     if (size < inode.size) {
-      bringBackEdge(shmem, size);
+      const edge = bringBackEdge(shmem, size);
+      if (edge < 0) return edge;
       truncateSetsize(inode, size);
+      putEdge(shmem, edge);
       shmemDropSwap(shmem, Math.ceil(size / PAGE_SIZE), XA_MAX);
       shmem.sb.recalc(shmem);
       dirtyPage(shmem, size);
