@@ -33,6 +33,8 @@ export function exitGroup(system: System, group: ThreadGroup, status: number): v
   // The one that asks for it goes first, as the others only find out later.
   if (current?.group === group && !current.hasExited) exitThread(system, current);
   while (group.threads.length > 0) exitThread(system, group.threads[0]);
+  // The last words of a thread, written to its memory, may have cost the whole process its life.
+  if (group.hasExited) return;
   deleteTimers(group);
   group.hasExited = true;
   const parent = system.parentOf(group);
@@ -51,6 +53,7 @@ export function exitThread(system: System, thread: Thread): void {
   if (system.current === thread) system.settleTurn();
   // Who is killed inside somebody else's fault can't take one of his own.
   if (!process.isOomVictim) mmRelease(system, thread);
+  if (thread.hasExited) return;
   thread.hasExited = true;
   thread.wait?.abandon?.();
   thread.wait = undefined;
