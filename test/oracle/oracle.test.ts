@@ -28,7 +28,7 @@ function host(): Host {
 
 /** Runs sequences until `steps` are done; the first mismatch, shrunk. */
 function search(pair: SubjectPair, seed: number, steps: number): Failure | undefined {
-  const generator = new SequenceGenerator(new Random(seed));
+  const generator = new SequenceGenerator(new Random(seed), /* hasCrowds */ false);
   const statistics = new Statistics();
   while (statistics.steps < steps) {
     const failure = explore(pair, generator, SEQUENCE_LENGTH, statistics);
