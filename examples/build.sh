@@ -99,4 +99,5 @@ for name in $TESTS; do musl "test/programs/bin/$name" "test/programs/$name.c" $T
 for name in $GLIBC_TESTS; do glibc "test/programs/bin/$name-glibc" "test/programs/$name.c" $TEST_FLAGS; done
 for name in $KERNELS; do musl "bench/kernels/bin/$name" "bench/kernels/$name.c" $KERNEL_FLAGS; done
 musl bench/pressure/bin/patterns bench/pressure/patterns.c
+musl test/programs/bin/four-times-ram test/programs/four-times-ram.c $TEST_FLAGS
 musl test/machine/hostile/hostile test/machine/hostile/hostile.c

@@ -44,7 +44,7 @@ export interface RunOptions {
 export const USAGE_ERROR = 2;
 
 const DEFAULT_RAM = 256 * 2 ** 20;
-const MIN_RAM = 2 ** 20;
+const MIN_RAM = 2 ** 18;
 const MAX_RAM = 4 * 2 ** 30;
 
 /** Commander's own view of the options of `run`, before they are checked against each other. */
@@ -217,7 +217,7 @@ function ramSize(text: string): number {
   const bytes = parseSize(text);
   if (bytes === undefined)
     throw new InvalidArgumentError("A size is a number with K, M or G behind it, as in 64M.");
-  if (bytes < MIN_RAM || bytes > MAX_RAM) throw new InvalidArgumentError("RAM can be 1M to 4G.");
+  if (bytes < MIN_RAM || bytes > MAX_RAM) throw new InvalidArgumentError("RAM can be 256K to 4G.");
   return bytes;
 }
 

@@ -110,7 +110,7 @@ test.each([
   [["bogus"], "unknown command 'bogus'"],
   [["run", "--bogus", "p"], "unknown option '--bogus'"],
   [["run", "--ram", "12Q", "p"], "A size is a number"],
-  [["run", "--ram", "5G", "p"], "RAM can be 1M to 4G"],
+  [["run", "--ram", "5G", "p"], "RAM can be 256K to 4G"],
   [["run", "--ram"], "argument missing"],
   [["run", "--seed", "-1", "p"], "whole number"],
   [["run", "--seed", "1.5", "p"], "whole number"],
