@@ -6,6 +6,7 @@
  */
 import type { Mmu } from "../mm/fault/mmu.ts";
 import type { Kernel } from "../mm/kernel/kernel.ts";
+import { PAGE_SIZE } from "../mm/page.ts";
 import type { Inode } from "../mm/vfs/inode.ts";
 import type { MachineClock } from "./clock.ts";
 import type { Hart } from "./cpu/hart.ts";
@@ -71,7 +72,7 @@ export class System {
     this.hart = hart;
     this.clock = clock;
     this.random = random;
-    this.network = new Network(random);
+    this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE);
   }
 
   countSyscall(nr: number, name: string | undefined): void {

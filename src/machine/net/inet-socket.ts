@@ -16,6 +16,7 @@ import {
   parseEndpoint,
 } from "./inet-address.ts";
 import type { Bound, Ports } from "./inet-ports.ts";
+import type { NetworkMemory } from "./network-memory.ts";
 import { Socket } from "./socket.ts";
 
 export const SO_REUSEADDR = 2;
@@ -26,6 +27,7 @@ const PROT_SOCK = 1024;
 
 /** The machine's internet: who is bound where, and whether the host's loopback is behind it. */
 export interface InetStack<T extends Bound> {
+  readonly memory: NetworkMemory;
   readonly ports: Ports<T>;
   readonly host: HostLoopback | undefined;
 }
@@ -38,8 +40,8 @@ export abstract class InetSocket extends Socket implements Bound {
   isBound = false;
   remote: Endpoint | undefined;
 
-  constructor(family: number, type: number, protocol: number, ownerUid: number) {
-    super(type, protocol);
+  constructor(memory: NetworkMemory, family: number, type: number, protocol: number, ownerUid: number) {
+    super(memory, type, protocol);
     this.family = family;
     this.ownerUid = ownerUid;
     this.local = { ip: this.anyIp, port: 0 };
@@ -61,8 +63,30 @@ export abstract class InetSocket extends Socket implements Bound {
     return this.option(SOL_SOCKET, SO_REUSEPORT) !== 0;
   }
 
+  /** The ports of its protocol. */
+  protected abstract readonly ports: Ports<Bound>;
+
   /** Takes the port (0: any) at `ip`. 0 or -EADDRINUSE. */
-  protected abstract take(ip: string, port: number): number;
+  #take(ip: string, port: number): number {
+    const before = this.local;
+    // Which of the others are in the way depends on the address.
+    this.local = { ip, port };
+    const chosen = this.ports.choose(port, this);
+    if (chosen < 0) {
+      this.local = before;
+      return chosen;
+    }
+    this.local = { ip, port: chosen };
+    this.ports.add(chosen, this);
+    this.isBound = true;
+    return 0;
+  }
+
+  /** Gives back the port, if it has one. */
+  protected leavePort(): void {
+    if (this.isBound) this.ports.remove(this.local.port, this);
+    this.isBound = false;
+  }
 
   bind(task: Task, address: Uint8Array): number {
     const wanted = parseEndpoint(address, this.family);
@@ -72,12 +96,12 @@ export abstract class InetSocket extends Socket implements Bound {
     if (!isAny(wanted.ip) && !isLocal(wanted.ip)) return -EADDRNOTAVAIL;
     if (wanted.port > 0 && wanted.port < PROT_SOCK && task.uid !== 0) return -EACCES;
     if (this.isBound || this.isConnected) return -EINVAL;
-    return this.take(wanted.ip, wanted.port);
+    return this.#take(wanted.ip, wanted.port);
   }
 
   /** A port of its own where it has none yet (inet_autobind). */
   protected bindAutomatically(): number {
-    return this.isBound ? 0 : this.take(this.local.ip, 0);
+    return this.isBound ? 0 : this.#take(this.local.ip, 0);
   }
 
   name(ofPeer: boolean): Uint8Array | number {

@@ -22,8 +22,10 @@ import {
   ENETUNREACH,
   ENOTCONN,
   EPIPE,
+  ETIMEDOUT,
 } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from "../../mm/uapi/fs.ts";
+import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import {
   AF_INET,
@@ -65,21 +67,28 @@ export class TcpSocket extends InetSocket {
   #peer: TcpSocket | undefined;
   #host: HostConnection | undefined;
   #hostListener: HostListener | undefined;
-  readonly #received: ByteQueue = new ByteQueue();
+  readonly #received: ByteQueue;
   /** The peer has finished: after what is here comes nothing (SOCK_DONE). */
   #isDone = false;
   readonly #connections: TcpSocket[] = [];
-  /** Those that would connect, while the queue is full. */
-  readonly #waiting: TcpSocket[] = [];
+  /** Those that would connect, while the queue is full; and the one whose queue this socket waits for. */
+  readonly #waiting: Set<TcpSocket> = new Set();
+  #waitsAt: TcpSocket | undefined;
+  /** A send found no memory for bytes to the peer. */
+  #lacksMemory = false;
   #maxBacklog = 0;
 
   constructor(stack: InetStack<TcpSocket>, family: number, ownerUid: number) {
-    super(family, SOCK_STREAM, IPPROTO_TCP, ownerUid);
+    super(stack.memory, family, SOCK_STREAM, IPPROTO_TCP, ownerUid);
     this.#stack = stack;
+    this.#received = new ByteQueue(stack.memory);
     this.sendBuffer = FIRST_SEND_BUFFER;
     this.receiveBuffer = RECEIVE_BUFFER;
   }
 
+  protected get ports(): Ports<TcpSocket> {
+    return this.#stack.ports;
+  }
   get isListening(): boolean {
     return this.#state === "listening";
   }
@@ -89,20 +98,6 @@ export class TcpSocket extends InetSocket {
   /** It waits for what comes from the host. */
   get isFromHost(): boolean {
     return this.#host !== undefined || this.#hostListener !== undefined;
-  }
-
-  protected take(ip: string, port: number): number {
-    const before = this.local;
-    this.local = { ip, port };
-    const chosen = this.#stack.ports.choose(port, this);
-    if (chosen < 0) {
-      this.local = before;
-      return chosen;
-    }
-    this.local = { ip, port: chosen };
-    this.#stack.ports.add(chosen, this);
-    this.isBound = true;
-    return 0;
   }
 
   // Connections
@@ -161,13 +156,20 @@ export class TcpSocket extends InetSocket {
   #reach(target: Endpoint): void {
     const listener = this.#listenerAt(target);
     if (listener !== undefined) {
-      if (listener.#connections.length > listener.#maxBacklog) listener.#waiting.push(this);
-      else listener.#take(this);
+      if (listener.#isQueueFull) {
+        listener.#waiting.add(this);
+        this.#waitsAt = listener;
+      } else listener.#take(this);
       return;
     }
     const { host } = this.#stack;
     if (host === undefined) this.#reset(ECONNREFUSED);
     else this.#host = host.connect(target.port, this.#hostEvents());
+  }
+
+  /** So many wait to be accepted that nobody else can connect. */
+  get #isQueueFull(): boolean {
+    return this.#connections.length > this.#maxBacklog;
   }
 
   #listenerAt({ ip, port }: Endpoint): TcpSocket | undefined {
@@ -184,6 +186,11 @@ export class TcpSocket extends InetSocket {
 
   /** A connection for a listening socket: its own end is made now. */
   #take(client: TcpSocket): void {
+    if (!this.memory.mayAddSocket()) {
+      // In Linux nobody answers, until the client gives up.
+      client.#reset(ETIMEDOUT);
+      return;
+    }
     const end = this.#newEnd(client.local);
     end.local = client.remote ?? this.local;
     end.#peer = client;
@@ -220,9 +227,22 @@ export class TcpSocket extends InetSocket {
       request.retryWhen = () => this.#connections.length > 0 || this.#state !== "listening";
       return WOULD_BLOCK;
     }
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.#take(next);
+    this.#takeWaiting();
     return end;
+  }
+
+  #takeWaiting(): void {
+    for (const client of this.#waiting) {
+      if (this.#isQueueFull) return;
+      client.#stopWaiting();
+      this.#take(client);
+    }
+  }
+
+  #stopWaiting(): void {
+    const listener = this.#waitsAt;
+    if (listener !== undefined) listener.#waiting.delete(this);
+    this.#waitsAt = undefined;
   }
 
   /** connect to AF_UNSPEC: it can be connected anew (tcp_disconnect). */
@@ -251,15 +271,13 @@ export class TcpSocket extends InetSocket {
       if (this.error !== 0 || this.#state !== "established" || (this.shutdownState & SEND_SHUTDOWN) !== 0) {
         return done > 0 ? done : this.takeError() || -EPIPE;
       }
-      const room = this.#room;
-      if (room <= 0) {
+      const room = Math.min(from.count, this.#room, PIECE);
+      const sent = room <= 0 ? WOULD_BLOCK : this.#deliver(from, room);
+      if (sent === WOULD_BLOCK) {
         request.retryWhen = () => this.#isWritable || this.error !== 0 || this.#state !== "established";
-        return done > 0 ? done : WOULD_BLOCK;
       }
-      const bytes = new Uint8Array(Math.min(from.count, room, PIECE));
-      if (from.copyBytesFromIter(bytes) < bytes.length) return done > 0 ? done : -EFAULT;
-      done += bytes.length;
-      this.#deliver(bytes);
+      if (sent < 0) return done > 0 ? done : sent;
+      done += sent;
     }
     // Nothing to send still tells what is wrong.
     if (done === 0 && (this.#state !== "established" || (this.shutdownState & SEND_SHUTDOWN) !== 0)) {
@@ -268,19 +286,41 @@ export class TcpSocket extends InetSocket {
     return done;
   }
 
-  #deliver(bytes: Uint8Array): void {
+  /** Moves up to `max` bytes to the other end. How many, -EFAULT, or WOULD_BLOCK where there is no memory for them. */
+  #deliver(from: IovIter, max: number): number {
     if (this.#host !== undefined) {
+      const bytes = new Uint8Array(max);
+      if (from.copyBytesFromIter(bytes) < max) return -EFAULT;
       this.#host.write(bytes);
-      return;
+      return max;
     }
-    const peer = this.#peer;
     // Nobody is there any more, which is found out by sending.
-    if (peer === undefined || peer.isReleased || peer.#state !== "established") {
-      this.#reset(this.#isDone ? EPIPE : ECONNRESET);
-      return;
+    if (!this.#isPeerThere) return this.#sendToNobody(from, max);
+    const space = this.#peer === undefined ? undefined : this.#peer.#received.space(max);
+    if (space === undefined) {
+      this.#lacksMemory = true;
+      return WOULD_BLOCK;
     }
-    peer.#received.push(bytes);
+    const copied = from.copyBytesFromIter(space);
+    // What the sender's pages cost may have been the life of the other end.
+    const peer = this.#peer;
+    if (peer === undefined || !this.#isPeerThere) return copied;
+    if (copied < space.length) return -EFAULT;
+    peer.#received.commit(copied);
     peer.queue.wake(READABLE);
+    return copied;
+  }
+
+  get #isPeerThere(): boolean {
+    return this.#peer !== undefined && !this.#peer.isReleased && this.#peer.#state === "established";
+  }
+
+  /** The answer is a reset. */
+  #sendToNobody(from: IovIter, max: number): number {
+    const bytes = new Uint8Array(max);
+    if (from.copyBytesFromIter(bytes) < max) return -EFAULT;
+    this.#reset(this.#isDone ? EPIPE : ECONNRESET);
+    return max;
   }
 
   /** Bytes that are taken from the sender and not yet in the receiver's buffer. */
@@ -296,6 +336,9 @@ export class TcpSocket extends InetSocket {
   /** A third of the buffer has to be free (sk_stream_is_writeable). */
   get #isWritable(): boolean {
     if (this.#host !== undefined) return this.#host.room > 0;
+    if (this.#lacksMemory && this.#peer !== undefined) {
+      if (this.#peer.#received.length > 0 && !this.memory.hasRoom) return false;
+    }
     return this.sendBuffer - this.#queued >= this.#queued / 2;
   }
 
@@ -315,7 +358,10 @@ export class TcpSocket extends InetSocket {
       done += piece.length;
       if (!peeks) this.#received.consume(piece.length);
     }
-    if (!wasWritable && peer.#isWritable) peer.queue.wake(WRITABLE);
+    if (!wasWritable && peer.#isWritable) {
+      peer.#lacksMemory = false;
+      peer.queue.wake(WRITABLE);
+    }
     this.#host?.flow(this.#received.length < this.receiveBuffer);
     if (already + done >= target || into.count === 0) return done;
     if (this.#isDone) return done;
@@ -370,6 +416,7 @@ export class TcpSocket extends InetSocket {
 
   /** tcp_reset, tcp_done. @param errno what the next call is told; 0 for nothing */
   #reset(errno: number): void {
+    this.#stopWaiting();
     this.#state = "closed";
     this.error = errno;
     this.shutdownState = SHUTDOWN_MASK;
@@ -385,10 +432,10 @@ export class TcpSocket extends InetSocket {
     this.#hostListener = undefined;
     for (const end of this.#connections.splice(0)) {
       end.#endPeer(/* resets */ true);
-      end.isReleased = true;
-      end.release();
+      end.close();
     }
-    for (const client of this.#waiting.splice(0)) client.#reset(ECONNREFUSED);
+    for (const client of [...this.#waiting]) client.#reset(ECONNREFUSED);
+    this.#stopWaiting();
     this.#state = "closed";
     this.#peer = undefined;
     this.#host = undefined;
@@ -414,14 +461,13 @@ export class TcpSocket extends InetSocket {
     return this.#state === "listening" ? -EINVAL : this.#queued;
   }
 
-  release(): void {
+  protected release(): void {
     const resets = this.#received.length > 0 || (this.linger.isOn && this.linger.seconds === 0);
     if (this.#state === "established") this.#endPeer(resets);
     if (this.#state === "connecting") this.#host?.destroy();
     this.#leave();
     this.shutdownState = SHUTDOWN_MASK;
-    if (this.isBound) this.#stack.ports.remove(this.local.port, this);
-    this.isBound = false;
+    this.leavePort();
     this.queue.wake(0);
   }
 
@@ -458,7 +504,7 @@ export class TcpSocket extends InetSocket {
     this.#hostListener = host.listen(
       this.local.port,
       (connection, remotePort) => {
-        if (this.#state !== "listening" || this.#connections.length > this.#maxBacklog) return undefined;
+        if (this.#state !== "listening" || this.#isQueueFull || !this.memory.mayAddSocket()) return undefined;
         const end = this.#newEnd({ ip: LOOPBACK4, port: remotePort });
         end.local = { ip: LOOPBACK4, port: this.local.port };
         end.#host = connection;
