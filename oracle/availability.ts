@@ -44,6 +44,6 @@ export function findHost(directory?: string): Host | { readonly reason: string }
 }
 
 /** Whether a swap area is in use: a line behind the heads of the columns. */
-function hasSwap(): boolean {
+export function hasSwap(): boolean {
   return readFileSync("/proc/swaps", "utf8").trim().includes("\n");
 }

@@ -119,6 +119,7 @@ export class Comparison {
       mappingsOf: (slot) => (this.isFree(slot) ? [] : this.maps(slot)),
       fileName: (fd) => this.reference.fileName(process, fd),
       fileSize: (name) => this.reference.fileSize(name),
+      directPosition: (fd) => this.reference.directPosition(process, fd),
     });
   }
 

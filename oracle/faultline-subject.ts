@@ -64,7 +64,7 @@ import {
 } from "../src/mm/syscalls/shmctl.ts";
 import { sysFsync } from "../src/mm/syscalls/sync.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
-import { AT_FDCWD, O_CREAT, O_RDWR } from "../src/mm/uapi/fcntl.ts";
+import { AT_FDCWD, O_CREAT, O_DIRECT, O_RDWR } from "../src/mm/uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
 import {
   IPC_INFO,
@@ -561,6 +561,12 @@ export class FaultlineSubject implements Subject {
 
   fileSize(name: string): number | undefined {
     return DISK_NAMES.includes(name.slice(1)) ? this.process(0).stat(MOUNT_POINT + name).size : undefined;
+  }
+
+  directPosition(slot: number, fd: number): number | undefined {
+    const file = this.process(slot).files.get(fd);
+    const isDirect = file?.path.startsWith(MOUNT_POINT) === true && (file.flags & O_DIRECT) !== 0;
+    return isDirect ? file.pos : undefined;
   }
 
   finish(): readonly Uint8Array[] {

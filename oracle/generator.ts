@@ -13,7 +13,7 @@ import { isHarmless } from "./harmless.ts";
 import type { CallName, Operation } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { SegmentArguments } from "./segment-arguments.ts";
-import { INITIAL_LIMITS, MEMFD_NAMES, SLOTS, SPECIAL_FD } from "./subject.ts";
+import { DIRECT_FD, INITIAL_LIMITS, MEMFD_NAMES, SLOTS, SPECIAL_FD } from "./subject.ts";
 import { FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
@@ -103,6 +103,18 @@ function isAboutOthers(call: CallName): call is CallAboutOthers {
   return call.startsWith("process_");
 }
 
+/** Calls that can move bytes past the page cache. */
+const DIRECT_TRANSFERS: ReadonlySet<CallName> = new Set([
+  "read",
+  "write",
+  "pread64",
+  "pwrite64",
+  "peek",
+  "preadv2",
+  "pwritev2",
+]);
+const SECTOR = 512;
+
 /** Forks need a free slot, and the first process stays. */
 function isPossible({ process, call, args }: Operation, view: MemoryView): boolean {
   if (call === "fork" || call === "vfork" || call === "clone") return view.isFree(args[0]);
@@ -189,6 +201,7 @@ export class SequenceGenerator {
     from: ArgumentSource,
   ): number[] {
     const { random } = this;
+    if (DIRECT_TRANSFERS.has(call) && random.chance(6)) return this.directArguments(call, from);
     switch (call) {
       case "mmap":
         return this.mmapArguments(from);
@@ -434,6 +447,30 @@ export class SequenceGenerator {
         [1, 4],
       ]),
     ];
+  }
+
+  /** Whole sectors, at multiples of them. */
+  private directArguments(call: CallName, from: ArgumentSource): number[] {
+    const { random } = this;
+    const sectors = (most: number): number => random.below(most + 1) * SECTOR;
+    const place = (): number => {
+      const addr = from.mappedAddress();
+      return addr < 2 ** 48 ? addr - (addr % SECTOR) + (random.chance(80) ? 0 : sectors(7)) : addr;
+    };
+    const length = random.chance(60) ? (1 + random.below(4)) * PAGE_SIZE : sectors(40);
+    const offset = random.chance(60) ? random.below(20) * PAGE_SIZE : sectors(160);
+    switch (call) {
+      case "read":
+      case "write":
+        return [DIRECT_FD, place(), length];
+      case "peek":
+        return [DIRECT_FD, length, offset];
+      case "pread64":
+      case "pwrite64":
+        return [DIRECT_FD, place(), length, offset];
+      default:
+        return [DIRECT_FD, place(), length, offset, 0, ...(random.chance(60) ? [] : [place(), sectors(12)])];
+    }
   }
 
   private fallocateArguments(from: ArgumentSource): number[] {

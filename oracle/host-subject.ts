@@ -319,6 +319,12 @@ export class HostSubject implements Subject {
     return DISK_NAMES.includes(name.slice(1)) ? statSync(this.directory + name).size : undefined;
   }
 
+  directPosition(slot: number, fd: number): number | undefined {
+    const name = this.fileName(slot, fd);
+    if (name === undefined || !DISK_NAMES.includes(name.slice(1))) return undefined;
+    return this.family.proc(slot).directPosition(fd);
+  }
+
   finish(): readonly Uint8Array[] {
     this.family.close();
     return [...takeTestFiles(this.directory, DISK_NAMES), ...takeTestFiles(this.shmDirectory, SHM_NAMES)];

@@ -8,6 +8,8 @@ import { hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 
 const PAGE_SIZE = 4096;
+/** What every disk's alignment divides, or is: transfers of whole sectors from whole sectors suit all. */
+const SECTOR = 512;
 /** Any file system's files may be so long. */
 const MAX_DISK_OFFSET: number = 2 ** 40;
 
@@ -19,6 +21,8 @@ export interface Surroundings {
   fileName(fd: number): string | undefined;
   /** Bytes in a test file, by the name that its mappings have; undefined for other files. */
   fileSize(name: string): number | undefined;
+  /** The position of a descriptor that reads and writes a test file on disk past the page cache; undefined for others. */
+  directPosition(fd: number): number | undefined;
 }
 
 export function isUncertain(operation: Operation, surroundings: Surroundings): boolean {
@@ -40,20 +44,36 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
       return transfersOntoItself(operation, surroundings);
     case "msync":
       return syncsNeighbours(operation, surroundings);
+    case "peek":
+      return transfersDirectly(operation, surroundings);
     case "read":
     case "write":
     case "pread64":
     case "pwrite64":
     case "preadv2":
     case "pwritev2":
-      return copiesOntoItself(operation, surroundings);
+      return transfersDirectly(operation, surroundings) || copiesOntoItself(operation, surroundings);
+    case "copy_file_range":
+      return passesDirectly(
+        [operation.args[0], operation.args[1], operation.args[2], operation.args[4]],
+        surroundings,
+      );
     case "sendfile":
       return (
+        passesDirectly(
+          [operation.args[1], operation.args[2], operation.args[0], operation.args[3]],
+          surroundings,
+        ) ||
         isOneFile(operation.args[0], operation.args[1], surroundings) ||
         showsDiskPages(operation.args[1], operation.args[0], surroundings)
       );
     case "splice":
-      return showsDiskPages(operation.args[0], operation.args[2], surroundings);
+      return (
+        passesDirectly(
+          [operation.args[0], operation.args[1], operation.args[2], operation.args[4]],
+          surroundings,
+        ) || showsDiskPages(operation.args[0], operation.args[2], surroundings)
+      );
     default:
       return false;
   }
@@ -134,6 +154,27 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
     const last = pageOf(mapping.offset + Math.min(addr + length, mapping.end) - 1 - mapping.start);
     return first <= pageOf(offset + length) && last >= pageOf(offset);
   });
+}
+
+/**
+ * Past the page cache it is the disk that says at multiples of what a buffer must begin, and that only for what is stored:
+ * holes may be read at any place, into any memory. Faultline has one rule for all disks, and no holes (docs/deviations.md).
+ */
+function transfersDirectly({ call, args }: Operation, { directPosition }: Surroundings): boolean {
+  const position = directPosition(args[0]);
+  if (position === undefined) return false;
+  const [, addr, length, offset = -1, , ...more] = call === "peek" ? [0, 0, args[1], args[2]] : args;
+  return [addr, length, offset < 0 ? position : offset, ...more].some((arg) => arg % SECTOR !== 0);
+}
+
+/** The same between files, where the pieces of a pipe may lie anywhere in memory. */
+function passesDirectly(
+  [source, offset, target, length]: readonly number[],
+  { directPosition }: Surroundings,
+): boolean {
+  if (directPosition(target) !== undefined) return true;
+  const position = directPosition(source);
+  return position !== undefined && [offset < 0 ? position : offset, length].some((arg) => arg % SECTOR !== 0);
 }
 
 /** The same for bytes that go from one place of a file to another by way of a pipe that shows its pages. */

@@ -30,6 +30,8 @@ export class FaultContext implements VmFault {
   cause = 0;
   /** PTEs that fault-around filled beside the faulting one. */
   around = 0;
+  /** Whether the last table on the way to `pte` was made for this fault: Linux makes it only when it has a page for it. */
+  isNewTable = false;
 
   constructor(phys: PhysicalMemory, vma: VmArea) {
     this.phys = phys;
@@ -47,6 +49,7 @@ export class FaultContext implements VmFault {
     this.page = 0;
     this.cause = 0;
     this.around = 0;
+    this.isNewTable = false;
   }
 
   get isWrite(): boolean {

@@ -34,10 +34,11 @@ export function handleMmFault(vmf: FaultContext): number {
     return VM_FAULT_OOM;
   }
   vmf.pte = pte;
+  vmf.isNewTable = pageTable.tables > tables;
   const result = handlePteFault(vmf);
   // For a page of a file Linux makes the last table when it has the page: where there is none, there is no table either.
   const isInVain = (result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0 && !vmf.vma.isAnonymous;
-  if (isInVain && pageTable.tables > tables) pageTable.dropEmptyTable(vmf.address);
+  if (isInVain && vmf.isNewTable) pageTable.dropEmptyTable(vmf.address);
   return result;
 }
 

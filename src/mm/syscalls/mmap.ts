@@ -23,6 +23,7 @@ import {
   EPERM,
   ETXTBSY,
 } from "../uapi/errno.ts";
+import { S_IFBLK, S_IFMT, S_IFREG, S_IFSOCK } from "../uapi/fcntl.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../uapi/fs.ts";
 import {
   MAP_ANONYMOUS,
@@ -106,8 +107,10 @@ const LEGACY_MAP_MASK: number =
 const MAP_HUGE_SHIFT = 26;
 const MAP_HUGE_MASK = 0x3f;
 const HUGE_SIZE_LOGS: readonly number[] = [21, 30];
-/** Largest offset any file may have (MAX_LFS_FILESIZE): 2^63 − 1. */
+/** One more than the largest offset that a file on a disk or a socket may have (MAX_LFS_FILESIZE). */
 const MAX_FILE_BYTES = 2 ** 63;
+/** The same for all else that can be opened, where mmap takes an offset for a number without sign (file_mmap_size_max). */
+const MAX_DEVICE_BYTES = 2 ** 64;
 
 /**
  * mmap(2). Answers the address, or a negative errno. `offset` is in bytes and must be page-aligned.
@@ -290,6 +293,11 @@ function syncFlag(file: File): number {
   return file.inode.mapping?.canWriteback === true ? MAP_SYNC : 0;
 }
 
+function maxMappedBytes({ inode }: File): number {
+  const type = inode.mode & S_IFMT;
+  return type === S_IFREG || type === S_IFBLK || type === S_IFSOCK ? MAX_FILE_BYTES : MAX_DEVICE_BYTES;
+}
+
 /** Checks a file mapping against the descriptor; the mapping's flags, or a negative errno. */
 function fileVmFlags(
   file: File,
@@ -301,7 +309,8 @@ function fileVmFlags(
   validatedFlags: number,
 ): number {
   let vmFlags = asked;
-  if (length > MAX_FILE_BYTES || pgoff >= (MAX_FILE_BYTES - length) / PAGE_SIZE) return -EOVERFLOW;
+  const maxBytes = maxMappedBytes(file);
+  if (length > maxBytes || pgoff >= (maxBytes - length) / PAGE_SIZE) return -EOVERFLOW;
   switch (flags & MAP_TYPE) {
     case MAP_SHARED:
     case MAP_SHARED_VALIDATE:
