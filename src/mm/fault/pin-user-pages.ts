@@ -1,5 +1,5 @@
 /**
- * Frames of another process's memory for the kernel to work on (pin_user_pages_remote in mm/gup.c): made resident as by
+ * Frames of a process's memory for the kernel or a device to work on (pin_user_pages in mm/gup.c): made resident as by
  * an access of that process, with its mappings' rights, and held so that reclaim leaves them alone.
  */
 import { PG_ANON, PG_ANON_EXCLUSIVE } from "../frames/page-flags.ts";

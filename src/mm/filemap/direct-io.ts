@@ -38,8 +38,9 @@ export function filemapDirectRead(file: File, iter: IovIter, pos: number, blockS
   const failed = filemapWriteAndWaitRange(mapping, pos, Math.min(pos + iter.count, inode.size));
   if (failed !== 0) return failed;
   // What storage is asked for ends with the file's last block: whoever wants more may want any number of bytes.
-  const end = Math.min(pos + iter.count, pageAlign(inode.size));
-  if (!isAligned(iter, pos, end - pos, blockSize)) return -EINVAL;
+  const stored = Math.min(pos + iter.count, pageAlign(inode.size));
+  if (!isAligned(iter, pos, stored - pos, blockSize)) return -EINVAL;
+  const end = pinnedEnd(iter, pos, stored, /* write */ true, blockSize);
   let at = pos;
   let error = 0;
   while (at < end && error === 0) {
@@ -56,6 +57,7 @@ export function filemapDirectRead(file: File, iter: IovIter, pos: number, blockS
     }
     putFrames(mapping, pfns);
   }
+  if (end < stored) error ||= -EFAULT;
   if (error === 0) {
     at += iter.zeroIter(iter.count);
     if (iter.count > 0) error = -EFAULT;
@@ -88,9 +90,8 @@ export function filemapDirectWrite(
   if (!isAligned(iter, pos, iter.count, blockSize)) return -EINVAL;
   fileUpdateTime(inode);
   const oldSize = inode.size;
-  const good = readableBytes(mapping, iter);
-  const isWhole = good === iter.count;
-  const end = isWhole ? wanted : Math.max(pos, Math.min(pos + good - (good % blockSize), oldSize));
+  const pinned = pinnedEnd(iter, pos, wanted, /* write */ false, blockSize);
+  const end = pinned === wanted ? wanted : Math.max(pos, Math.min(pinned, oldSize));
   let at = pos;
   let error = 0;
   while (at < end && error === 0) {
@@ -124,19 +125,16 @@ export function filemapDirectWrite(
   // A page that came back meanwhile shows what was there before.
   invalidateRange(mapping, first, last);
   if (error !== 0) return error;
-  return isWhole ? at - pos : -EFAULT;
+  return pinned === wanted ? at - pos : -EFAULT;
 }
 
-/** How many bytes of the source are there: found out first, since neither a write nor a longer file can be undone. */
-function readableBytes(mapping: AddressSpace, iter: IovIter): number {
-  const [pfn] = allocFrames(mapping, 1);
-  if (pfn === undefined) return iter.count;
-  const total = iter.count;
-  while (iter.count > 0 && iter.copyFromIter(pfn * PAGE_SIZE, PAGE_SIZE) === PAGE_SIZE);
-  const good = total - iter.count;
-  iter.revert(good);
-  putFrames(mapping, [pfn]);
-  return good;
+/**
+ * Where a transfer that is to reach `end` has to stop for a bad page of memory, at a multiple of a block. All pages are had
+ * before the first byte moves (bio_iov_iter_get_pages), since neither a write nor a longer file can be undone.
+ */
+function pinnedEnd(iter: IovIter, pos: number, end: number, write: boolean, blockSize: number): number {
+  const good = iter.pin?.(end - pos, write) ?? end - pos;
+  return pos + good < end ? pos + good - (good % blockSize) : end;
 }
 
 /** Of pages that are written in part, what stays: read, or zeros where the file had nothing. */
