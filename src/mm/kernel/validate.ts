@@ -330,7 +330,7 @@ class Validation {
       this.#found(`mapping ${mapping.id} counts ${mapping.pages.size} pages, has ${count}`);
   }
 
-  /** Frames that pipes show: spliced pages of files and programs. */
+  /** Frames that pipes have or show: what was written to them, and spliced pages of files and programs. */
   #countPipes(): void {
     const pipes = new Set<Pipe>();
     for (const { files } of this.#kernel.processes.values()) {
@@ -339,7 +339,7 @@ class Validation {
         if (pipe !== undefined) pipes.add(pipe);
       }
     }
-    for (const pipe of pipes) for (const { pfn } of pipe.buffers) this.#refs[pfn]++;
+    for (const pipe of pipes) for (const pfn of pipe.frames()) this.#refs[pfn]++;
   }
 
   /** What waits for the flusher knows it, and the flusher knows of the device. */
