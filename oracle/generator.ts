@@ -24,6 +24,9 @@ const CALM_STEPS = 40;
 const CROWDED_STEPS = 30;
 const MAP_32BIT = 0x40;
 const MAP_ABOVE4G = 0x80;
+const HUGE_PAGE_SIZE = 2 ** 21;
+/** Where huge pages are asked for: apart from everything else, so that they meet each other. */
+const HUGE_PLACES = 0x8000_0000;
 const CROWD_START = 0x10_0000_0000;
 /** vm.max_map_count */
 const MAX_MAPPINGS = 65530;
@@ -278,6 +281,9 @@ export class SequenceGenerator {
             [3, mman.MFD_CLOEXEC],
             [2, mman.MFD_ALLOW_SEALING],
             [1, mman.MFD_NOEXEC_SEAL],
+            [1, mman.MFD_HUGETLB],
+            [1, mman.MFD_HUGETLB | mman.MFD_ALLOW_SEALING],
+            [1, mman.MFD_HUGETLB | (random.pick([16, 21, 30]) << 26)],
             [1, 0x80],
           ]),
         ];
@@ -589,6 +595,7 @@ export class SequenceGenerator {
     ]) {
       if (random.chance(percent)) flags |= flag;
     }
+    if (random.chance(3)) return this.hugeArguments(flags);
     return [
       place === "anywhere" ? 0 : from.address(),
       from.newLength(/* mayBeHuge */ true),
@@ -596,6 +603,32 @@ export class SequenceGenerator {
       flags,
       isAnonymous && random.chance(90) ? -1 : from.descriptor(),
       random.chance(isAnonymous ? 80 : 50) ? 0 : from.mapOffset(),
+    ];
+  }
+
+  /** Huge pages that nobody reserves, mostly: at their own multiples beside the arena, or not quite. */
+  private hugeArguments(flags: number): number[] {
+    const { random } = this;
+    const skewed = (): number => (random.chance(15) ? PAGE_SIZE : 0);
+    return [
+      HUGE_PLACES + random.below(8) * HUGE_PAGE_SIZE + skewed(),
+      (1 + random.below(3)) * HUGE_PAGE_SIZE - (random.chance(40) ? PAGE_SIZE : 0),
+      random.weighted([
+        [6, mman.PROT_READ | mman.PROT_WRITE],
+        [2, mman.PROT_READ],
+        [1, 0],
+      ]),
+      flags |
+        mman.MAP_ANONYMOUS |
+        mman.MAP_HUGETLB |
+        (random.chance(90) ? mman.MAP_NORESERVE : 0) |
+        (random.chance(5) ? random.pick([16, 21, 30]) << 26 : 0),
+      -1,
+      random.weighted([
+        [8, 0],
+        [2, HUGE_PAGE_SIZE],
+        [1, PAGE_SIZE],
+      ]),
     ];
   }
 

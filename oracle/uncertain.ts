@@ -27,8 +27,6 @@ export interface Surroundings {
 
 export function isUncertain(operation: Operation, surroundings: Surroundings): boolean {
   switch (operation.call) {
-    case "mmap":
-      return isMappedWithoutPool(operation.args);
     case "lseek":
       return seeksDisk(operation, surroundings);
     case "pagemap_scan":
@@ -89,11 +87,6 @@ function removesBeyondDisk(
     name.startsWith("/file") && offset > MAX_DISK_OFFSET;
   if (overlapping(mappings, addr, length).some(isBeyond)) return true;
   return more.length > 1 && removesBeyondDisk([more[0], more[1], advice, ...more.slice(2)], mappings);
-}
-
-/** Huge pages that nobody promises can be mapped where there are none; Faultline has no such mappings (docs/deviations.md). */
-function isMappedWithoutPool([, , , flags]: readonly number[]): boolean {
-  return (flags & mman.MAP_HUGETLB) !== 0 && (flags & mman.MAP_NORESERVE) !== 0;
 }
 
 /**

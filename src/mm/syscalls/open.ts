@@ -148,7 +148,7 @@ export { checkMemfdFlags } from "../shmem/memfd.ts";
 
 /** memfd_create(2). */
 export function sysMemfdCreate(task: Task, name: string, flags: number): number {
-  const file = newMemfd(task.fs.mounts, name, flags, task);
+  const file = newMemfd(task.fs.mounts, name, flags, task, task.mm.arch.hugePageSizeLogs);
   return typeof file === "number" ? file : fdInstall(task, file, (flags & MFD_CLOEXEC) !== 0);
 }
 
