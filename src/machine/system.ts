@@ -10,6 +10,7 @@ import { PAGE_SIZE } from "../mm/page.ts";
 import type { Inode } from "../mm/vfs/inode.ts";
 import type { MachineClock } from "./clock.ts";
 import type { Hart } from "./cpu/hart.ts";
+import { WatchLimit } from "./event-files/event-poll.ts";
 import { FutexTable } from "./futex/futex-table.ts";
 import { Network } from "./net/network.ts";
 import type { MachineStream } from "./stream.ts";
@@ -42,6 +43,8 @@ export class System {
   readonly timers: TimerQueue = new TimerQueue();
   /** Sockets and their names. */
   readonly network: Network;
+  /** How many files event polls watch. */
+  readonly watches: WatchLimit;
   /** Who waits at which futex. */
   readonly futexes: FutexTable = new FutexTable();
   /** The thread that is being asked whether it can go on; signalfd shows each its own signals. */
@@ -72,6 +75,7 @@ export class System {
     this.hart = hart;
     this.clock = clock;
     this.random = random;
+    this.watches = new WatchLimit(kernel.sysctl);
     this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE);
   }
 

@@ -138,7 +138,7 @@ export class Kernel implements ProcHost, OomHost {
     }
     this.options = options;
     this.arch = options.arch ?? RISCV64;
-    this.sysctl = new KernelSysctl(options, this.arch, this.processes);
+    this.sysctl = new KernelSysctl(options, this.arch, this.processes, ram);
     this.phys = new PhysicalMemory({
       ramBytes: ram,
       machineBytes: options.machineBytes ?? 0,

@@ -118,6 +118,8 @@ export interface ProcessTable {
 /** The values behind /proc/sys. Setting one has its effect at once. */
 export interface Sysctl {
   maxMapCount: number;
+  /** Files that the event polls of a user may watch. */
+  epollMaxUserWatches: number;
   mmapMinAddr: number;
   /** Address spaces that are made from now on place mappings from the bottom up. */
   legacyVaLayout: number;

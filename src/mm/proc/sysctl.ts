@@ -10,6 +10,7 @@ import { IPC_MNI } from "../ipc/ipc-ids.ts";
 import { swapSpace } from "../swap/swap-space.ts";
 import { DROP_PAGECACHE, DROP_SLAB } from "../trace/vmstat.ts";
 import { UTS_DOMAINNAME, UTS_NODENAME, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
+import { fsSettings } from "./fs-settings.ts";
 import { settingsWithoutEffect } from "./idle-settings.ts";
 import { dirtySettings, reclaimSettings } from "./pressure-settings.ts";
 import type { ProcHost } from "./proc-task.ts";
@@ -22,6 +23,7 @@ const PID_MAX = 32768;
 /** Everything under /proc/sys. */
 export function sysctlDirectory(host: ProcHost): ProcDirectory {
   return fixedDirectory({
+    fs: directoryNode(fixedDirectory(fsSettings(host))),
     kernel: directoryNode(fixedDirectory(kernelSettings(host))),
     vm: directoryNode(fixedDirectory(vmSettings(host))),
   });
