@@ -77,6 +77,7 @@ export function buildReport(collector: ReportCollector, facts: RunFacts): Report
       by_cause: byCause,
       around_ptes: kernel.mmu.faultAroundPtes,
       cow_copies: byCause["file-cow"] + byCause["wp-copy"],
+      fork_copies: sum(processes, (one) => sum(one.fork_copies, ({ pages }) => pages)),
     },
     page_cache: pageCacheReport(collector),
     pressure: pressureReport(collector),
@@ -163,6 +164,7 @@ function processReport(record: ProcessRecord): ReportProcess {
     kernel_faults: record.kernelFaults,
     faults: faultsByName(record.faults),
     unmapped_faults: faultsByName(record.mappings.unmapped),
+    fork_copies: [...record.forkCopies].map(([pid, pages]) => ({ pid, pages })),
     mappings: record.mappings.records.map(mappingReport),
   };
 }
@@ -179,6 +181,7 @@ function mappingReport(mapping: MappingRecord): ReportMapping {
     mapped: mapping.pieces > 0,
     count: mapping.count,
     major_faults: mapping.majorFaults,
+    fork_copies: mapping.forkCopies,
     swap_pages: mapping.swapPages,
     faults: faultsByName(mapping.faults),
   };

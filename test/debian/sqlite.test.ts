@@ -39,7 +39,9 @@ CREATE TABLE t(id INTEGER PRIMARY KEY, writer TEXT NOT NULL, n INT NOT NULL, bod
  */
 function transactions(writer: string, { batches, rows }: Size): string {
   let sql = ".bail on\nPRAGMA busy_timeout=600000;\nPRAGMA mmap_size=268435456;\n";
-  const torn = WRITERS.map((one) => `(SELECT coalesce(max(n) + 1, 0) FROM t WHERE writer = '${one}') % ${rows}`);
+  const torn = WRITERS.map(
+    (one) => `(SELECT coalesce(max(n) + 1, 0) FROM t WHERE writer = '${one}') % ${rows}`,
+  );
   for (let at = 0; at < batches; at++) {
     const [first, last] = [at * rows, (at + 1) * rows - 1];
     sql += `BEGIN IMMEDIATE;
@@ -129,7 +131,9 @@ describeWith(
         writer.on("exit", () => reject(new Error("it ended too early")));
       });
       writer.stdin.write(`${SCHEMA}${transactions("b", size)}`);
-      writer.stdin.write("BEGIN; INSERT INTO t(writer, n, body) VALUES ('b', -1, 'lost'); SELECT 'written';\n");
+      writer.stdin.write(
+        "BEGIN; INSERT INTO t(writer, n, body) VALUES ('b', -1, 'lost'); SELECT 'written';\n",
+      );
       await hasWritten;
       const gone = once(writer, "close");
       writer.kill("SIGKILL");
