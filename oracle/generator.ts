@@ -7,13 +7,19 @@
 import * as fcntl from "../src/mm/uapi/fcntl.ts";
 import * as fs from "../src/mm/uapi/fs.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
+import {
+  ADDR_COMPAT_LAYOUT,
+  ADDR_NO_RANDOMIZE,
+  MMAP_PAGE_ZERO,
+  READ_IMPLIES_EXEC,
+} from "../src/mm/uapi/personality.ts";
 import { ArgumentSource, type MemoryView } from "./arguments.ts";
 import { START_BREAK } from "./executor-image.ts";
 import { isHarmless } from "./harmless.ts";
 import type { CallName, Operation } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { SegmentArguments } from "./segment-arguments.ts";
-import { DIRECT_FD, INITIAL_LIMITS, MEMFD_NAMES, SLOTS, SPECIAL_FD } from "./subject.ts";
+import { DIRECT_FD, INITIAL_LIMITS, MEMFD_NAMES, MEMLOCK_LIMIT, SLOTS, SPECIAL_FD } from "./subject.ts";
 import { FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
@@ -22,6 +28,9 @@ const PAGE_SIZE = 4096;
 const CROWDED_SEQUENCES = 400;
 const CALM_STEPS = 40;
 const CROWDED_STEPS = 30;
+/** A personality that has nothing to do with memory, and the number that only asks for the one there is. */
+const WHOLE_SECONDS = 0x200_0000;
+const PERSONALITY_QUERY = 0xffff_ffff;
 const MAP_32BIT = 0x40;
 const MAP_ABOVE4G = 0x80;
 const HUGE_PAGE_SIZE = 2 ** 21;
@@ -74,6 +83,11 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [2, "sendfile"],
   [4, "splice"],
   [1, "tee"],
+  [3, "vmsplice"],
+  [2, "mem_read"],
+  [3, "mem_write"],
+  [1, "clear_refs"],
+  [1, "personality"],
   [2, "copy_file_range"],
   [2, "preadv2"],
   [3, "pwritev2"],
@@ -100,10 +114,15 @@ function isAboutSegments(call: CallName): call is CallAboutSegments {
   return call.startsWith("shm");
 }
 
-type CallAboutOthers = "process_vm_readv" | "process_vm_writev" | "process_madvise";
+type CallAboutOthers =
+  | "process_vm_readv"
+  | "process_vm_writev"
+  | "process_madvise"
+  | "mem_read"
+  | "mem_write";
 
 function isAboutOthers(call: CallName): call is CallAboutOthers {
-  return call.startsWith("process_");
+  return call.startsWith("process_") || call.startsWith("mem_");
 }
 
 /** Calls that can move bytes past the page cache. */
@@ -186,6 +205,10 @@ export class SequenceGenerator {
 
   /** What comes behind the other process in the arguments. */
   private argumentsAbout(call: CallAboutOthers, from: ArgumentSource, other: ArgumentSource): number[] {
+    if (call === "mem_read") return [other.mappedAddress(), other.accessLength()];
+    if (call === "mem_write") {
+      return [other.mappedAddress(), other.accessLength(), 1 + this.random.below(255)];
+    }
     const more = this.random.chance(75) ? 0 : 1 + this.random.below(3);
     if (call === "process_madvise") {
       const ranges = Array.from({ length: Math.min(more, 2) }, () => other.range());
@@ -395,6 +418,18 @@ export class SequenceGenerator {
         return this.spliceArguments(from);
       case "tee":
         return [this.pipeEnd(0, from), this.pipeEnd(1, from), from.accessLength(), this.spliceFlags()];
+      case "vmsplice":
+        return [
+          this.pipeEnd(random.chance(75) ? 1 : 0, from),
+          from.mappedAddress(),
+          from.accessLength(),
+          this.spliceFlags(),
+          ...this.furtherSegments(from),
+        ];
+      case "clear_refs":
+        return [random.below(7)];
+      case "personality":
+        return [this.personality()];
       case "copy_file_range":
         return [
           from.descriptor(),
@@ -542,6 +577,20 @@ export class SequenceGenerator {
     ]);
   }
 
+  /** Addresses are never random: the two sides would not draw the same ones. */
+  private personality(): number {
+    const { random } = this;
+    let flags = ADDR_NO_RANDOMIZE;
+    for (const flag of [READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO, WHOLE_SECONDS]) {
+      if (random.chance(30)) flags |= flag;
+    }
+    return random.weighted([
+      [2, PERSONALITY_QUERY],
+      [3, ADDR_NO_RANDOMIZE],
+      [5, flags],
+    ]);
+  }
+
   /** No RWF_NOWAIT: whether a page of a disk is cached is the host's own affair. */
   private transferFlags(): number {
     return this.random.weighted([
@@ -639,6 +688,7 @@ export class SequenceGenerator {
       [4, oldLength],
       [5, from.newLength(/* mayBeHuge */ false)],
       [2, Math.min(oldLength + PAGE_SIZE * random.below(4), 2 ** 64 - PAGE_SIZE)],
+      [1, Math.min(oldLength + MEMLOCK_LIMIT, 2 ** 64 - PAGE_SIZE)],
     ]);
     const flags = random.weighted([
       [3, 0],

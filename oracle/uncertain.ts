@@ -21,6 +21,8 @@ export interface Surroundings {
   fileName(fd: number): string | undefined;
   /** Bytes in a test file, by the name that its mappings have; undefined for other files. */
   fileSize(name: string): number | undefined;
+  /** Whether parts of a test file on disk are not stored. */
+  hasHoles(name: string): boolean;
   /** The position of a descriptor that reads and writes a test file on disk past the page cache; undefined for others. */
   directPosition(fd: number): number | undefined;
 }
@@ -45,12 +47,16 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     case "peek":
       return transfersDirectly(operation, surroundings);
     case "read":
-    case "write":
     case "pread64":
-    case "pwrite64":
     case "preadv2":
-    case "pwritev2":
       return transfersDirectly(operation, surroundings) || copiesOntoItself(operation, surroundings);
+    case "write":
+    case "pwrite64":
+    case "pwritev2":
+      return (
+        transfersDirectly(operation, surroundings, /* isWrite */ true) ||
+        copiesOntoItself(operation, surroundings)
+      );
     case "copy_file_range":
       return passesDirectly(
         [operation.args[0], operation.args[1], operation.args[2], operation.args[4]],
@@ -65,6 +71,8 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
         isOneFile(operation.args[0], operation.args[1], surroundings) ||
         showsDiskPages(operation.args[1], operation.args[0], surroundings)
       );
+    case "vmsplice":
+      return handsOverDiskPages(operation, surroundings);
     case "splice":
       return (
         passesDirectly(
@@ -151,13 +159,32 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
 
 /**
  * Past the page cache it is the disk that says at multiples of what a buffer must begin, and that only for what is stored:
- * holes may be read at any place, into any memory. Faultline has one rule for all disks, and no holes (docs/deviations.md).
+ * holes may be read at any place, into any memory, which is not made dirty by it as by the disk. Faultline has one rule for
+ * all disks, and no holes (docs/deviations.md).
  */
-function transfersDirectly({ call, args }: Operation, { directPosition }: Surroundings): boolean {
+function transfersDirectly(
+  { call, args }: Operation,
+  { directPosition, fileName, fileSize, hasHoles }: Surroundings,
+  isWrite = false,
+): boolean {
   const position = directPosition(args[0]);
   if (position === undefined) return false;
   const [, addr, length, offset = -1, , ...more] = call === "peek" ? [0, 0, args[1], args[2]] : args;
-  return [addr, length, offset < 0 ? position : offset, ...more].some((arg) => arg % SECTOR !== 0);
+  const place = offset < 0 ? position : offset;
+  if ([addr, length, place, ...more].some((arg) => arg % SECTOR !== 0)) return true;
+  const name = fileName(args[0]) ?? "";
+  if (!isWrite) return hasHoles(name);
+  return place < (fileSize(name) ?? 0) && endsInBlock(place, [addr, length, ...more]);
+}
+
+/** Whether a bad page of memory would end the write within a block: in a hole Linux zeroes then what it has written there. */
+function endsInBlock(place: number, ranges: readonly number[]): boolean {
+  let from = place;
+  for (let at = 0; at < ranges.length; at += 2) {
+    if ((from - ranges[at]) % PAGE_SIZE !== 0) return true;
+    from += ranges[at + 1];
+  }
+  return false;
 }
 
 /** The same between files, where the pieces of a pipe may lie anywhere in memory. */
@@ -184,7 +211,18 @@ function showsDiskPages(source: number, target: number, { fileName }: Surroundin
   return fileName(source)?.startsWith("/file") === true && fileName(target)?.startsWith("/file") !== true;
 }
 
-/** The same for a transfer between processes: both ranges are one, or mappings of the same memory. */
+/** The same for pages that a program puts there itself, out of a mapping of the file. */
+function handsOverDiskPages({ args }: Operation, { mappings }: Surroundings): boolean {
+  const [, addr, length, , ...more] = args;
+  const ranges = [addr, length, ...more];
+  for (let at = 0; at < ranges.length; at += 2) {
+    if (overlapping(mappings, ranges[at], ranges[at + 1]).some(({ name }) => name.startsWith("/file")))
+      return true;
+  }
+  return false;
+}
+
+/** Bytes that are copied over themselves in a transfer between processes: both ranges are one, or mappings of the same memory. */
 function transfersOntoItself({ process, args }: Operation, { mappings, mappingsOf }: Surroundings): boolean {
   const [other, ...words] = args;
   const others = mappingsOf(other);

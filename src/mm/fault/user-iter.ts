@@ -3,7 +3,7 @@ import { PAGE_SIZE, pageAlignDown, type Vaddr } from "../page.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { FaultingTask } from "./faulting-task.ts";
 import type { Mmu } from "./mmu.ts";
-import { pinUserPages } from "./pin-user-pages.ts";
+import { pinUserPagesFast } from "./pin-user-pages.ts";
 import { clearUser, copyFromUser, copyRamToUser, copyToUser, copyUserToRam } from "./uaccess.ts";
 
 export interface UserSegment {
@@ -48,7 +48,7 @@ export class UserIter implements IovIter {
     const pinned = this.#advance(length, (addr, _done, len) => {
       const first = pageAlignDown(addr);
       const pages = Math.ceil((addr + len - first) / PAGE_SIZE);
-      const pfns = pinUserPages(this.#mmu, this.#task, this.#task.mm, first, pages, write);
+      const pfns = pinUserPagesFast(this.#mmu, this.#task, first, pages, write);
       for (const pfn of pfns) phys.putPage(pfn);
       return pfns.length === pages ? len : Math.max(0, first + pfns.length * PAGE_SIZE - addr);
     });

@@ -9,6 +9,7 @@
 import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
+import { notifyChange } from "../vfs/attributes.ts";
 import type { File } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import { fileAccessed, fileUpdateTime } from "./file-times.ts";
@@ -71,7 +72,8 @@ export function filemapDirectRead(file: File, iter: IovIter, pos: number, blockS
 
 /**
  * Bytes written, or a negative errno; undefined where a page of the cache can't be dropped, and the write has to go through
- * the cache. A bad page of memory fails the whole call: what came before it is written, as far as the file reached.
+ * the cache. A bad page of memory fails the whole call: what came before it is written, mostly as far as the
+ * file reached.
  */
 export function filemapDirectWrite(
   file: File,
@@ -91,7 +93,12 @@ export function filemapDirectWrite(
   fileUpdateTime(inode);
   const oldSize = inode.size;
   const pinned = pinnedEnd(iter, pos, wanted, /* write */ false, blockSize);
-  const end = pinned === wanted ? wanted : Math.max(pos, Math.min(pinned, oldSize));
+  // Behind the end of the file Linux fills up the block in which memory gave out, and takes that for success
+  // (iomap_dio_bio_iter, zero_tail): the file has become longer, be it by nothing but the gap before the write, when the
+  // rest fails in the cache.
+  const grows = pinned % PAGE_SIZE !== 0 && pinned >= oldSize;
+  if (pinned < wanted && pinned === pos && grows) notifyChange(inode, { size: pos });
+  const end = pinned === wanted || grows ? pinned : Math.max(pos, Math.min(pinned, oldSize));
   let at = pos;
   let error = 0;
   while (at < end && error === 0) {

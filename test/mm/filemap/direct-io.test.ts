@@ -104,10 +104,20 @@ it("writes what comes before a bad page of memory as far as the file reaches, an
       SECTOR,
     );
   expect(write(SECTOR + 10, 0)).toBe(-EFAULT);
-  expect(write(PAGE_SIZE, 2 * PAGE_SIZE - SECTOR)).toBe(-EFAULT);
+  expect(write(PAGE_SIZE + SECTOR, 2 * PAGE_SIZE - SECTOR)).toBe(-EFAULT);
   const expected = pattern(2 * PAGE_SIZE);
   expected.fill(8, 0, SECTOR);
   expected.fill(8, 2 * PAGE_SIZE - SECTOR);
   expect(fake.bytes).toEqual(expected);
   expect(fake.inode.size).toBe(2 * PAGE_SIZE);
+  expect(write(PAGE_SIZE, 2 * PAGE_SIZE)).toBe(-EFAULT);
+  expect(fake.inode.size).toBe(2 * PAGE_SIZE);
+});
+
+it("grows the file by what memory gave, where it gives out within a block behind the end", () => {
+  const fake = setup(1);
+  const source = new ByteIter(fake.phys, new Uint8Array(2 * PAGE_SIZE).fill(8), 3 * SECTOR + 1);
+  expect(filemapDirectWrite(fake.open(), source, 2 * PAGE_SIZE, SECTOR)).toBe(-EFAULT);
+  expect(fake.inode.size).toBe(2 * PAGE_SIZE + 3 * SECTOR);
+  expect(fake.bytes.subarray(2 * PAGE_SIZE)).toEqual(new Uint8Array(3 * SECTOR).fill(8));
 });
