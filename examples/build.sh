@@ -101,3 +101,4 @@ for name in $KERNELS; do musl "bench/kernels/bin/$name" "bench/kernels/$name.c" 
 musl bench/pressure/bin/patterns bench/pressure/patterns.c
 musl test/programs/bin/four-times-ram test/programs/four-times-ram.c $TEST_FLAGS
 musl test/machine/hostile/hostile test/machine/hostile/hostile.c
+musl test/cli/loopback test/cli/loopback.c -D_GNU_SOURCE

@@ -6,8 +6,9 @@ import { type Booted, boot, spawn } from "./boot.ts";
 import { builtInterpreter } from "./built-interpreter.ts";
 import type { RunOptions } from "./command-line.ts";
 import { hostStreams, writeAll } from "./host-streams.ts";
-import { nowMs, pause } from "./host-time.ts";
+import { nowMs, pause, wakeUp } from "./host-time.ts";
 import { Interruption } from "./interruption.ts";
+import type { NodeLoopback } from "./node-loopback.ts";
 import { oomKills, oomLines } from "./out-of-memory.ts";
 import { readSwaps } from "./proc-texts.ts";
 import { FAILED, ProgramError } from "./program-error.ts";
@@ -65,6 +66,7 @@ async function runBooted(
   const mayWait = options.clock === "virtual" ? () => nowMs() < endsMs : undefined;
   const [stdin, stdout, stderr] = hostStreams(mayWait);
   const onSlice = (): "stop" | undefined => (interruption.exitStatus === undefined ? undefined : "stop");
+  const loopback = options.net === "host-loopback" ? await hostLoopback() : undefined;
   const machine = new Machine(kernel, {
     stdin,
     stdout,
@@ -73,6 +75,7 @@ async function runBooted(
     onSlice,
     module: builtInterpreter(kernel),
     ...(options.seed !== undefined && { scheduleSeed: options.seed }),
+    ...(loopback !== undefined && { hostLoopback: loopback }),
   });
   let end: ExitStatus | null | undefined;
   /** What could not be written to files, in words; null: the power was gone before. */
@@ -85,6 +88,7 @@ async function runBooted(
     });
   } finally {
     interruption.close();
+    await loopback?.close();
     // Whatever ended the run: what the program wrote is in the page cache, and belongs into its files.
     lost = end === null ? null : await unlessPowerFails(() => writeBack(kernel));
     collector?.close();
@@ -112,6 +116,12 @@ async function runBooted(
     });
   }
   return exitStatus;
+}
+
+/** Loaded only here: most runs have nothing to do with the host's network. */
+async function hostLoopback(): Promise<NodeLoopback> {
+  const { NodeLoopback } = await import("./node-loopback.ts");
+  return new NodeLoopback(wakeUp);
 }
 
 /** What `work` answers; null where the power went off in it, on purpose: the kernel is of no use then. */

@@ -12,6 +12,7 @@ import type { MachineClock } from "./clock.ts";
 import type { Hart } from "./cpu/hart.ts";
 import { WatchLimit } from "./event-files/event-poll.ts";
 import { FutexTable } from "./futex/futex-table.ts";
+import type { HostLoopback } from "./net/host-loopback.ts";
 import { Network } from "./net/network.ts";
 import type { MachineStream } from "./stream.ts";
 import type { Thread, ThreadGroup } from "./thread.ts";
@@ -69,14 +70,20 @@ export class System {
   /** Told of every process that ends. */
   onExit: ((group: ThreadGroup, status: number) => void) | undefined;
 
-  constructor(kernel: Kernel, hart: Hart, clock: MachineClock, random: (bytes: Uint8Array) => void) {
+  constructor(
+    kernel: Kernel,
+    hart: Hart,
+    clock: MachineClock,
+    random: (bytes: Uint8Array) => void,
+    hostLoopback?: HostLoopback,
+  ) {
     this.kernel = kernel;
     this.mmu = kernel.mmu;
     this.hart = hart;
     this.clock = clock;
     this.random = random;
     this.watches = new WatchLimit(kernel.sysctl);
-    this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE);
+    this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE, hostLoopback);
   }
 
   countSyscall(nr: number, name: string | undefined): void {

@@ -31,6 +31,7 @@ test("a program alone gets the defaults", () => {
     jsonFile: undefined,
     traceFile: undefined,
     clock: "host",
+    net: "none",
     seed: undefined,
     timeoutSeconds: undefined,
     env: [],

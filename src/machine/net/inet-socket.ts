@@ -2,7 +2,6 @@
 import type { Task } from "../../mm/syscalls/task.ts";
 import { EACCES, EADDRNOTAVAIL, EINVAL, ENOTCONN } from "../../mm/uapi/errno.ts";
 import { AF_INET, AF_INET6, IPPROTO_IPV6, SOL_SOCKET } from "./constants.ts";
-import type { HostLoopback } from "./host-loopback.ts";
 import {
   ANY4,
   ANY6,
@@ -25,11 +24,10 @@ export const IPV6_V6ONLY = 26;
 /** Ports below are root's (net.ipv4.ip_unprivileged_port_start). */
 const PROT_SOCK = 1024;
 
-/** The machine's internet: who is bound where, and whether the host's loopback is behind it. */
+/** What the sockets of one protocol share: who is bound where. */
 export interface InetStack<T extends Bound> {
   readonly memory: NetworkMemory;
   readonly ports: Ports<T>;
-  readonly host: HostLoopback | undefined;
 }
 
 export abstract class InetSocket extends Socket implements Bound {

@@ -27,7 +27,7 @@ import { Ports } from "./inet-ports.ts";
 import type { InetStack } from "./inet-socket.ts";
 import { NetworkMemory } from "./network-memory.ts";
 import type { Socket } from "./socket.ts";
-import { TcpSocket } from "./tcp-socket.ts";
+import { TcpSocket, type TcpStack } from "./tcp-socket.ts";
 import { UdpSocket } from "./udp-socket.ts";
 import { UnixNames } from "./unix-names.ts";
 import { UnixSocket, type UnixStack } from "./unix-socket.ts";
@@ -35,21 +35,19 @@ import { UnixSocket, type UnixStack } from "./unix-socket.ts";
 export class Network {
   readonly memory: NetworkMemory;
   readonly #unix: UnixStack;
-  readonly #tcp: InetStack<TcpSocket> & { host: HostLoopback | undefined };
+  readonly #tcp: TcpStack;
   readonly #udp: InetStack<UdpSocket>;
 
-  /** @param ramBytes of the machine, of which sockets have a part */
-  constructor(random: (bytes: Uint8Array) => void, ramBytes: number) {
+  /**
+   * @param ramBytes of the machine, of which sockets have a part
+   * @param host lent to streams; undefined: they reach nobody outside
+   */
+  constructor(random: (bytes: Uint8Array) => void, ramBytes: number, host?: HostLoopback) {
     const memory = new NetworkMemory(ramBytes);
     this.memory = memory;
     this.#unix = { memory, names: new UnixNames(), flight: new FilesInFlight(memory) };
-    this.#tcp = { memory, ports: new Ports(random, /* listenersShare */ false), host: undefined };
-    this.#udp = { memory, ports: new Ports(random, /* listenersShare */ true), host: undefined };
-  }
-
-  /** Lets streams reach the host's loopback. */
-  set host(host: HostLoopback | undefined) {
-    this.#tcp.host = host;
+    this.#tcp = { memory, ports: new Ports(random, /* listenersShare */ false), host };
+    this.#udp = { memory, ports: new Ports(random, /* listenersShare */ true) };
   }
 
   /** A new socket, or negative errno. @param type without flags */

@@ -114,7 +114,7 @@ export abstract class Socket {
 
   abstract bind(task: Task, address: Uint8Array): number;
   abstract connect(task: Task, address: Uint8Array, request: Request): number;
-  listen(_task: Task, _backlog: number): number {
+  listen(_task: Task, _backlog: number, _request: Request): number {
     return -EOPNOTSUPP;
   }
   accept(_request: Request): Socket | number {

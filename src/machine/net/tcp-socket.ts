@@ -41,8 +41,23 @@ import {
   SOCK_STREAM,
   SOMAXCONN,
 } from "./constants.ts";
-import type { HostConnection, HostConnectionEvents, HostListener } from "./host-loopback.ts";
-import { type Endpoint, familyOf, isIpv4, isLocal, LOOPBACK4, parseEndpoint } from "./inet-address.ts";
+import {
+  type HostConnection,
+  type HostConnectionEvents,
+  type HostListener,
+  type HostLoopback,
+  HostPeer,
+  type LoopbackIp,
+} from "./host-loopback.ts";
+import {
+  type Endpoint,
+  familyOf,
+  isIpv4,
+  isLocal,
+  LOOPBACK4,
+  LOOPBACK6,
+  parseEndpoint,
+} from "./inet-address.ts";
 import { Ports } from "./inet-ports.ts";
 import { InetSocket, type InetStack } from "./inet-socket.ts";
 import { type ReceiveRequest, type Request, type SendRequest, type Socket, WOULD_BLOCK } from "./socket.ts";
@@ -59,14 +74,20 @@ const PIECE = 65536;
 
 type State = "closed" | "listening" | "connecting" | "established";
 
+export interface TcpStack extends InetStack<TcpSocket> {
+  /** What is behind the machine's own loopback; undefined: nothing. */
+  readonly host: HostLoopback | undefined;
+}
+
 export class TcpSocket extends InetSocket {
-  readonly #stack: InetStack<TcpSocket>;
+  readonly #stack: TcpStack;
   #state: State = "closed";
   /** A connect was called and its end not told yet (SS_CONNECTING). */
   #isConnecting = false;
   #peer: TcpSocket | undefined;
-  #host: HostConnection | undefined;
-  #hostListener: HostListener | undefined;
+  /** The other end, where it is one of the host's; and through what those come that listen in the machine. */
+  #host: HostPeer | undefined;
+  readonly #hostListeners: HostListener[] = [];
   readonly #received: ByteQueue;
   /** The peer has finished: after what is here comes nothing (SOCK_DONE). */
   #isDone = false;
@@ -78,7 +99,7 @@ export class TcpSocket extends InetSocket {
   #lacksMemory = false;
   #maxBacklog = 0;
 
-  constructor(stack: InetStack<TcpSocket>, family: number, ownerUid: number) {
+  constructor(stack: TcpStack, family: number, ownerUid: number) {
     super(stack.memory, family, SOCK_STREAM, IPPROTO_TCP, ownerUid);
     this.#stack = stack;
     this.#received = new ByteQueue(stack.memory);
@@ -97,15 +118,15 @@ export class TcpSocket extends InetSocket {
   }
   /** It waits for what comes from the host. */
   get isFromHost(): boolean {
-    return this.#host !== undefined || this.#hostListener !== undefined;
+    return this.#host !== undefined || this.#hostListeners.length > 0;
   }
 
   // Connections
 
-  override listen(_task: Task, backlog: number): number {
+  override listen(_task: Task, backlog: number, request: Request): number {
     if (this.#state !== "closed" && this.#state !== "listening") return -EINVAL;
     this.#maxBacklog = backlog >>> 0 > SOMAXCONN ? SOMAXCONN : backlog;
-    if (this.#state === "listening") return 0;
+    if (this.#state === "listening") return this.#hostListens(request);
     const failed = this.bindAutomatically();
     if (failed !== 0) return failed;
     this.#state = "listening";
@@ -115,7 +136,7 @@ export class TcpSocket extends InetSocket {
     }
     this.shutdownState = 0;
     this.#listenOnHost();
-    return 0;
+    return this.#hostListens(request);
   }
 
   connect(_task: Task, address: Uint8Array, request: Request): number {
@@ -163,8 +184,8 @@ export class TcpSocket extends InetSocket {
       return;
     }
     const { host } = this.#stack;
-    if (host === undefined) this.#reset(ECONNREFUSED);
-    else this.#host = host.connect(target.port, this.#hostEvents());
+    if (host === undefined || !isOfHost(target.ip)) this.#reset(ECONNREFUSED);
+    else this.#setHost(host.connect(target.ip, target.port, this.#hostEvents()));
   }
 
   /** So many wait to be accepted that nobody else can connect. */
@@ -288,12 +309,7 @@ export class TcpSocket extends InetSocket {
 
   /** Moves up to `max` bytes to the other end. How many, -EFAULT, or WOULD_BLOCK where there is no memory for them. */
   #deliver(from: IovIter, max: number): number {
-    if (this.#host !== undefined) {
-      const bytes = new Uint8Array(max);
-      if (from.copyBytesFromIter(bytes) < max) return -EFAULT;
-      this.#host.write(bytes);
-      return max;
-    }
+    if (this.#host !== undefined) return this.#host.send(from, max);
     // Nobody is there any more, which is found out by sending.
     if (!this.#isPeerThere) return this.#sendToNobody(from, max);
     const space = this.#peer === undefined ? undefined : this.#peer.#received.space(max);
@@ -325,6 +341,7 @@ export class TcpSocket extends InetSocket {
 
   /** Bytes that are taken from the sender and not yet in the receiver's buffer. */
   get #queued(): number {
+    if (this.#host !== undefined) return this.#host.pending;
     if (this.#peer === undefined) return 0;
     return Math.max(0, this.#peer.#received.length - this.#peer.receiveBuffer);
   }
@@ -362,7 +379,7 @@ export class TcpSocket extends InetSocket {
       peer.#lacksMemory = false;
       peer.queue.wake(WRITABLE);
     }
-    this.#host?.flow(this.#received.length < this.receiveBuffer);
+    this.#host?.connection.flow(this.#received.length < this.receiveBuffer);
     if (already + done >= target || into.count === 0) return done;
     if (this.#isDone) return done;
     if (this.error !== 0) return done > 0 ? done : this.takeError();
@@ -396,8 +413,9 @@ export class TcpSocket extends InetSocket {
   /** Tells the other end that no more comes, or that all is over. */
   #endPeer(resets: boolean): void {
     if (this.#host !== undefined) {
-      if (resets) this.#host.destroy();
-      else this.#host.end();
+      const { connection } = this.#host;
+      if (resets) connection.destroy();
+      else connection.end();
       return;
     }
     const peer = this.#peer;
@@ -428,8 +446,7 @@ export class TcpSocket extends InetSocket {
 
   /** Not connected, not listening, and its port is free unless it was bound to it. */
   #leave(): void {
-    this.#hostListener?.close();
-    this.#hostListener = undefined;
+    for (const listener of this.#hostListeners.splice(0)) listener.close();
     for (const end of this.#connections.splice(0)) {
       end.#endPeer(/* resets */ true);
       end.close();
@@ -464,7 +481,8 @@ export class TcpSocket extends InetSocket {
   protected release(): void {
     const resets = this.#received.length > 0 || (this.linger.isOn && this.linger.seconds === 0);
     if (this.#state === "established") this.#endPeer(resets);
-    if (this.#state === "connecting") this.#host?.destroy();
+    if (this.#state === "connecting") this.#host?.connection.destroy();
+    else this.#host?.connection.close();
     this.#leave();
     this.shutdownState = SHUTDOWN_MASK;
     this.leavePort();
@@ -473,49 +491,72 @@ export class TcpSocket extends InetSocket {
 
   // The host
 
+  #setHost(connection: HostConnection): void {
+    this.#host = new HostPeer(connection, this.memory, () => this.queue.wake(WRITABLE));
+  }
+
   #hostEvents(): HostConnectionEvents {
     return {
       connected: () => {
         if (this.#state === "connecting") this.#established();
       },
       data: (bytes) => {
-        if (this.#state !== "established") return;
-        this.#received.push(bytes);
-        this.#host?.flow(this.#received.length < this.receiveBuffer);
+        // Nobody reads it any more.
+        if (this.#state !== "established") return bytes.length;
+        const taken = this.#received.push(bytes);
+        this.#host?.connection.flow(taken === bytes.length && this.#received.length < this.receiveBuffer);
         this.queue.wake(READABLE);
+        return taken;
       },
-      drained: () => this.queue.wake(WRITABLE),
       ended: () => {
         if (this.#state === "established") this.#finished();
       },
       closed: (errno) => {
         if (this.#state === "closed") return;
         const isOrdinary = errno === 0 && this.#state === "established";
-        if (!isOrdinary) this.#reset(errno === 0 ? ECONNRESET : errno);
-        else this.#finished();
+        if (isOrdinary) this.#finished();
+        else this.#reset(errno === 0 ? ECONNRESET : errno);
       },
     };
   }
 
+  /** Whoever of the host's connects to an address that this one listens at comes here. */
   #listenOnHost(): void {
     const { host } = this.#stack;
-    const isReachable = Ports.fit(this, LOOPBACK4) >= 0;
-    if (host === undefined || !isReachable) return;
-    this.#hostListener = host.listen(
-      this.local.port,
-      (connection, remotePort) => {
-        if (this.#state !== "listening" || this.#isQueueFull || !this.memory.mayAddSocket()) return undefined;
-        const end = this.#newEnd({ ip: LOOPBACK4, port: remotePort });
-        end.local = { ip: LOOPBACK4, port: this.local.port };
-        end.#host = connection;
-        this.#connections.push(end);
-        this.queue.wake(READABLE);
-        return end.#hostEvents();
-      },
-      () => {
-        // The port is somebody else's on the host: reached from inside the machine alone.
-        this.#hostListener = undefined;
-      },
-    );
+    if (host === undefined) return;
+    for (const ip of [LOOPBACK4, LOOPBACK6] as const) {
+      if (Ports.fit(this, ip) < 0) continue;
+      const accept = (connection: HostConnection, port: number): HostConnectionEvents | undefined =>
+        this.#acceptFromHost(connection, { ip, port });
+      this.#hostListeners.push(host.listen(ip, this.local.port, accept));
+    }
   }
+
+  /** 0 once the host takes connections for it, or negative errno: then it does not listen. */
+  #hostListens(request: Request): number {
+    const results = this.#hostListeners.map(({ result }) => result);
+    if (results.includes(undefined)) {
+      request.retryWhen = () => this.#hostListeners.every(({ result }) => result !== undefined);
+      return WOULD_BLOCK;
+    }
+    const errno = results.find((result) => result !== 0) ?? 0;
+    if (errno === 0) return 0;
+    this.#leave();
+    return -errno;
+  }
+
+  #acceptFromHost(connection: HostConnection, remote: Endpoint): HostConnectionEvents | undefined {
+    if (this.#state !== "listening" || this.#isQueueFull || !this.memory.mayAddSocket()) return undefined;
+    const end = this.#newEnd(remote);
+    end.local = { ip: remote.ip, port: this.local.port };
+    end.#setHost(connection);
+    this.#connections.push(end);
+    this.queue.wake(READABLE);
+    return end.#hostEvents();
+  }
+}
+
+/** Of all addresses of the loopback the two that the host has for sure. */
+function isOfHost(ip: string): ip is LoopbackIp {
+  return ip === LOOPBACK4 || ip === LOOPBACK6;
 }

@@ -28,7 +28,9 @@ function rig(ramBytes = 2 ** 30) {
     make,
     listen: (backlog: number) => {
       const listener = make();
-      expect([listener.bind(process, ADDRESS), listener.listen(process, backlog)]).toEqual([0, 0]);
+      expect([listener.bind(process, ADDRESS), listener.listen(process, backlog, { flags: 0 })]).toEqual([
+        0, 0,
+      ]);
       return listener;
     },
     connect: (socket: TcpSocket) => socket.connect(process, ADDRESS, { flags: MSG_DONTWAIT }),
