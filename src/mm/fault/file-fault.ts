@@ -16,7 +16,7 @@ import { mmCounter, pageAddAnonRmap, pageAddFileRmap } from "../rmap/page-mappin
 import { fileOf } from "../vfs/file.ts";
 import { anonVmaPrepare } from "../vma/anon-vma.ts";
 import { incMmCounter, MM_ANONPAGES } from "../vma/mm-struct.ts";
-import { VM_HUGETLB, VM_LOCKED, VM_SHARED } from "../vma/vm-flags.ts";
+import { VM_LOCKED, VM_SHARED } from "../vma/vm-flags.ts";
 import {
   VM_FAULT_ERROR,
   VM_FAULT_MAJOR,
@@ -30,8 +30,7 @@ import { CAUSE, type FaultContext, readablePte, writablePte } from "./fault-cont
 export const FAULT_AROUND_PAGES = 16;
 
 export function doFault(vmf: FaultContext): number {
-  // A huge page can't be had, whoever asks for it; and nothing is prepared in vain.
-  if (vmf.vma.ops === null || (vmf.vma.flags & VM_HUGETLB) !== 0) return VM_FAULT_SIGBUS;
+  if (vmf.vma.ops === null) return VM_FAULT_SIGBUS;
   if (!vmf.isWrite) return doReadFault(vmf);
   return (vmf.vma.flags & VM_SHARED) === 0 ? doCowFault(vmf) : doSharedFault(vmf);
 }

@@ -175,8 +175,7 @@ class Scan {
     const { pageTable } = this.#mm;
     for (let addr: number = start; addr < end; ) {
       const above = (Math.floor(addr / size) + 1) * size;
-      const hasEntry = pageTable.walk(addr) !== 0 || pageTable.holeEnd <= above;
-      const categories = hasEntry ? PAGE_IS_HUGE : 0;
+      const categories = pageTable.hasHugePte(addr, size) ? PAGE_IS_HUGE : 0;
       const next = Math.min(above, end);
       if (this.#isWanted(categories) && !this.#output(categories, addr, next)) return false;
       addr = next;

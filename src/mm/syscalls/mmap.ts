@@ -198,8 +198,8 @@ export function doMmap(
   if (length >= 2 ** 64) return -ENOMEM;
   if (mm.mapCount > mm.maxMapCount) return -ENOMEM;
   let pgoff = offset / PAGE_SIZE;
-  // A fixed address among the last 4095 bytes looks like an error number to Linux, and comes back as one.
   const isHuge = file !== null && file.inode.sb.hugePageSize !== undefined;
+  // A fixed address among the last 4095 bytes looks like an error number to Linux, and comes back as one.
   if ((flags & MAP_FIXED) !== 0 && wanted > 2 ** 64 - PAGE_SIZE && length <= mm.arch.taskSize && !isHuge) {
     return wanted - 2 ** 64;
   }
