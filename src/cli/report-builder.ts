@@ -26,7 +26,7 @@ export interface RunFacts {
   /** Wait status of the program; null when it was still running at the end. */
   readonly waitStatus: number | null;
   readonly timedOut: boolean;
-  /** The power went off, as a plan of faults said. */
+  /** The power went off, as a plan of faults said, or the kernel panicked. */
   readonly hasCrashed: boolean;
   readonly ramBytes: number;
   readonly seed: number | undefined;
@@ -56,7 +56,8 @@ export function buildReport(collector: ReportCollector, facts: RunFacts): Report
       exit_status: facts.exitStatus,
       signal: endOf(facts.waitStatus).signal,
       timed_out: facts.timedOut,
-      crashed: facts.hasCrashed,
+      crashed: facts.hasCrashed && kernel.panicked === null,
+      panicked: kernel.panicked !== null,
     },
     machine: {
       arch: "riscv64",

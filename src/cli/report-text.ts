@@ -80,6 +80,7 @@ function headLines(report: Report, colors: Colors): string[] {
 
 function endWords({ program }: Report, colors: Colors): string {
   if (program.crashed) return colors.red("ended by a crash of its storage, on purpose");
+  if (program.panicked) return colors.red("ended by a panic of its kernel");
   if (program.timed_out) return colors.red("ended by the timeout");
   if (program.signal !== null) return colors.red(`ended by ${program.signal}`);
   const text = `exit status ${program.exit_status}`;

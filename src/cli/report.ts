@@ -37,6 +37,7 @@ export interface ReportProgram {
   readonly timed_out: boolean;
   /** `--inject` took the power away in the middle of a write. */
   readonly crashed: boolean;
+  readonly panicked: boolean;
 }
 
 export interface ReportMachine {

@@ -88,6 +88,8 @@ const MAX_VMAS = 2 ** 21;
 export const PAGE_POISON = 0xaa;
 
 export class PhysicalMemory {
+  /** The kernel has panicked: nothing is written to storage any more. */
+  hasPanicked = false;
   readonly ram: Ram;
   readonly frames: PageFrames;
   readonly buddy: Buddy;

@@ -22,6 +22,8 @@ export class KernelSysctl implements Sysctl {
   randomizeVaSpace: number;
   legacyVaLayout = 0;
   epollMaxUserWatches: number;
+  numaStat = true;
+  numaStatFrom = 0;
   mmapRndBits: number;
   /** Whose address spaces keep copies, so that the paths that ask need not look here. */
   readonly #processes: ReadonlyMap<number, { readonly mm: MmStruct }>;

@@ -126,6 +126,9 @@ export interface Sysctl {
   /** Random bits of where mappings begin, in address spaces that are made from now on. */
   mmapRndBits: number;
   randomizeVaSpace: number;
+  /** vm.numa_stat: events of memory nodes are counted, from `numaStatFrom` allocations on. */
+  numaStat: boolean;
+  numaStatFrom: number;
 }
 
 /** The whole of what /proc shows. */
@@ -151,6 +154,7 @@ export interface ProcHost extends ProcessTable {
 /** The settings of reclaim. */
 export interface ReclaimSysctl {
   swappiness: number;
+  panicOnOom: number;
   oomKillAllocatingTask: boolean;
   oomDumpTasks: boolean;
 }
