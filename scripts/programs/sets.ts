@@ -40,14 +40,17 @@ const ALL: ProgramSet = {
   ],
   native: [
     ...SMALL.native,
+    "fio",
     "findutils",
     "grep",
     "lmdb-utils",
     "lua5.4",
+    "memtester",
     "perl-base",
     "python3",
     "redis-server",
     "redis-tools",
+    "stress-ng",
   ],
   npm: ["esbuild@0.28.2", "@esbuild/linux-riscv64@0.28.2"],
 };
