@@ -170,13 +170,15 @@ export class UdpSocket extends InetSocket {
     }
     const part = datagram.bytes.subarray(0, into.count);
     if (part.length < datagram.bytes.length) request.outFlags |= MSG_TRUNC;
-    if (into.copyBytesToIter(part) < part.length) return -EFAULT;
+    const isWhole = into.copyBytesToIter(part) === part.length;
     request.name = encodeEndpoint(datagram.from, this.family);
+    // A bad address loses it.
     if ((flags & MSG_PEEK) === 0) {
       this.#received.shift();
       this.#receivedSize -= datagram.trueSize;
       this.memory.uncharge(datagram.trueSize);
     }
+    if (!isWhole) return -EFAULT;
     return (flags & MSG_TRUNC) !== 0 ? datagram.bytes.length : part.length;
   }
 

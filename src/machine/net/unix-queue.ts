@@ -6,7 +6,7 @@
 import { EFAULT } from "../../mm/uapi/errno.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { MSG_PEEK, MSG_TRUNC } from "./constants.ts";
-import type { FilesInFlight } from "./files-in-flight.ts";
+import { dropFiles, type FilesInFlight } from "./files-in-flight.ts";
 import type { NetworkMemory } from "./network-memory.ts";
 import { NOBODY, type ReceiveRequest, type Socket } from "./socket.ts";
 import type { UnixMessage } from "./unix-message.ts";
@@ -88,14 +88,15 @@ export class UnixQueue {
     request.name = message.name;
     const part = message.bytes.subarray(0, into.count);
     if (part.length < message.bytes.length) request.outFlags |= MSG_TRUNC;
-    if (into.copyBytesToIter(part) < part.length) return -EFAULT;
-    if (passesCredentials) request.credentials = message.credentials ?? NOBODY;
     const peeks = (flags & MSG_PEEK) !== 0;
-    if (message.rights.length > 0) request.rights = peeks ? shown(message) : this.#received(message);
-    if (!peeks) {
-      this.#messages.shift();
-      this.#free(message);
+    if (into.copyBytesToIter(part) < part.length) {
+      // A bad address loses it.
+      if (!peeks) this.#drop(message);
+      return -EFAULT;
     }
+    if (passesCredentials) request.credentials = message.credentials ?? NOBODY;
+    if (message.rights.length > 0) request.rights = peeks ? shown(message) : this.#received(message);
+    if (!peeks) this.#drop(message);
     return (flags & MSG_TRUNC) !== 0 ? message.bytes.length : part.length;
   }
 
@@ -105,6 +106,13 @@ export class UnixQueue {
     this.#flight.remove(rights, message.uid);
     message.rights = [];
     return rights;
+  }
+
+  /** The first message goes, with the files that are still in it. */
+  #drop(message: UnixMessage): void {
+    this.#messages.shift();
+    dropFiles(this.#received(message));
+    this.#free(message);
   }
 
   #free({ trueSize, sender }: UnixMessage): void {
