@@ -37,6 +37,7 @@ const HUGE_PAGE_SIZE = 2 ** 21;
 /** Where huge pages are asked for: apart from everything else, so that they meet each other. */
 const HUGE_PLACES = 0x8000_0000;
 const CROWD_START = 0x10_0000_0000;
+const CROWD_END = 0x11_0000_0000;
 /** vm.max_map_count */
 const MAX_MAPPINGS = 65530;
 
@@ -103,6 +104,21 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [1, "clone"],
   [1, "exec"],
   [4, "exit"],
+];
+
+/** Calls that make one mapping two or three, or need one more. */
+const CUTTING_CALLS: readonly (readonly [number, CallName])[] = [
+  [4, "munmap"],
+  [3, "mprotect"],
+  [3, "mremap"],
+  [2, "mmap"],
+  [2, "madvise"],
+  [2, "mlock"],
+  [1, "munlock"],
+  [1, "mseal"],
+  [1, "brk"],
+  [1, "remap_file_pages"],
+  [1, "shmat"],
 ];
 
 /** Room for so many regions that a scan asks for. */
@@ -175,7 +191,8 @@ export class SequenceGenerator {
 
   next(view: MemoryView): Operation {
     if (this.untilCrowd-- === 0) {
-      return { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - this.random.below(CALM_STEPS)] };
+      const missing = this.random.chance(75) ? this.random.below(CALM_STEPS) : -1;
+      return { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - missing] };
     }
     for (;;) {
       const operation = this.propose(view);
@@ -186,9 +203,11 @@ export class SequenceGenerator {
 
   private propose(view: MemoryView): Operation {
     const living = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => view.isAlive(slot));
-    const process = this.random.pick(living);
-    const call = this.random.weighted(CALL_WEIGHTS);
-    const from = this.sourceOf(view, process);
+    const isCrowded = this.untilCrowd < 0;
+    const process = isCrowded && this.random.chance(70) ? 0 : this.random.pick(living);
+    const call = this.random.weighted(isCrowded && this.random.chance(60) ? CUTTING_CALLS : CALL_WEIGHTS);
+    const from =
+      isCrowded && this.random.chance(80) ? this.besideCrowd(view, process) : this.sourceOf(view, process);
     if (isAboutSegments(call)) {
       const segments = new SegmentArguments(this.random, from, view.segments());
       return { process, call, args: segments.of(call, view.maps(process)) };
@@ -201,6 +220,12 @@ export class SequenceGenerator {
 
   private sourceOf(view: MemoryView, slot: number): ArgumentSource {
     return new ArgumentSource(this.random, view.maps(slot));
+  }
+
+  /** Of the mappings only those that are not of the crowd: larger ones, which can be cut. */
+  private besideCrowd(view: MemoryView, slot: number): ArgumentSource {
+    const others = view.maps(slot).filter(({ start }) => start < CROWD_START || start >= CROWD_END);
+    return new ArgumentSource(this.random, others);
   }
 
   /** What comes behind the other process in the arguments. */

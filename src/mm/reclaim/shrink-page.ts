@@ -59,10 +59,10 @@ export function shrinkPage(phys: PhysicalMemory, pfn: Pfn, collector: ReferenceC
 
 /**
  * MADV_PAGEOUT of a page that is on a list: takes it, whether it was used or not. A dirty one is only unmapped: writing
- * is left to write-back. Answers whether it is free.
+ * is left to write-back. One that somebody else holds, a pipe say, is unmapped and stays. Answers whether it is free.
  */
 export function pageOut(phys: PhysicalMemory, pfn: Pfn): boolean {
-  if (isInUse(phys, pfn)) return keep(phys, pfn);
+  if ((phys.frames.flags[pfn] & (PG_LOCKED | PG_WRITEBACK)) !== 0) return keep(phys, pfn);
   phys.frames.flags[pfn] &= ~PG_REFERENCED;
   return takePage(phys, pfn, /* mayWrite */ false);
 }
@@ -76,9 +76,10 @@ function isInUse(phys: PhysicalMemory, pfn: Pfn): boolean {
 
 function takePage(phys: PhysicalMemory, pfn: Pfn, mayWrite: boolean): boolean {
   const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
-  if (isLazyFree(flags[pfn])) return dropLazyFree(phys, pfn);
+  if (isLazyFree(flags[pfn])) return isInUse(phys, pfn) ? keep(phys, pfn) : dropLazyFree(phys, pfn);
   if ((flags[pfn] & (PG_ANON | PG_SWAPCACHE)) !== 0) return swapOut(phys, pfn);
   if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return activate(phys, pfn);
+  if (isInUse(phys, pfn)) return keep(phys, pfn);
   // A page of tmpfs can only go to swap, unless it was never written: then it is zeroes, which a hole reads as, too.
   if ((flags[pfn] & PG_SWAPBACKED) !== 0 && (flags[pfn] & PG_DIRTY) !== 0) {
     return shmemWriteout(phys, pfn) === 0 ? freeSwapCachePage(phys, pfn) : activate(phys, pfn);

@@ -17,7 +17,7 @@
  * A copy that meets a bad user page moves nothing of its buffer, where a file takes and gives what could be copied: only
  * the buffers before it count (copy_page_from_iter in anon_pipe_write, copy_page_to_iter in anon_pipe_read).
  */
-import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { FrameHolder, PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, ENOTTY, ENXIO, EPERM, EPIPE } from "../uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFIFO } from "../uapi/fcntl.ts";
@@ -58,7 +58,7 @@ export interface PipeBuffer {
 }
 
 /** Owner: the inode that the two files share. Invariant: each buffer has at least one unread byte. */
-export class Pipe {
+export class Pipe implements FrameHolder {
   readers = 0;
   writers = 0;
   /** How often it was opened for reading, and for writing: who opens a named pipe waits for one of the others. */
@@ -78,6 +78,7 @@ export class Pipe {
   /** @param payer the user for whom its buffers count; undefined: they count for nobody */
   constructor(phys: PhysicalMemory, payer?: PipePayer) {
     this.phys = phys;
+    phys.holders.add(this);
     this.#payer = payer;
     if (payer !== undefined) this.#capacity = payer.buffersOfNew(PIPE_BUFFERS);
     payer?.add(this.#capacity);
@@ -232,6 +233,7 @@ export class Pipe {
     while (!this.isEmpty) this.#drop();
     if (this.#spare !== 0) this.phys.putPage(this.#spare);
     this.#spare = 0;
+    this.phys.holders.delete(this);
     this.#payer?.add(-this.#capacity);
   }
 
