@@ -109,8 +109,9 @@ export class DebianMachine {
 
   /** Starts a program on Faultline. */
   start(args: readonly string[], { options = [], cwd, timeout = 300 }: RunOptions = {}): ChildProcess {
+    const quiet = options.some((one) => one.startsWith("--report")) ? [] : ["-q"];
     return this.#command.start(
-      ["run", "-q", "--sysroot", sysroot, "--timeout", `${timeout}`, ...options, ...args],
+      ["run", ...quiet, "--sysroot", sysroot, "--timeout", `${timeout}`, ...options, ...args],
       { cwd: cwd ?? this.#folder },
     );
   }
