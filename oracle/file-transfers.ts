@@ -14,7 +14,6 @@ import {
   sysSplice,
   sysTee,
 } from "../src/mm/syscalls/splice.ts";
-import { mayVmsplice, sysVmsplice } from "../src/mm/syscalls/vmsplice.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
 import { MAX_RW_COUNT } from "../src/mm/uapi/fcntl.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
@@ -24,20 +23,10 @@ import type { Outcome } from "./subject.ts";
 /** Bytes of an offset. */
 const WORD = 8;
 
-const FILE_TRANSFERS = [
-  "sendfile",
-  "splice",
-  "tee",
-  "vmsplice",
-  "copy_file_range",
-  "preadv2",
-  "pwritev2",
-] as const;
-
-export type FileTransfer = (typeof FILE_TRANSFERS)[number];
+export type FileTransfer = "sendfile" | "splice" | "tee" | "copy_file_range" | "preadv2" | "pwritev2";
 
 export function isFileTransfer(call: string): call is FileTransfer {
-  return FILE_TRANSFERS.some((name) => name === call);
+  return ["sendfile", "splice", "tee", "copy_file_range", "preadv2", "pwritev2"].includes(call);
 }
 
 /** The call on the host. */
@@ -50,11 +39,6 @@ export function transferOnHost(
   switch (call) {
     case "tee":
       return { result: family.syscall(slot, NR.tee, args) };
-    case "vmsplice": {
-      const [fd, addr, length, flags, ...more] = args;
-      const segments = family.putWords(slot, [addr, length, ...more]);
-      return { result: family.syscall(slot, NR.vmsplice, [fd, segments, 1 + more.length / 2, flags]) };
-    }
     case "preadv2":
     case "pwritev2": {
       const [fd, addr, length, offset, flags, ...more] = args;
@@ -85,8 +69,6 @@ export function transferOnFaultline(task: Process, call: FileTransfer, args: rea
   switch (call) {
     case "tee":
       return { result: sysTee(task, args[0], args[1], args[2], args[3]) };
-    case "vmsplice":
-      return { result: fromMemory(task, args) };
     case "preadv2":
     case "pwritev2":
       return { result: vector(task, call, args) };
@@ -109,30 +91,15 @@ function vector(task: Process, call: "preadv2" | "pwritev2", args: readonly numb
   if (offset < -1) return -EINVAL;
   const refused = mayTransfer(task, fd, offset, call === "preadv2" ? "read" : "write");
   if (refused !== 0) return refused;
-  const segments = importedSegments(rangesOf([addr, length, ...more]));
+  const ranges = [{ base: addr, len: length }];
+  for (let at = 0; at < more.length; at += 2) ranges.push({ base: more[at], len: more[at + 1] });
+  const segments = importedSegments(ranges);
   if (typeof segments === "number") return segments;
   if (segments.every(({ len }) => len === 0)) return 0;
   const iter = new UserIter(task.kernel.mmu, task, segments);
   return call === "preadv2"
     ? sysPreadv2(task, fd, iter, offset, flags)
     : sysPwritev2(task, fd, iter, offset, flags);
-}
-
-function fromMemory(task: Process, [fd, addr, length, flags, ...more]: readonly number[]): number {
-  if ((flags & ~SPLICE_F_ALL) !== 0) return -EINVAL;
-  const refused = mayVmsplice(task, fd);
-  if (refused !== 0) return refused;
-  const segments = importedSegments(rangesOf([addr, length, ...more]));
-  if (typeof segments === "number") return segments;
-  if (segments.every(({ len }) => len === 0)) return 0;
-  return sysVmsplice(task.kernel.mmu, task, fd, segments, flags);
-}
-
-/** Pairs of address and length as segments. */
-function rangesOf(words: readonly number[]): UserSegment[] {
-  const ranges: UserSegment[] = [];
-  for (let at = 0; at < words.length; at += 2) ranges.push({ base: words[at], len: words[at + 1] });
-  return ranges;
 }
 
 function splice(

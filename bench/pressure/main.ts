@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import colors from "picocolors";
 import { BENCH, bundleSuite, compileForHost, hostCompiler } from "../tools.ts";
-import { numberedPages, PressuredHost, whyNoHost } from "./host.ts";
+import { limitFile, numberedPages, PressuredHost, whyNoHost } from "./host.ts";
 
 const PATTERNS = [
   "sequential",
@@ -110,6 +110,9 @@ if (why === undefined && compiler !== undefined) {
   host = new PressuredHost(folder, limit, SWAP_LIMITS * limit, pages, poller);
 }
 
+/** Reclaim at a limit waits for its writes where the host's controller is that of version 1. */
+const cgroups = limitFile()?.file === "memory.max" ? "v2" : "v1";
+
 const rows: Row[] = [];
 for (const pattern of positionals.length > 0 ? positionals : PATTERNS) {
   progress(pattern);
@@ -127,6 +130,7 @@ if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows
 
 function onFaultline(pattern: string): Cost {
   const args = [suite, guest, pattern, `${limit}`, `${SWAP_LIMITS * limit}`, files, values.policy];
+  args.push(cgroups);
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`${pattern} on Faultline: ${stderr}`);
   return JSON.parse(stdout) as Cost;

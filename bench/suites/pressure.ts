@@ -6,23 +6,36 @@
  * swap area claims to be a disk that seeks, as a swap file of most hosts is: that decides what is read ahead.
  */
 import { readFileSync } from "node:fs";
-import { MACHINE_BYTES, Machine, streamOf } from "../../src/machine/index.ts";
-import { Kernel, MemorySwapDevice, O_CREAT, O_WRONLY, procFs, type SwapDevice } from "../../src/mm/index.ts";
+import { MACHINE_BYTES, Machine, streamOf, VirtualClock } from "../../src/machine/index.ts";
+import {
+  DISK_TIMING,
+  Kernel,
+  MemorySwapDevice,
+  O_CREAT,
+  O_WRONLY,
+  procFs,
+  type SwapDevice,
+} from "../../src/mm/index.ts";
 import { nodeFs } from "../../src/storage/node/index.ts";
 
-const [, , program, pattern, limit, swap, folder, policy] = process.argv;
+const [, , program, pattern, limit, swap, folder, policy, cgroups] = process.argv;
 
 function diskOf(bytes: number): SwapDevice {
   const memory = new MemorySwapDevice(new Uint8Array(bytes));
   return {
     pages: memory.pages,
     isRotational: true,
+    timing: DISK_TIMING,
     readPage: (slot, ram, at) => memory.readPage(slot, ram, at),
     writePage: (slot, ram, at) => memory.writePage(slot, ram, at),
   };
 }
 
+const clock = new VirtualClock();
 const kernel = new Kernel({
+  now: () => clock.realtimeNs(),
+  sleep: (ns) => clock.sleepUntil(clock.monotonicNs() + ns),
+  legacyMemcg: cgroups === "v1",
   ram: Number(limit) * 8,
   machineBytes: MACHINE_BYTES,
   ...(policy === "mglru" && { lruPolicy: "mglru" }),
@@ -41,7 +54,7 @@ const stdout = streamOf({
     output += decoder.decode(bytes, { stream: true });
   },
 });
-const machine = new Machine(kernel, { stdout, stderr: stdout });
+const machine = new Machine(kernel, { stdout, stderr: stdout, clock });
 const group = kernel.memcg.create("pressure");
 group.max = Number(limit);
 group.add(machine.spawn("/program", [program, pattern, limit, "/files/pages"]));

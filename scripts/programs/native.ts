@@ -18,7 +18,5 @@ export function nativeCommand(root: string, args: readonly string[]): string[] {
     .find((one) => /\/ld[^/]*\.so\.\d$/.test(one));
   if (program === undefined || triplet === undefined || linker === undefined)
     throw new Error(`no ${name} in ${root}`);
-  // Some packages keep libraries in a folder of their own, and name it from "/".
-  const path = [join(libraries, triplet), join(libraries, triplet, "ceph")].join(":");
-  return [linker, "--library-path", path, program, ...rest];
+  return [linker, "--library-path", join(libraries, triplet), program, ...rest];
 }

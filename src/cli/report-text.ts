@@ -80,7 +80,6 @@ function headLines(report: Report, colors: Colors): string[] {
 
 function endWords({ program }: Report, colors: Colors): string {
   if (program.crashed) return colors.red("ended by a crash of its storage, on purpose");
-  if (program.panicked) return colors.red("ended by a panic of its kernel");
   if (program.timed_out) return colors.red("ended by the timeout");
   if (program.signal !== null) return colors.red(`ended by ${program.signal}`);
   const text = `exit status ${program.exit_status}`;
@@ -101,11 +100,8 @@ function faultLines({ faults }: Report, colors: Colors): string[] {
     const count = faults.by_cause[cause];
     if (count === 0) continue;
     const [name, what] = CAUSE_WORDS[cause];
-    let more = "";
-    if (cause === "file-read" && faults.around_ptes > 0)
-      more = `, ${formatCount(faults.around_ptes)} more around them`;
-    if (cause === "wp-copy" && faults.fork_copies > 0)
-      more = `, ${formatCount(faults.fork_copies)} of them shared by fork`;
+    const around = cause === "file-read" && faults.around_ptes > 0;
+    const more = around ? `, ${formatCount(faults.around_ptes)} more around them` : "";
     lines.push(numberLine(colors, count, FAILURES.has(cause) ? colors.red(name) : name, what + more, 1));
   }
   return lines;
@@ -184,8 +180,7 @@ function countsByType(process: ReportProcess): Map<string, number> {
 
 function fullLines(report: Report, colors: Colors): string[] {
   const lines: string[] = [];
-  const names = new Map(report.processes.map(({ pid, comm }) => [pid, comm]));
-  for (const process of report.processes) lines.push(...processLines(process, names, colors), "");
+  for (const process of report.processes) lines.push(...processLines(process, colors), "");
   const files = report.page_cache.files;
   if (files.length === 0) return lines.slice(0, -1);
   lines.push(` ${colors.bold("Page cache")} ${colors.dim("(pages)")}`, "");
@@ -201,7 +196,7 @@ function fullLines(report: Report, colors: Colors): string[] {
   return lines;
 }
 
-function processLines(process: ReportProcess, names: ReadonlyMap<number, string>, colors: Colors): string[] {
+function processLines(process: ReportProcess, colors: Colors): string[] {
   const end =
     process.signal !== null
       ? `ended by ${process.signal}`
@@ -214,10 +209,6 @@ function processLines(process: ReportProcess, names: ReadonlyMap<number, string>
     ` ${colors.bold(title)} ${printable(process.comm)}${parent}: ${end}`,
     ` ${plural(process.minflt, "minor fault")}, ${plural(process.majflt, "major fault")}, peak resident set ` +
       `${formatSize(process.maxrss * 1024)}${process.kernel_faults > 0 ? `; ${plural(process.kernel_faults, "fault")} inside system calls` : ""}`,
-    ...process.fork_copies.map(
-      ({ pid, pages }) =>
-        ` ${plural(pages, "page")} copied on write that fork shared with process ${pid} ${printable(names.get(pid) ?? "")}`,
-    ),
     "",
   ];
   const hasSwap = process.mappings.some((mapping) => mapping.swap_pages > 0);
@@ -230,8 +221,8 @@ function processLines(process: ReportProcess, names: ReadonlyMap<number, string>
     row.causes,
     row.gone ? `${row.path} ${colors.dim("(unmapped)")}`.trimStart() : row.path,
   ]);
-  const columns = ["address", "perm", "type", "size", ...(hasSwap ? ["in swap"] : []), "faults", "name"];
-  const head = columns.map((text) => colors.dim(text));
+  const names = ["address", "perm", "type", "size", ...(hasSwap ? ["in swap"] : []), "faults", "name"];
+  const head = names.map((text) => colors.dim(text));
   lines.push(...drawTable(rows, { align: hasSwap ? "rllrrll" : "rllrll", indent: 2, head }));
   for (const [cause, count] of Object.entries(process.unmapped_faults)) {
     lines.push(

@@ -15,13 +15,6 @@ export {
   type MachineOptions,
   type ProcessSummary,
 } from "./machine.ts";
-export type {
-  HostConnection,
-  HostConnectionEvents,
-  HostListener,
-  HostLoopback,
-  LoopbackIp,
-} from "./net/host-loopback.ts";
 export { signalName } from "./signals/signal-numbers.ts";
 export {
   type ByteSink,

@@ -8,7 +8,6 @@ export type { IpcChange } from "./ipc/ipc-permission.ts";
 export type { ShmidDs } from "./ipc/shm-segment.ts";
 export {
   BusError,
-  KernelPanic,
   LinuxError,
   MemoryFault,
   OutOfMemoryError,
@@ -35,7 +34,7 @@ export { devFs } from "./shmem/dev-fs.ts";
 export { tmpFs } from "./shmem/tmpfs.ts";
 export { FaultySwapDevice } from "./swap/faulty-swap-device.ts";
 export { MemorySwapDevice } from "./swap/memory-device.ts";
-export type { SwapDevice } from "./swap/swap-device.ts";
+export { DISK_TIMING, type SwapDevice, type SwapTiming } from "./swap/swap-device.ts";
 export { type MkswapOptions, mkswap } from "./swap/swap-header.ts";
 export { type Compressor, type ZramStat, ZramSwapDevice } from "./swap/zram-device.ts";
 export type { ShmInfo, ShmInfo64 } from "./syscalls/shmctl.ts";

@@ -29,7 +29,6 @@ function fault(page: number, mapping = "", cause: FaultEvent["cause"] = "anon-wr
     kernel: false,
     around: 0,
     mapping,
-    sharedWith: 0,
   };
 }
 

@@ -30,7 +30,7 @@ import {
 import { isSwapPte, PTE_POISONED, PTE_PRESENT, PTE_SPECIAL } from "../../src/mm/pagetable/pte.ts";
 import { swapSpace } from "../../src/mm/swap/swap-space.ts";
 import { fdGet } from "../../src/mm/syscalls/fd.ts";
-import { PGSCAN_ANON, PGSCAN_FILE } from "../../src/mm/trace/vmstat.ts";
+import { ALLOCSTALL, PAGEOUTRUN, PGSCAN_ANON, PGSCAN_FILE } from "../../src/mm/trace/vmstat.ts";
 import type { Inode } from "../../src/mm/vfs/inode.ts";
 import { VM_LOCKED, VM_MAYSHARE, VM_READ, VM_WRITE } from "../../src/mm/vma/vm-flags.ts";
 import { Disk, diskFs } from "../mm/writeback/disk-fs.ts";
@@ -97,12 +97,14 @@ export class World {
   ns = 0;
   /** A page that had not reached storage was dropped in this step. */
   hasLost = false;
-  /** Steps in which reclaim looked at pages. */
+  /** Steps in which reclaim ran. */
   stepsUnderPressure = 0;
   steps = 0;
   readonly #folder: string;
   #swapReadsFailed = false;
   #values = 0;
+  /** The page at which the file that passes by was read last. */
+  #streamAt = 0;
   readonly #stream: Process;
   readonly #streamFd: number;
   readonly #streamed: Uint8Array = new Uint8Array(STREAM_PAGES_A_STEP * P);
@@ -119,6 +121,7 @@ export class World {
       lruPolicy: setup.policy,
       swappiness: setup.swappiness,
       overcommitMemory: setup.overcommit,
+      legacyMemcg: setup.legacyMemcg ?? false,
       now: () => this.ns,
       sleep: (ns) => {
         this.ns += ns;
@@ -140,9 +143,12 @@ export class World {
       this.disk.files.set(name, new Uint8Array(file.size));
       this.files.push(file);
     }
-    this.disk.files.set("stream", new Uint8Array(setup.frames * 2 * P));
+    // On a disk of its own, which never fails.
+    const streamed = new Disk();
+    streamed.files.set("stream", new Uint8Array(setup.frames * 2 * P));
+    this.kernel.mount("/stream", diskFs(streamed));
     this.#stream = this.kernel.spawn({ oomScoreAdj: -1000 });
-    this.#streamFd = this.#stream.open("/disk/stream", O_RDWR);
+    this.#streamFd = this.#stream.open("/stream/stream", O_RDWR);
     if (this.diskMayFail) this.#watchStorage();
     this.spawn(0, /* oomScoreAdj */ 0);
     for (const area of this.areas) this.swapOn(area);
@@ -331,7 +337,7 @@ export class World {
   run(step: number, perform: (world: World, program: Program, random: Prng) => void): void {
     const random = new Prng(step);
     const { stat } = this.kernel.phys;
-    const before = this.#scanned();
+    const before = this.#reclaims();
     this.hasLost = false;
     this.ns += 1e6;
     this.#passBy();
@@ -357,7 +363,7 @@ export class World {
     else for (let n = 0; n < CHECKED_PAGES; n++) this.#checkSome(random);
     this.#noteCopies();
     this.#bury();
-    if (this.#scanned() !== before) this.stepsUnderPressure++;
+    if (this.#reclaims() !== before) this.stepsUnderPressure++;
     if (stat.some((count) => count < 0)) throw new Error("a counter is negative");
   }
 
@@ -393,18 +399,24 @@ export class World {
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #scanned(): number {
+  /** Grows whenever reclaim runs, whether there is anything for it to look at or not. */
+  #reclaims(): number {
     const { stat } = this.kernel.phys;
-    return stat[PGSCAN_ANON] + stat[PGSCAN_FILE];
+    return stat[PGSCAN_ANON] + stat[PGSCAN_FILE] + stat[PAGEOUTRUN] + stat[ALLOCSTALL];
   }
 
-  /** Reads some more of the file that nobody needs. */
+  /** Reads some more of the file that nobody needs, until memory is short. */
   #passBy(): void {
     const { setup } = this;
-    const at = (this.steps * STREAM_PAGES_A_STEP) % (setup.frames * 2 - STREAM_PAGES_A_STEP);
-    const code = outcome(() => this.#stream.pread(this.#streamFd, this.#streamed, undefined, at * P));
-    if (code !== "ok" && code !== "ENOMEM" && !this.diskMayFail) throw new Error(`a read answers ${code}`);
-    if (code === "ok" && !isZero(this.#streamed)) throw new Error("the file that passes by is not zeros");
+    const before = this.#reclaims();
+    for (let read = 0; read < setup.frames && this.#reclaims() === before; read += STREAM_PAGES_A_STEP) {
+      this.#streamAt += STREAM_PAGES_A_STEP;
+      const at = this.#streamAt % (setup.frames * 2 - STREAM_PAGES_A_STEP);
+      const code = outcome(() => this.#stream.pread(this.#streamFd, this.#streamed, undefined, at * P));
+      if (code === "ENOMEM") return;
+      if (code !== "ok") throw new Error(`a read answers ${code}`);
+      if (!isZero(this.#streamed)) throw new Error("the file that passes by is not zeros");
+    }
   }
 
   #validate(): void {

@@ -31,9 +31,9 @@ export interface TimerNotice {
   readonly thread: Thread | undefined;
 }
 
-/** A clock that a timer can go by: what it shows, and whose CPU time it is, if it is any. */
+/** A clock that a timer can go by: what it shows, and whether it is CPU time. */
 export interface TimerClock {
-  readonly cpuOf: ThreadGroup | Thread | undefined;
+  readonly isCpuTime: boolean;
   nowNs(): number;
 }
 
@@ -70,8 +70,8 @@ export class PosixTimer implements Timer {
     this.notice = notice;
   }
 
-  get cpuOf(): object | undefined {
-    return this.#clock.cpuOf;
+  get isCpuTime(): boolean {
+    return this.#clock.isCpuTime;
   }
 
   nowNs(): number {

@@ -4,6 +4,7 @@ import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
 import { RLIM_INFINITY, RLIMIT_SIGPENDING } from "../../mm/uapi/mman.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeItimerspec, getItimerspec, ITIMERSPEC_BYTES, nsOf } from "../abi/structs.ts";
+import { ownUsage, threadUsage } from "../life/usage.ts";
 import {
   PosixTimer,
   SIGEV_NONE,
@@ -66,17 +67,20 @@ function mayHaveTimer({ system, process }: Call): boolean {
 /** The clock with this id, if timers can go by it; EINVAL: there is none; EOPNOTSUPP: they can't. */
 function timerClock(call: Call, id: number): TimerClock | number {
   const { system, thread } = call;
-  if (id < 0) return time.cpuClock(call, id) ?? -EINVAL;
+  if (id < 0) {
+    const nowNs = time.cpuClock(call, id);
+    return nowNs === undefined ? -EINVAL : { isCpuTime: true, nowNs };
+  }
   switch (id) {
     case time.CLOCK_REALTIME:
     case time.CLOCK_MONOTONIC:
     case time.CLOCK_BOOTTIME:
     case time.CLOCK_TAI:
-      return { cpuOf: undefined, nowNs: () => system.clock.monotonicNs() };
+      return { isCpuTime: false, nowNs: () => system.clock.monotonicNs() };
     case time.CLOCK_PROCESS_CPUTIME_ID:
-      return time.cpuTimeOf(system, thread.group);
+      return { isCpuTime: true, nowNs: () => ownUsage(system, thread.group).userNs };
     case time.CLOCK_THREAD_CPUTIME_ID:
-      return time.cpuTimeOf(system, thread);
+      return { isCpuTime: true, nowNs: () => threadUsage(system, thread).userNs };
     // There is no clock of real time that could wake the machine.
     case time.CLOCK_REALTIME_ALARM:
     case time.CLOCK_BOOTTIME_ALARM:
@@ -129,7 +133,7 @@ function timerSettime(call: Call): number {
   else {
     const expiresNs = !isAbsolute
       ? timer.nowNs() + valueNs
-      : timer.cpuOf !== undefined
+      : timer.isCpuTime
         ? valueNs
         : time.absoluteDeadline(call.system.clock, timer.clockId, setting.value);
     timer.start(expiresNs, nsOf(setting.interval));

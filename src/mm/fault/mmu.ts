@@ -218,8 +218,7 @@ export class Mmu {
     this.faultsByCause[vmf.cause]++;
     this.faultAroundPtes += vmf.around;
     if (this.phys.tracer.enabled) {
-      const { realAddress, cause, around, vma, sharer } = vmf;
-      this.#emit(task, realAddress, access, mode, cause, major, around, vma, sharer);
+      this.#emit(task, vmf.realAddress, access, mode, vmf.cause, major, vmf.around, vmf.vma);
     }
   }
 
@@ -250,7 +249,6 @@ export class Mmu {
     major: boolean,
     around: number,
     vma: VmArea | null,
-    sharedWith = 0,
   ): void {
     this.phys.tracer.emit({
       type: "fault",
@@ -262,7 +260,6 @@ export class Mmu {
       kernel: mode === "kernel",
       around,
       mapping: vma === null ? "" : vmaName(vma),
-      sharedWith,
     });
   }
 }

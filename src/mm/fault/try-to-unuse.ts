@@ -15,6 +15,7 @@ import { pteToSwpEntry, type SwpEntry, swpEntry, swpType } from "../swap/swap-en
 import type { SwapInfo } from "../swap/swap-info.ts";
 import { readSwapCache, swapinReadahead } from "../swap/swap-readahead.ts";
 import type { SwapSpace } from "../swap/swap-space.ts";
+import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { decMmCounter, incMmCounter, MM_ANONPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -69,7 +70,9 @@ function unusePass(swap: SwapSpace, info: SwapInfo, mms: Iterable<MmStruct>, onl
   }
   for (let slot = info.nextUsed(0); slot !== 0; slot = info.nextUsed(slot)) {
     const pfn = info.cache[slot];
-    if (pfn !== 0) freeSwap(phys, pfn);
+    if (pfn === 0) continue;
+    waitOnSwapWriteback(phys, pfn);
+    freeSwap(phys, pfn);
   }
   return 0;
 }
@@ -112,6 +115,7 @@ function unusePte(swap: SwapSpace, vma: VmArea, addr: Vaddr, pte: number, entry:
       return 0;
     }
   }
+  waitOnSwapWriteback(phys, pfn);
   decMmCounter(vma.mm, MM_SWAPENTS);
   if ((flags[pfn] & PG_UPTODATE) === 0) {
     u32[pte] = PTE_POISONED;

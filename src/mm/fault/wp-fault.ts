@@ -35,7 +35,6 @@ export function doWpPage(vmf: FaultContext): number {
     return 0;
   }
   vmf.cause = CAUSE["wp-copy"];
-  if (phys.tracer.enabled && (phys.frames.flags[pfn] & PG_ANON) !== 0) vmf.noteSharer(pfn);
   return wpPageCopy(vmf, pfn);
 }
 

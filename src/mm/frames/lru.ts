@@ -19,7 +19,7 @@
  */
 import { BugError } from "../bug.ts";
 import type { Pfn } from "../page.ts";
-import { NR_INACTIVE_ANON, PGACTIVATE, PGDEACTIVATE, type VmStat } from "../trace/vmstat.ts";
+import { NR_INACTIVE_ANON, PGACTIVATE, PGDEACTIVATE, PGROTATED, type VmStat } from "../trace/vmstat.ts";
 import { lruGenAdd, lruGenDel, lruGenMarkAccessed } from "./lru-gen.ts";
 import {
   LISTS_PER_LRUVEC,
@@ -30,7 +30,15 @@ import {
   type Lruvecs,
 } from "./lruvec.ts";
 import type { MemCgroups } from "./mem-cgroup.ts";
-import { PG_ACTIVE, PG_LRU, PG_REFERENCED, PG_SWAPBACKED, PG_UNEVICTABLE } from "./page-flags.ts";
+import {
+  PG_ACTIVE,
+  PG_DIRTY,
+  PG_LOCKED,
+  PG_LRU,
+  PG_REFERENCED,
+  PG_SWAPBACKED,
+  PG_UNEVICTABLE,
+} from "./page-flags.ts";
 import type { PageFrames } from "./page-frames.ts";
 
 /** What the lists need of physical memory. */
@@ -97,6 +105,32 @@ export function lruTail(phys: LruMemory, group: number, list: number): Pfn {
 export function lruRotate(phys: LruMemory, pfn: Pfn): void {
   lruDel(phys, pfn);
   lruAdd(phys, pfn);
+}
+
+/**
+ * Write-back of a page that reclaim waited for is over: it goes to the tail of the inactive list of its kind, where it is
+ * taken next (folio_rotate_reclaimable). Not one that was made dirty meanwhile.
+ */
+export function lruRotateReclaimable(phys: LruMemory, pfn: Pfn): void {
+  const { frames, lruvecs } = phys;
+  const { flags, lruNext, lruPrev } = frames;
+  if ((flags[pfn] & (PG_LOCKED | PG_DIRTY | PG_UNEVICTABLE | PG_LRU)) !== PG_LRU) return;
+  phys.stat[PGROTATED]++;
+  lruDel(phys, pfn);
+  flags[pfn] &= ~PG_ACTIVE;
+  if (lruvecs.genEnabled) {
+    lruGenAdd(phys, pfn, /* reclaiming */ true);
+    return;
+  }
+  lruAdd(phys, pfn);
+  const head = lruvecs.base + frames.memcg[pfn] * LISTS_PER_LRUVEC + listOf(flags[pfn]);
+  lruNext[head] = lruNext[pfn];
+  lruPrev[lruNext[pfn]] = head;
+  const last = lruPrev[head];
+  lruNext[last] = pfn;
+  lruPrev[pfn] = last;
+  lruNext[pfn] = head;
+  lruPrev[head] = pfn;
 }
 
 /** Moves a page to the active list of its kind. Precondition: it is on a list, and evictable. */

@@ -41,6 +41,8 @@ export class MemCgroups {
   readonly swapMax: Float64Array = new Float64Array(MAX_MEM_CGROUPS).fill(Number.POSITIVE_INFINITY);
   /** 1: who is killed for its memory takes all of the group along (memory.oom.group). */
   readonly oomGroup: Uint8Array = new Uint8Array(MAX_MEM_CGROUPS);
+  /** The controller is that of version 1: reclaim at a limit waits for pages that are being written. Set at boot. */
+  isLegacy = false;
   readonly #lruvecs: Lruvecs;
   readonly #frames: PageFrames;
   /** MEMCG_… events at 8·group + event, each counted for the group and those that it lies in. */

@@ -47,3 +47,5 @@ export const PG_SHM_LOCKED: number = 1 << 19;
 export const PG_WORKINGSET: number = 1 << 20;
 /** Came from swap past the cache, and its slot went: until somebody writes to it, nothing else says that it holds data. */
 export const PG_LAST_COPY: number = 1 << 21;
+/** Reclaim waits for its write-back: at the end of that it is the next to be taken (PG_reclaim). */
+export const PG_RECLAIM: number = 1 << 22;

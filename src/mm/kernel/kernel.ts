@@ -15,9 +15,10 @@ import { type OomHost, OomKiller } from "../reclaim/oom-kill.ts";
 import { Vmscan } from "../reclaim/vmscan.ts";
 import { tmpFs } from "../shmem/tmpfs.ts";
 import { initSwap } from "../swap/swap-cache.ts";
-import type { SwapDevice } from "../swap/swap-device.ts";
+import type { SwapDevice, SwapTiming } from "../swap/swap-device.ts";
 import type { MkswapOptions } from "../swap/swap-header.ts";
 import { swapSpace } from "../swap/swap-space.ts";
+import { settleSwapWriteback } from "../swap/swap-writeback.ts";
 import { swapoffArea, swaponDevice, writeSwapHeader } from "../syscalls/swapon.ts";
 import type { Tracer } from "../trace/events.ts";
 import { VMSTAT_NAMES } from "../trace/vmstat.ts";
@@ -30,7 +31,7 @@ import type { FileSystem } from "../vfs/super-block.ts";
 import { syncFilesystem } from "../vfs/sync.ts";
 import { type Arch, RISCV64 } from "../vma/arch.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
-import { check, checkValue, KernelPanic, LinuxError } from "./errors.ts";
+import { check, checkValue, LinuxError } from "./errors.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { KernelSysctl } from "./kernel-sysctl.ts";
 import { MemoryCgroup } from "./memory-cgroup.ts";
@@ -54,6 +55,8 @@ export interface KernelOptions {
    * Lets nanoseconds of that clock pass, for what takes time in storage (delays on purpose). Default: they don't pass.
    */
   readonly sleep?: (ns: number) => void;
+  /** The memory controller is that of cgroups of version 1: who reclaims at a limit waits for each page that is being written. */
+  readonly legacyMemcg?: boolean;
   /** Most mappings of one process (vm.max_map_count). Default 65530. */
   readonly maxMapCount?: number;
   /** Least address that may be mapped (vm.mmap_min_addr). Default 65536. */
@@ -85,6 +88,8 @@ export interface SwapOnOptions {
   readonly priority?: number;
   /** Takes no more pages of the area than that, the header's included. Default: as many as its header says. */
   readonly maxPages?: number;
+  /** How long the device takes, instead of what it says itself; null: it answers at once. */
+  readonly timing?: SwapTiming | null;
   /** Tells the device what is not needed any more, if it can make use of that (SWAP_FLAG_DISCARD). */
   readonly discard?: boolean;
   /** Writes a header first, as mkswap(8) does. What the device held is lost. */
@@ -126,7 +131,6 @@ export class Kernel implements ProcHost, OomHost {
   /** Ends a process that is not running, because memory is out. The machine, which has threads, puts its own here. */
   killer: (process: Process) => void = (process) => exitProcess(process, SIGKILL);
   readonly #log: KernelLog;
-  #panic: KernelPanic | null = null;
   /** Processes that have to die, and could not yet because somebody was at work in their memory. */
   readonly #doomed: Set<Process> = new Set();
   #nextPid = 1;
@@ -139,17 +143,18 @@ export class Kernel implements ProcHost, OomHost {
     }
     this.options = options;
     this.arch = options.arch ?? RISCV64;
-    this.sysctl = new KernelSysctl(options, this.arch, this.processes, ram);
+    this.sysctl = new KernelSysctl(options, this.arch, this.processes);
     this.phys = new PhysicalMemory({
       ramBytes: ram,
       machineBytes: options.machineBytes ?? 0,
       poison: options.poison ?? false,
     });
     const { commit } = this.phys;
+    this.phys.memcg.isLegacy = options.legacyMemcg ?? false;
     commit.mode = options.overcommitMemory ?? commit.mode;
     commit.ratio = options.overcommitRatio ?? commit.ratio;
     commit.kbytes = options.overcommitKbytes ?? commit.kbytes;
-    initSwap(this.phys).mms = () => this.#addressSpaces();
+    initSwap(this.phys, options.now, options.sleep).mms = () => this.#addressSpaces();
     this.tlbs = new TlbPool(this.phys.ram);
     this.mmu = new Mmu(this.phys, this.tlbs);
     this.now = options.now ?? (() => 0);
@@ -203,7 +208,11 @@ export class Kernel implements ProcHost, OomHost {
     const flags =
       (priority === undefined ? 0 : SWAP_FLAG_PREFER | priority) |
       (options.discard === true ? SWAP_FLAG_DISCARD : 0);
-    checkValue("swapon", swaponDevice(this.phys, device, name, flags, options.maxPages), name);
+    checkValue(
+      "swapon",
+      swaponDevice(this.phys, device, name, flags, options.maxPages, options.timing),
+      name,
+    );
   }
 
   /**
@@ -234,19 +243,6 @@ export class Kernel implements ProcHost, OomHost {
   /** The kernel's log, oldest line first (dmesg). */
   get dmesg(): readonly string[] {
     return this.#log.lines;
-  }
-
-  /** What it died of; null while it lives. */
-  get panicked(): KernelPanic | null {
-    return this.#panic;
-  }
-
-  panic(reason: string): never {
-    this.#panic = new KernelPanic(reason);
-    this.phys.hasPanicked = true;
-    this.printk(this.#panic.message);
-    this.printk(`---[ end ${this.#panic.message} ]---`);
-    throw this.#panic;
   }
 
   printk(line: string): void {
@@ -285,7 +281,7 @@ export class Kernel implements ProcHost, OomHost {
    * no call is in progress.
    */
   runFlusher(): void {
-    if (this.#panic !== null) throw this.#panic;
+    settleSwapWriteback(this.phys);
     const { writeback } = this.mounts;
     if (writeback.nextWakeNs !== Number.POSITIVE_INFINITY) flushWhatIsDue(writeback);
   }
@@ -295,7 +291,6 @@ export class Kernel implements ProcHost, OomHost {
    * met which was closed before it could tell anybody.
    */
   sync(): void {
-    if (this.#panic !== null) throw this.#panic;
     let first = 0;
     for (const sb of this.mounts.superBlocks()) {
       const untold = sb.takeUntoldError?.() ?? 0;
@@ -307,15 +302,12 @@ export class Kernel implements ProcHost, OomHost {
 
   /**
    * Ends every process, writes everything to storage and closes what file systems hold open on the host. The kernel is
-   * of no further use. Throws the first error of writing after all was tried; `using` does the same. After a panic nothing is
-   * written.
+   * of no further use. Throws the first error of writing after all was tried; `using` does the same.
    */
   shutdown(): void {
+    for (const process of [...this.processes.values()]) exitProcess(process, SIGKILL);
     try {
-      if (this.#panic === null) {
-        for (const process of [...this.processes.values()]) exitProcess(process, SIGKILL);
-        this.sync();
-      }
+      this.sync();
     } finally {
       for (const { device } of swapSpace(this.phys).list()) device.close?.();
       for (const sb of this.mounts.superBlocks()) sb.umount?.();

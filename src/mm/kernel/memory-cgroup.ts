@@ -255,6 +255,7 @@ export class MemoryCgroup {
         pages.kernel++;
       }
       if ((now & PG_SWAPCACHE) !== 0) pages.swapcached++;
+      if ((now & PG_WRITEBACK) !== 0) pages.file_writeback++;
       if ((now & PG_ANON) !== 0) {
         if (mapCount[pfn] > 0) pages.anon++;
         continue;
@@ -264,7 +265,6 @@ export class MemoryCgroup {
       if ((now & PG_SWAPBACKED) !== 0) pages.shmem++;
       if (mapCount[pfn] > 0) pages.file_mapped++;
       if ((now & PG_SWAPBACKED) === 0 && (now & PG_DIRTY) !== 0) pages.file_dirty++;
-      if ((now & PG_WRITEBACK) !== 0) pages.file_writeback++;
     }
     return pages;
   }

@@ -161,7 +161,6 @@ export class Process extends FileTransfers implements Task {
     this.files = files;
     this.fs = fs;
     this.rlimits = rlimits;
-    this.actor.pid = this.pid;
     applyRlimits(this.actor, rlimits);
     applyCapabilities(this);
     this.actor.personality = maker?.actor.personality ?? 0;

@@ -68,6 +68,7 @@ import { mmCounter } from "../rmap/page-mapping.ts";
 import { ShmemInode } from "../shmem/shmem-inode.ts";
 import { pteToSwpEntry, type SwpEntry, swpEntry, swpType } from "../swap/swap-entry.ts";
 import { swapOf } from "../swap/swap-space.ts";
+import { swapWritebackFindings } from "../swap/swap-writeback.ts";
 import {
   NR_ACTIVE_ANON,
   NR_ACTIVE_FILE,
@@ -89,6 +90,7 @@ import {
 } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import { fileOf } from "../vfs/file.ts";
+import { type Pipe, pipeOf } from "../vfs/pipe.ts";
 import { AnonVma } from "../vma/anon-vma.ts";
 import { MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -225,6 +227,7 @@ class Validation {
     const swap = swapOf(phys);
     if (swap === null) return;
     for (const finding of swap.findings()) this.#found(finding);
+    let writing = 0;
     for (const info of swap.list()) {
       for (let slot = 1; slot < info.max; slot++) {
         if (info.map[slot] < 0) continue;
@@ -238,6 +241,7 @@ class Validation {
         this.#stat[NR_SWAPCACHE]++;
         this.#stat[NR_FILE_PAGES]++;
         const { flags, priv } = phys.frames;
+        if ((flags[pfn] & PG_WRITEBACK) !== 0) writing++;
         if (
           (flags[pfn] & (PG_SWAPCACHE | PG_SWAPBACKED)) !== (PG_SWAPCACHE | PG_SWAPBACKED) ||
           priv[pfn] !== entry
@@ -248,6 +252,8 @@ class Validation {
         if ((flags[pfn] & PG_LRU) === 0) this.#found(`frame ${pfn} in the swap cache is on no LRU list`);
       }
     }
+    this.#stat[NR_WRITEBACK] += writing;
+    for (const finding of swapWritebackFindings(swap, writing)) this.#found(finding);
   }
 
   #checkPte(vma: VmArea, addr: Vaddr, word: number, pfn: Pfn, rss: Int32Array): void {
@@ -329,9 +335,16 @@ class Validation {
       this.#found(`mapping ${mapping.id} counts ${mapping.pages.size} pages, has ${count}`);
   }
 
-  /** Frames that pipes have or show: what was written to them, and spliced pages of files and programs. */
+  /** Frames that pipes show: spliced pages of files and programs. */
   #countPipes(): void {
-    for (const pipe of this.#kernel.phys.holders) for (const pfn of pipe.frames()) this.#refs[pfn]++;
+    const pipes = new Set<Pipe>();
+    for (const { files } of this.#kernel.processes.values()) {
+      for (const [, file] of files.entries()) {
+        const pipe = pipeOf(file);
+        if (pipe !== undefined) pipes.add(pipe);
+      }
+    }
+    for (const pipe of pipes) for (const { pfn } of pipe.buffers) this.#refs[pfn]++;
   }
 
   /** What waits for the flusher knows it, and the flusher knows of the device. */

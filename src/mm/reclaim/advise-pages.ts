@@ -9,6 +9,7 @@ import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { PMD_SIZE } from "../pagetable/page-table.ts";
 import { PTE_ACCESSED, PTE_PRESENT, PTE_SPECIAL, PTE_WORDS } from "../pagetable/pte.ts";
+import { settleSwapWriteback } from "../swap/swap-writeback.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { pageOut } from "./shrink-page.ts";
 
@@ -43,6 +44,7 @@ export function pageOutRange(vma: VmArea, start: Vaddr, end: Vaddr, onlyAnon: bo
     flags[pfn] &= ~PG_REFERENCED;
     if ((flags[pfn] & (PG_LRU | PG_UNEVICTABLE)) === PG_LRU) pageOut(phys, pfn);
   });
+  settleSwapWriteback(phys);
 }
 
 /** Calls `visit` for each page in start … end of `vma` that no other PTE maps. */

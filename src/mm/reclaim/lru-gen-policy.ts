@@ -32,6 +32,7 @@ import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import {
   PG_ACTIVE,
   PG_LRU,
+  PG_RECLAIM,
   PG_REFERENCED,
   PG_UNEVICTABLE,
   PG_WORKINGSET,
@@ -39,6 +40,9 @@ import {
 } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { Pfn } from "../page.ts";
+import { SCAN_PAGE_NS, SCAN_ROUND_NS } from "../swap/io-time.ts";
+import { swapOf } from "../swap/swap-space.ts";
+import { endDueSwapWriteback, finishSwapPlug, startSwapPlug } from "../swap/swap-writeback.ts";
 import { NR_INACTIVE_ANON, NR_INACTIVE_FILE, PGREFILL } from "../trace/vmstat.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { addressSpacesOf, walkMm } from "./lru-gen-walk.ts";
@@ -102,6 +106,14 @@ export class LruGenPolicy implements ReclaimPolicy {
 
   #tryToShrinkLruvec(group: number, sc: ScanControl): void {
     const swappiness = this.#swappinessOf(group, sc);
+    const swap = swapOf(this.#phys);
+    swap?.time.work(SCAN_ROUND_NS);
+    if (swap !== null) startSwapPlug(swap);
+    this.#shrinkLruvec(group, sc, swappiness);
+    if (swap !== null) finishSwapPlug(swap);
+  }
+
+  #shrinkLruvec(group: number, sc: ScanControl, swappiness: number): void {
     for (let scanned = 0; ; ) {
       const nrToScan = this.#nrToScan(group, sc, swappiness);
       if (nrToScan <= 0) return;
@@ -234,6 +246,8 @@ export class LruGenPolicy implements ReclaimPolicy {
     const seq = lruvecs.minSeq[2 * group + type];
     if (lruvecs.maxSeq[group] - seq + 1 === MIN_NR_GENS) return 0;
     const gen = seq & GEN_MASK;
+    const swap = swapOf(phys);
+    if (swap !== null) endDueSwapWriteback(swap);
     let sorted = 0;
     let taken = 0;
     let reclaimed = 0;
@@ -245,8 +259,11 @@ export class LruGenPolicy implements ReclaimPolicy {
         continue;
       }
       taken++;
-      if (this.#take(pfn, gen)) reclaimed++;
+      if (this.#take(pfn, gen, sc)) reclaimed++;
     }
+    swap?.time.work((sorted + taken) * SCAN_PAGE_NS);
+    sc.nrTaken += taken;
+    if (type === FILE) sc.nrFileTaken += taken;
     sc.nrScanned += taken;
     sc.nrReclaimed += reclaimed;
     if (!sc.isCgroupReclaim) phys.stat[PGREFILL] += sorted;
@@ -271,15 +288,16 @@ export class LruGenPolicy implements ReclaimPolicy {
     }
     if ((now & PG_WRITEBACK) === 0) return false;
     lruGenMove(phys, pfn, next);
+    phys.frames.flags[pfn] |= PG_RECLAIM;
     return true;
   }
 
   /** Evicts one page, or moves it to a generation that is not the oldest. Answers whether it is free. */
-  #take(pfn: Pfn, gen: number): boolean {
+  #take(pfn: Pfn, gen: number, sc: ScanControl): boolean {
     const phys = this.#phys;
     const { flags } = phys.frames;
     if ((flags[pfn] & PG_REFERENCED) === 0) flags[pfn] &= ~LRU_REFS_FLAGS;
-    if (shrinkPage(phys, pfn, this.#references)) return true;
+    if (shrinkPage(phys, pfn, this.#references, sc)) return true;
     const now = flags[pfn];
     if ((now & (PG_LRU | PG_UNEVICTABLE)) !== PG_LRU || lruGenOf(now) !== gen) return false;
     lruDel(phys, pfn);

@@ -36,6 +36,18 @@ export class ScanControl {
   fileIsTiny = false;
   /** Go through all cgroups, though enough was freed before the last. */
   memcgFullWalk = false;
+  /** Of the pages that this round met (struct reclaim_stat): handed to a device, under write-back, cycling faster than they are written. */
+  nrPageout = 0;
+  nrWriteback = 0;
+  nrImmediate = 0;
+  /** Pages that this round took off lists to look at; those of files; those of them that nobody writes yet. */
+  nrTaken = 0;
+  nrFileTaken = 0;
+  nrUnqueuedDirty = 0;
+  /** The node's lists are full of pages under write-back (PGDAT_WRITEBACK): kswapd has to slow down. */
+  isNodeUnderWriteback = false;
+  /** Who enforces a limit waits for each page that is being written, as cgroups of version 1 do. */
+  readonly isLegacyCgroup: boolean;
   /** What the kinds have cost lately, in the target. */
   anonCost = 0;
   fileCost = 0;
@@ -45,11 +57,28 @@ export class ScanControl {
     nrToReclaim: number,
     swappiness: number,
     target: number = ROOT_MEM_CGROUP,
+    isLegacyCgroup: boolean = false,
   ) {
     this.kind = kind;
     this.nrToReclaim = nrToReclaim;
     this.swappiness = swappiness;
     this.target = target;
+    this.isLegacyCgroup = isLegacyCgroup;
+  }
+
+  /** Writers are throttled as they make pages dirty, so that reclaim need not wait page by page (writeback_throttling_sane). */
+  get isThrottlingSane(): boolean {
+    return !this.isCgroupReclaim || !this.isLegacyCgroup;
+  }
+
+  /** A new round begins. */
+  resetRound(): void {
+    this.nrPageout = 0;
+    this.nrWriteback = 0;
+    this.nrImmediate = 0;
+    this.nrTaken = 0;
+    this.nrFileTaken = 0;
+    this.nrUnqueuedDirty = 0;
   }
 
   /** A limit is enforced, rather than a shortage of all memory mended (cgroup_reclaim). */

@@ -17,8 +17,10 @@ import {
 } from "../frames/lruvec.ts";
 import { PG_SWAPBACKED, PG_WORKINGSET } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { SCAN_PAGE_NS, SCAN_ROUND_NS } from "../swap/io-time.ts";
+import { swapOf } from "../swap/swap-space.ts";
+import { endDueSwapWriteback, finishSwapPlug, startSwapPlug } from "../swap/swap-writeback.ts";
 import {
-  NR_VMSCAN_WRITE,
   PGREFILL,
   PGSCAN_ANON,
   PGSCAN_DIRECT,
@@ -101,6 +103,8 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
     targets.set(nr);
     // At the first round of a direct reclaim all lists are scanned as planned: the next one would only start anew.
     const isProportional = !sc.isCgroupReclaim && sc.kind !== "kswapd" && sc.priority === DEF_PRIORITY;
+    const swap = swapOf(phys);
+    if (swap !== null) startSwapPlug(swap);
     let reclaimed = 0;
     while (nr[LRU_INACTIVE_ANON] > 0 || nr[LRU_ACTIVE_FILE] > 0 || nr[LRU_INACTIVE_FILE] > 0) {
       for (let list = LRU_INACTIVE_ANON; list <= LRU_ACTIVE_FILE; list++) {
@@ -113,6 +117,8 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
       if (!evenOut(nr, targets)) break;
     }
     sc.nrReclaimed += reclaimed;
+    if (swap !== null) finishSwapPlug(swap);
+    swap?.time.work(SCAN_ROUND_NS);
     if (canAgeAnon(phys) && inactiveIsLow(phys, group, LRU_INACTIVE_ANON)) {
       this.#shrinkActiveList(group, SWAP_CLUSTER_MAX, LRU_ACTIVE_ANON, sc);
     }
@@ -156,18 +162,23 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
   #shrinkInactiveList(group: number, nrToScan: number, list: number, sc: ScanControl): number {
     const phys = this.#phys;
     const isFile = list === LRU_INACTIVE_FILE;
-    const writes = phys.stat[NR_VMSCAN_WRITE];
+    const pageouts = sc.nrPageout;
+    const swap = swapOf(phys);
+    if (swap !== null) endDueSwapWriteback(swap);
     const length = phys.lruvecs.lruSize(group, list);
     let scanned = 0;
     let reclaimed = 0;
     for (; scanned < nrToScan && scanned < length; scanned++) {
       const pfn = lruTail(phys, group, list);
       if (pfn === 0) break;
-      if (shrinkPage(phys, pfn, this.#references)) reclaimed++;
+      if (shrinkPage(phys, pfn, this.#references, sc)) reclaimed++;
     }
+    swap?.time.work(scanned * SCAN_PAGE_NS);
+    sc.nrTaken += scanned;
+    if (isFile) sc.nrFileTaken += scanned;
     sc.nrScanned += scanned;
     countScan(phys, group, sc, isFile, scanned, reclaimed);
-    noteCost(phys, group, isFile, phys.stat[NR_VMSCAN_WRITE] - writes, scanned - reclaimed);
+    noteCost(phys, group, isFile, sc.nrPageout - pageouts, scanned - reclaimed);
     return reclaimed;
   }
 }

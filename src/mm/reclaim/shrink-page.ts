@@ -20,6 +20,7 @@ import {
   PG_ANON,
   PG_DIRTY,
   PG_LOCKED,
+  PG_RECLAIM,
   PG_REFERENCED,
   PG_SWAPBACKED,
   PG_SWAPCACHE,
@@ -33,7 +34,8 @@ import { shmemWriteout } from "../shmem/shmem-swap.ts";
 import { swapWritepage } from "../swap/page-io.ts";
 import { addToSwap, deleteFromSwapCache, freeSwap } from "../swap/swap-cache.ts";
 import { swapSpace } from "../swap/swap-space.ts";
-import { PGLAZYFREED } from "../trace/vmstat.ts";
+import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
+import { NR_VMSCAN_WRITE, PGLAZYFREED } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import {
   PAGEREF_ACTIVATE,
@@ -41,53 +43,86 @@ import {
   PAGEREF_RECLAIM_CLEAN,
   type ReferenceCollector,
 } from "./page-referenced.ts";
+import type { ScanControl } from "./scan-control.ts";
 import { tryToUnmap } from "./try-to-unmap.ts";
 
 /** Dirty pages that are written back in one go (SWAP_CLUSTER_MAX). */
 const CLUSTER = 32;
 
 /** Frees one page of an inactive list, or moves it to where it belongs. Answers whether it is free. */
-export function shrinkPage(phys: PhysicalMemory, pfn: Pfn, collector: ReferenceCollector): boolean {
+export function shrinkPage(
+  phys: PhysicalMemory,
+  pfn: Pfn,
+  collector: ReferenceCollector,
+  sc: ScanControl,
+): boolean {
   const { flags } = phys.frames;
   if (isInUse(phys, pfn)) return keep(phys, pfn);
+  if ((flags[pfn] & PG_WRITEBACK) !== 0 && !waitsForWriteback(phys, pfn, sc)) return activate(phys, pfn);
   const references = collector.check(phys, pfn);
   if (references === PAGEREF_ACTIVATE) return activate(phys, pfn);
   if (references === PAGEREF_KEEP) return keep(phys, pfn);
   if (references === PAGEREF_RECLAIM_CLEAN && (flags[pfn] & PG_DIRTY) !== 0) return keep(phys, pfn);
-  return takePage(phys, pfn, /* mayWrite */ true);
+  return takePage(phys, pfn, sc);
+}
+
+/**
+ * A page that is being written can't go before that is over. It leaves the way, to the active list, and comes back at the
+ * end (PG_reclaim). Only who enforces the limit of a cgroup of version 1 has nothing else that slows it down, and waits
+ * where the page went round once already. Answers whether it has.
+ */
+function waitsForWriteback(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl): boolean {
+  const { flags } = phys.frames;
+  const wasMet = (flags[pfn] & PG_RECLAIM) !== 0;
+  if (sc.kind === "kswapd" && wasMet && sc.isNodeUnderWriteback) {
+    sc.nrImmediate++;
+    return false;
+  }
+  if (!sc.isThrottlingSane && wasMet) {
+    waitOnSwapWriteback(phys, pfn);
+    return true;
+  }
+  flags[pfn] |= PG_RECLAIM;
+  sc.nrWriteback++;
+  return false;
 }
 
 /**
  * MADV_PAGEOUT of a page that is on a list: takes it, whether it was used or not. A dirty one is only unmapped: writing
- * is left to write-back. One that somebody else holds, a pipe say, is unmapped and stays. Answers whether it is free.
+ * is left to write-back. Answers whether it is free.
  */
 export function pageOut(phys: PhysicalMemory, pfn: Pfn): boolean {
-  if ((phys.frames.flags[pfn] & (PG_LOCKED | PG_WRITEBACK)) !== 0) return keep(phys, pfn);
-  phys.frames.flags[pfn] &= ~PG_REFERENCED;
-  return takePage(phys, pfn, /* mayWrite */ false);
+  const { flags } = phys.frames;
+  if (isInUse(phys, pfn)) return keep(phys, pfn);
+  if ((flags[pfn] & PG_WRITEBACK) !== 0) {
+    flags[pfn] |= PG_RECLAIM;
+    return activate(phys, pfn);
+  }
+  flags[pfn] &= ~PG_REFERENCED;
+  return takePage(phys, pfn, null);
 }
 
 /** Whether somebody works on it: it has a reference beside those of its PTEs and its cache. */
 function isInUse(phys: PhysicalMemory, pfn: Pfn): boolean {
   const { flags, refCount, mapCount } = phys.frames;
   const cache = (flags[pfn] & (PG_ANON | PG_SWAPCACHE)) === PG_ANON ? 0 : 1;
-  return (flags[pfn] & (PG_LOCKED | PG_WRITEBACK)) !== 0 || refCount[pfn] !== cache + mapCount[pfn];
+  return (flags[pfn] & PG_LOCKED) !== 0 || refCount[pfn] !== cache + mapCount[pfn];
 }
 
-function takePage(phys: PhysicalMemory, pfn: Pfn, mayWrite: boolean): boolean {
+/** @param sc null: on advice, which leaves dirty pages of files to write-back */
+function takePage(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl | null): boolean {
   const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
-  if (isLazyFree(flags[pfn])) return isInUse(phys, pfn) ? keep(phys, pfn) : dropLazyFree(phys, pfn);
-  if ((flags[pfn] & (PG_ANON | PG_SWAPCACHE)) !== 0) return swapOut(phys, pfn);
+  if (isLazyFree(flags[pfn])) return dropLazyFree(phys, pfn);
+  if ((flags[pfn] & (PG_ANON | PG_SWAPCACHE)) !== 0) return swapOut(phys, pfn, sc);
   if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return activate(phys, pfn);
-  if (isInUse(phys, pfn)) return keep(phys, pfn);
   // A page of tmpfs can only go to swap, unless it was never written: then it is zeroes, which a hole reads as, too.
   if ((flags[pfn] & PG_SWAPBACKED) !== 0 && (flags[pfn] & PG_DIRTY) !== 0) {
-    return shmemWriteout(phys, pfn) === 0 ? freeSwapCachePage(phys, pfn) : activate(phys, pfn);
+    return shmemWriteout(phys, pfn) === 0 ? freeSwapCachePage(phys, pfn, sc) : activate(phys, pfn);
   }
   const mapping = phys.owners.get(owners[pfn]);
   if (!(mapping instanceof AddressSpace)) throw new BugError("shrinkPage", `frame ${pfn} belongs to no file`);
   if ((flags[pfn] & PG_DIRTY) !== 0) {
-    if (!mayWrite) return activate(phys, pfn);
+    if (sc === null) return activate(phys, pfn);
     writeDirtyRun(mapping, index[pfn], CLUSTER);
     if ((flags[pfn] & PG_DIRTY) !== 0 || refCount[pfn] !== 1) return keep(phys, pfn);
   }
@@ -104,7 +139,7 @@ function takePage(phys: PhysicalMemory, pfn: Pfn, mayWrite: boolean): boolean {
  * An anonymous page, or one that is in the swap cache already: to swap with it. What can't go there, for want of a free
  * slot or because a locked mapping shows it, is active from now on.
  */
-function swapOut(phys: PhysicalMemory, pfn: Pfn): boolean {
+function swapOut(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl | null): boolean {
   const { flags, mapCount } = phys.frames;
   if ((flags[pfn] & PG_SWAPCACHE) === 0 && addToSwap(phys, pfn) !== 0) return activate(phys, pfn);
   if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) {
@@ -112,15 +147,27 @@ function swapOut(phys: PhysicalMemory, pfn: Pfn): boolean {
     if (swapSpace(phys).isFullFor(pfn)) freeSwap(phys, pfn);
     return activate(phys, pfn);
   }
-  return freeSwapCachePage(phys, pfn);
+  return freeSwapCachePage(phys, pfn, sc);
 }
 
 /** Frees a page of the swap cache that no PTE maps, after writing it if it is dirty (pageout, __remove_mapping). */
-function freeSwapCachePage(phys: PhysicalMemory, pfn: Pfn): boolean {
+function freeSwapCachePage(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl | null): boolean {
   const { flags, refCount } = phys.frames;
   // Held, since a page whose slot nobody needs any more leaves the cache instead of being written.
   phys.getPage(pfn);
-  const isWritten = (flags[pfn] & PG_DIRTY) === 0 || swapWritepage(phys, pfn) === 0;
+  let isWritten = true;
+  if ((flags[pfn] & PG_DIRTY) !== 0) {
+    isWritten = swapWritepage(phys, pfn) === 0;
+    // It may have left the cache instead; and it may be there before anybody looks again (pageout).
+    if ((flags[pfn] & PG_SWAPCACHE) !== 0) {
+      phys.stat[NR_VMSCAN_WRITE]++;
+      if (sc !== null) sc.nrPageout++;
+    }
+    if ((flags[pfn] & PG_WRITEBACK) !== 0) {
+      flags[pfn] |= PG_RECLAIM;
+      isWritten = false;
+    }
+  }
   const isLeft = (flags[pfn] & PG_SWAPCACHE) === 0;
   if (isWritten && !isLeft && refCount[pfn] === 2) {
     deleteFromSwapCache(phys, pfn, workingsetEviction(phys, pfn));

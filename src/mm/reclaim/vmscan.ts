@@ -22,6 +22,8 @@
  */
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import type { PhysicalMemory, Reclaimer } from "../frames/physical-memory.ts";
+import { swapOf } from "../swap/swap-space.ts";
+import { waitForSomeWriteback } from "../swap/swap-writeback.ts";
 import {
   ALLOCSTALL,
   KSWAPD_HIGH_WMARK_HIT_QUICKLY,
@@ -42,6 +44,9 @@ import { ActiveInactivePolicy } from "./shrink-lruvec.ts";
 const MAX_RECLAIM_RETRIES = 16;
 /** A kswapd that is woken so soon after it fell asleep had met its goal too narrowly. */
 const SHORT_SLEEP_NS = 100e6;
+/** The longest that reclaim waits for write-back, and for anything to free at all. */
+const THROTTLE_WRITEBACK_NS = 100e6;
+const THROTTLE_NOPROGRESS_NS = 4e6;
 
 export interface VmscanOptions {
   /** Nanoseconds. Default: time stands. */
@@ -60,6 +65,8 @@ export class Vmscan implements Reclaimer {
   readonly #oomKiller: OomKiller | undefined;
   #isRunning = false;
   #kswapdFailures = 0;
+  /** All that the last round of kswapd met was under write-back (PGDAT_WRITEBACK). */
+  #isNodeUnderWriteback = false;
   #kswapdSleptAt = Number.NEGATIVE_INFINITY;
 
   constructor(phys: PhysicalMemory, options: VmscanOptions = {}) {
@@ -69,15 +76,7 @@ export class Vmscan implements Reclaimer {
     this.#oomKiller = options.oomKiller;
   }
 
-  /** vm.panic_on_oom, vm.oom_kill_allocating_task, vm.oom_dump_tasks. */
-  get panicOnOom(): number {
-    return this.#oomKiller?.panicOnOom ?? 0;
-  }
-
-  set panicOnOom(value: number) {
-    if (this.#oomKiller !== undefined) this.#oomKiller.panicOnOom = value;
-  }
-
+  /** vm.oom_kill_allocating_task, vm.oom_dump_tasks. */
   get oomKillAllocatingTask(): boolean {
     return this.#oomKiller?.killAllocatingTask ?? false;
   }
@@ -154,7 +153,9 @@ export class Vmscan implements Reclaimer {
     const { lruvecs } = this.#phys;
     lruvecs.target = target;
     try {
-      const sc = new ScanControl(kind, Math.max(nrPages, SWAP_CLUSTER_MAX), this.swappiness, target);
+      const { isLegacy } = this.#phys.memcg;
+      const wanted = Math.max(nrPages, SWAP_CLUSTER_MAX);
+      const sc = new ScanControl(kind, wanted, this.swappiness, target, isLegacy);
       this.#repeatRounds(sc);
       if (sc.nrReclaimed === 0 && kind !== "proactive") {
         sc.memcgFullWalk = true;
@@ -184,8 +185,23 @@ export class Vmscan implements Reclaimer {
 
   #shrinkNode(sc: ScanControl): void {
     const before = sc.nrReclaimed;
+    sc.resetRound();
+    sc.isNodeUnderWriteback = this.#isNodeUnderWriteback;
     this.#policy.shrinkNode(sc);
+    this.#throttle(sc);
     if (sc.nrReclaimed > before) this.#kswapdFailures = 0;
+  }
+
+  /** Whoever reclaims faster than devices write waits for them (reclaim_throttle). */
+  #throttle(sc: ScanControl): void {
+    const swap = swapOf(this.#phys);
+    if (swap === null || swap.nrWriteback === 0) return;
+    if (sc.kind === "kswapd") {
+      if (sc.nrWriteback > 0 && sc.nrWriteback === sc.nrTaken) this.#isNodeUnderWriteback = true;
+      if (sc.nrImmediate > 0) waitForSomeWriteback(swap, SWAP_CLUSTER_MAX, THROTTLE_WRITEBACK_NS);
+    } else if (sc.priority === 1 && sc.nrReclaimed === 0) {
+      waitForSomeWriteback(swap, SWAP_CLUSTER_MAX, THROTTLE_NOPROGRESS_NS);
+    }
   }
 
   /** One run of kswapd (balance_pgdat). */
@@ -201,6 +217,7 @@ export class Vmscan implements Reclaimer {
       sc.noCacheTrimMode = true;
     } while (!this.#isBalanced);
     if (sc.nrReclaimed === 0 && !this.#isBalanced) this.#kswapdFailures++;
+    if (this.#isBalanced) this.#isNodeUnderWriteback = false;
     snapshotRefaults(phys, ROOT_MEM_CGROUP);
   }
 

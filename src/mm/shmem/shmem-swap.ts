@@ -24,6 +24,7 @@ import {
 import { type SwpEntry, swpOffset, swpType } from "../swap/swap-entry.ts";
 import { readSwapCache, swapClusterReadahead, swapUpdateReadahead } from "../swap/swap-readahead.ts";
 import { swapSpace } from "../swap/swap-space.ts";
+import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
 import { PGMAJFAULT } from "../trace/vmstat.ts";
 import { EIO, ENOMEM } from "../uapi/errno.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
@@ -108,6 +109,7 @@ export function shmemSwapin(inode: ShmemInode, index: PgOff): Pfn | number {
     sb.recalc(inode);
     return -EIO;
   }
+  waitOnSwapWriteback(phys, pfn);
   inode.swapped.erase(index);
   inode.swappedPages--;
   swapFree(phys, entry);

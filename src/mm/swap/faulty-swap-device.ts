@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../page.ts";
 import { EIO } from "../uapi/errno.ts";
 import { FaultEngine, VERDICT_CRASH, VERDICT_TORN } from "../vfs/fault-engine.ts";
 import type { FaultPlan } from "../vfs/fault-plan.ts";
-import type { SwapDevice } from "./swap-device.ts";
+import type { SwapDevice, SwapTiming } from "./swap-device.ts";
 
 /** Reading or writing the header never fails, and is not counted. A slot whose reading failed stays bad until it is written. */
 export class FaultySwapDevice implements SwapDevice {
@@ -40,6 +40,10 @@ export class FaultySwapDevice implements SwapDevice {
 
   get isRotational(): boolean {
     return this.#device.isRotational === true;
+  }
+
+  get timing(): SwapTiming | undefined {
+    return this.#device.timing;
   }
 
   get kind(): "partition" | "file" {

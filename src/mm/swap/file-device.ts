@@ -7,11 +7,12 @@ import type { Ram } from "../frames/ram.ts";
 import { PAGE_SIZE } from "../page.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import type { File } from "../vfs/file.ts";
-import type { SwapDevice } from "./swap-device.ts";
+import { DISK_TIMING, type SwapDevice, type SwapTiming } from "./swap-device.ts";
 
 export class FileSwapDevice implements SwapDevice {
   readonly pages: number;
   readonly kind = "file";
+  readonly timing: SwapTiming = DISK_TIMING;
   /** Open for as long as the area is used. */
   readonly file: File;
   readonly #pfns: number[] = [0];

@@ -8,9 +8,11 @@ import { PG_DIRTY, PG_ERROR, PG_UPTODATE } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SHIFT, PAGE_SIZE, type Pfn } from "../page.ts";
 import { PGPGIN, PGPGOUT, PSWPIN, PSWPOUT, SWPIN_ZERO, SWPOUT_ZERO } from "../trace/vmstat.ts";
+import { SWAPIN_PAGE_NS, SWAPOUT_PAGE_NS } from "./io-time.ts";
 import { freeSwap } from "./swap-cache.ts";
 import { type SwpEntry, swpOffset } from "./swap-entry.ts";
 import { swapSpace } from "./swap-space.ts";
+import { startSwapWriteback } from "./swap-writeback.ts";
 
 const PAGE_WORDS: number = PAGE_SIZE / 4;
 /** What one page counts in PGPGIN and PGPGOUT. */
@@ -18,13 +20,15 @@ const PAGE_KIB: number = PAGE_SIZE / 1024;
 
 /**
  * Writes a page of the swap cache to its slot. 0: the page is clean, or it is out of the cache since nobody needs its
- * slot; or the device's negative errno: the page stays dirty, and its only copy is the one in memory (swap_writeout).
+ * slot; or the device's negative errno: the page stays dirty, and its only copy is the one in memory (swap_writeout). Of a
+ * device that takes its time the page is under write-back, and whether it failed shows at the end of that.
  */
 export function swapWritepage(phys: PhysicalMemory, pfn: Pfn): number {
   if (freeSwap(phys, pfn)) return 0;
   const { frames, ram, stat } = phys;
   const entry = frames.priv[pfn];
-  const info = swapSpace(phys).infoOf(entry);
+  const swap = swapSpace(phys);
+  const info = swap.infoOf(entry);
   const slot = swpOffset(entry);
   if (isZeroFilled(ram.u32, pfn)) {
     info.zeromap[slot] = 1;
@@ -35,8 +39,13 @@ export function swapWritepage(phys: PhysicalMemory, pfn: Pfn): number {
   info.zeromap[slot] = 0;
   stat[PSWPOUT]++;
   stat[PGPGOUT] += PAGE_KIB;
-  const error = info.device.writePage(slot, ram, pfn * PAGE_SIZE);
+  swap.time.work(SWAPOUT_PAGE_NS);
+  const error = Math.min(info.device.writePage(slot, ram, pfn * PAGE_SIZE), 0);
   if (phys.tracer.enabled) phys.tracer.emit({ type: "swap-out", area: info.name, slot, error: -error });
+  if (info.queue !== null) {
+    startSwapWriteback(swap, info, pfn, error);
+    return 0;
+  }
   if (error < 0) {
     frames.flags[pfn] |= PG_DIRTY | PG_ERROR;
     return error;
@@ -48,7 +57,8 @@ export function swapWritepage(phys: PhysicalMemory, pfn: Pfn): number {
 /** Fills a frame from the slot of `entry` and makes it valid; or the device's negative errno (swap_read_folio). */
 export function swapReadPage(phys: PhysicalMemory, pfn: Pfn, entry: SwpEntry): number {
   const { frames, ram, stat } = phys;
-  const info = swapSpace(phys).infoOf(entry);
+  const swap = swapSpace(phys);
+  const info = swap.infoOf(entry);
   const slot = swpOffset(entry);
   if (info.zeromap[slot] !== 0) {
     phys.clearPage(pfn);
@@ -56,6 +66,8 @@ export function swapReadPage(phys: PhysicalMemory, pfn: Pfn, entry: SwpEntry): n
   } else {
     stat[PSWPIN]++;
     stat[PGPGIN] += PAGE_KIB;
+    swap.time.work(SWAPIN_PAGE_NS);
+    info.queue?.read(slot, swap.time.nowNs);
     const error = info.device.readPage(slot, ram, pfn * PAGE_SIZE);
     if (phys.tracer.enabled) phys.tracer.emit({ type: "swap-in", area: info.name, slot, error: -error });
     if (error < 0) return error;

@@ -6,7 +6,7 @@
  * slot have mapped it; as long as nobody writes to it, slot and page agree, and it can leave memory again for nothing.
  *
  * Invariants: a frame has PG_SWAPCACHE iff its area's `cache` has it at the slot that its `priv` column names, the cache
- * holds one reference, and NR_SWAPCACHE and NR_FILE_PAGES count it. An anonymous page in no cache is dirty or mapped
+ * holds one reference, and NR_SWAPCACHE and NR_FILE_PAGES count it. It stays as long as it is being written (swap-writeback.ts). An anonymous page in no cache is dirty or mapped
  * where it was last written; see freeSwap.
  */
 import { BugError } from "../bug.ts";
@@ -23,12 +23,19 @@ import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { Pfn } from "../page.ts";
 import { NR_FILE_PAGES, NR_SWAPCACHE } from "../trace/vmstat.ts";
 import { ENOMEM } from "../uapi/errno.ts";
+import { IoTime } from "./io-time.ts";
 import { type SwpEntry, swpEntry, swpOffset } from "./swap-entry.ts";
 import { SwapSpace, swapOf, swapSpace } from "./swap-space.ts";
 
-/** Gives a memory its swap areas, of which there are none yet. At boot. */
-export function initSwap(phys: PhysicalMemory): SwapSpace {
-  const swap = new SwapSpace(phys, (type, slot) => reclaimSlot(phys, type, slot));
+/** Gives a memory its swap areas, of which there are none yet. At boot. @param sleep lets nanoseconds of the clock `now` pass */
+export function initSwap(
+  phys: PhysicalMemory,
+  now: () => number = () => 0,
+  sleep: (ns: number) => void = () => {},
+): SwapSpace {
+  const swap = new SwapSpace(phys, new IoTime(phys.stat, now, sleep), (type, slot) =>
+    reclaimSlot(phys, type, slot),
+  );
   phys.swap = swap;
   return swap;
 }
@@ -108,6 +115,8 @@ export function deleteFromSwapCache(phys: PhysicalMemory, pfn: Pfn, shadow = 0):
   const { frames, stat } = phys;
   if ((frames.flags[pfn] & PG_SWAPCACHE) === 0)
     throw new BugError("deleteFromSwapCache", `frame ${pfn} is not in the swap cache`);
+  if ((frames.flags[pfn] & PG_WRITEBACK) !== 0)
+    throw new BugError("deleteFromSwapCache", `frame ${pfn} is being written`);
   const entry = frames.priv[pfn];
   const swap = swapSpace(phys);
   if (swap.infoOf(entry).cache[swpOffset(entry)] !== pfn)

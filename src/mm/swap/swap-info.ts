@@ -19,7 +19,8 @@
  */
 import { BugError } from "../bug.ts";
 import type { Pfn } from "../page.ts";
-import type { SwapDevice } from "./swap-device.ts";
+import { DeviceQueue } from "./device-queue.ts";
+import type { SwapDevice, SwapTiming } from "./swap-device.ts";
 
 /** Slots of a cluster, in a kernel without huge pages in swap. */
 export const SWAPFILE_CLUSTER = 256;
@@ -36,6 +37,8 @@ const LISTS = 4;
 export class SwapInfo {
   readonly type: number;
   readonly device: SwapDevice;
+  /** What its device has still to write; null for one that answers at once. */
+  readonly queue: DeviceQueue | null;
   /** What /proc/swaps calls it: a path. */
   readonly name: string;
   /** Higher ones are used first; negative ones were chosen by swapon. */
@@ -79,9 +82,11 @@ export class SwapInfo {
     max: number,
     badSlots: readonly number[],
     discardsPages: boolean,
+    timing?: SwapTiming,
   ) {
     this.type = type;
     this.device = device;
+    this.queue = timing === undefined ? null : new DeviceQueue(timing);
     this.name = name;
     this.prio = prio;
     this.max = max;

@@ -19,6 +19,7 @@ import { swapReadPage } from "./page-io.ts";
 import { addToSwapCache, swapCacheLookup } from "./swap-cache.ts";
 import { pteToSwpEntry, type SwpEntry, swpEntry, swpOffset, swpType } from "./swap-entry.ts";
 import { type SwapSpace, swapSpace } from "./swap-space.ts";
+import { finishSwapPlug, startSwapPlug, waitForSwapReads } from "./swap-writeback.ts";
 
 /** log2 of the largest window around an address (SWAP_RA_ORDER_CEILING). */
 const RA_ORDER_CEILING = 5;
@@ -60,12 +61,16 @@ export function swapClusterReadahead(phys: PhysicalMemory, entry: SwpEntry): Pfn
   if (mask !== 0) {
     const type = swpType(entry);
     const last = Math.min(offset | mask, swap.infoOf(entry).max - 1);
+    startSwapPlug(swap);
     // Slot 0 is the header.
     for (let slot = Math.max(offset & ~mask, 1); slot <= last; slot++) {
       readAhead(swap, swpEntry(type, slot), slot === offset);
     }
+    finishSwapPlug(swap);
   }
-  return readSwapCache(phys, entry);
+  const pfn = readSwapCache(phys, entry);
+  waitForSwapReads(swap, swap.infoOf(entry));
+  return pfn;
 }
 
 /**
@@ -104,13 +109,17 @@ function swapVmaReadahead(swap: SwapSpace, entry: SwpEntry, vma: VmArea, addr: V
   const window = vmaWindow(swap, vma, addr);
   if (window.end > window.start) {
     const { u32 } = phys.ram;
+    startSwapPlug(swap);
     for (let at = window.start; at < window.end; at += PAGE_SIZE) {
       const pte = vma.mm.pageTable.walk(at);
       if (pte === 0) break;
       if (isSwapPte(u32[pte])) readAhead(swap, pteToSwpEntry(u32[pte], u32[pte + 1]), at === addr);
     }
+    finishSwapPlug(swap);
   }
-  return readSwapCache(phys, entry);
+  const pfn = readSwapCache(phys, entry);
+  waitForSwapReads(swap, swap.infoOf(entry));
+  return pfn;
 }
 
 /** Where the last call of vmaWindow found that readahead begins and ends: kept, so that a fault allocates nothing. */

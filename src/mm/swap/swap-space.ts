@@ -12,7 +12,8 @@ import { BugError } from "../bug.ts";
 import type { PhysicalMemory, SwapTotals } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
-import type { SwapDevice } from "./swap-device.ts";
+import type { IoTime } from "./io-time.ts";
+import type { SwapDevice, SwapTiming } from "./swap-device.ts";
 import { MAX_SWAPFILES, type SwpEntry, swpEntry, swpOffset, swpType } from "./swap-entry.ts";
 import { SwapInfo } from "./swap-info.ts";
 
@@ -26,6 +27,8 @@ export interface NewSwapArea {
   readonly maxPages: number;
   readonly badSlots: readonly number[];
   readonly discardsPages: boolean;
+  /** Instead of the device's own; null: it answers at once. */
+  readonly timing?: SwapTiming | null | undefined;
 }
 
 export class SwapSpace implements SwapTotals {
@@ -43,6 +46,12 @@ export class SwapSpace implements SwapTotals {
   raHits = 4;
   raPrevOffset = 0;
   raLastPages = 0;
+  /** Pages that devices have still to write (swap-writeback.ts). */
+  nrWriteback = 0;
+  /** Who writes or reads many pages in a row, one within the other (blk_start_plug): devices get them when the outermost ends. */
+  plugs = 0;
+  /** Time, as devices see it. */
+  readonly time: IoTime;
   /** The memory whose pages lie in the areas. */
   readonly phys: PhysicalMemory;
   /** Areas that are written to, in the order in which they are asked (swap_avail_head). */
@@ -57,8 +66,9 @@ export class SwapSpace implements SwapTotals {
   readonly #reclaimers: ((slot: number) => boolean)[] = [];
 
   /** @param reclaimSlot frees a slot that only the cache needs; answers whether it did (swap-cache.ts) */
-  constructor(phys: PhysicalMemory, reclaimSlot: (type: number, slot: number) => boolean) {
+  constructor(phys: PhysicalMemory, time: IoTime, reclaimSlot: (type: number, slot: number) => boolean) {
     this.phys = phys;
+    this.time = time;
     // Less on small machines (swap_setup).
     this.pageCluster = phys.totalFrames * PAGE_SIZE < 16 * 2 ** 20 ? 2 : 3;
     this.#reclaimSlot = reclaimSlot;
@@ -109,6 +119,7 @@ export class SwapSpace implements SwapTotals {
       area.maxPages,
       area.badSlots,
       area.discardsPages,
+      timingOf(area),
     );
     this.areas[type] = info;
     this.#reclaimers[type] = (slot) => this.#reclaimSlot(type, slot);
@@ -293,6 +304,12 @@ export class SwapSpace implements SwapTotals {
     info.freeSlot(slot);
     if (info.isWriteOk) this.nrSwapPages++;
   }
+}
+
+/** What is as fast as memory has no queue. */
+function timingOf({ device, timing }: NewSwapArea): SwapTiming | undefined {
+  if (device.isSynchronous === true || timing === null) return undefined;
+  return timing ?? device.timing;
 }
 
 /** The swap areas of a memory, null before the first (no PTE can name one then). */

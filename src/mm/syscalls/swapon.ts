@@ -11,7 +11,7 @@ import type { CommitAsker } from "../frames/commit.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { FileSwapDevice } from "../swap/file-device.ts";
-import type { SwapDevice } from "../swap/swap-device.ts";
+import type { SwapDevice, SwapTiming } from "../swap/swap-device.ts";
 import { MAX_SWAP_OFFSET } from "../swap/swap-entry.ts";
 import { MIN_SWAP_PAGES, type MkswapOptions, mkswap, readSwapHeader } from "../swap/swap-header.ts";
 import type { SwapInfo } from "../swap/swap-info.ts";
@@ -97,6 +97,7 @@ export function swaponDevice(
   name: string,
   flags: number,
   mostPages: number = MAX_SWAP_OFFSET,
+  timing?: SwapTiming | null,
 ): SwapInfo | number {
   if ((flags & ~SWAP_FLAGS_VALID) !== 0) return -EINVAL;
   const swap = swapSpace(phys);
@@ -122,6 +123,7 @@ export function swaponDevice(
     priority: priorityOf(flags),
     maxPages,
     badSlots: parsed.badPages,
+    timing,
     discardsPages: discards && wish !== SWAP_FLAG_DISCARD_ONCE,
   });
 }

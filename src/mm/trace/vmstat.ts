@@ -70,7 +70,6 @@ const NAMES = [
   "swpout_zero",
   "drop_pagecache",
   "drop_slab",
-  "htlb_buddy_alloc_fail",
 ] as const;
 
 export type VmStatName = (typeof NAMES)[number];
@@ -141,7 +140,6 @@ export const SWPIN_ZERO = 61;
 export const SWPOUT_ZERO = 62;
 export const DROP_PAGECACHE = 63;
 export const DROP_SLAB = 64;
-export const HTLB_BUDDY_PGALLOC_FAIL = 65;
 
 export type VmStat = Float64Array;
 

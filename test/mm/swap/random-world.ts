@@ -11,6 +11,7 @@ import {
   MREMAP_MAYMOVE,
   PROT_READ,
   type Process,
+  type SwapTiming,
 } from "../../../src/mm/index.ts";
 import { ANON, P, RW, SHARED_ANON } from "../core/rig.ts";
 import { addSwap, DiskSwapDevice, type Kind } from "./rig.ts";
@@ -69,7 +70,11 @@ export class World {
   /** Names of areas that swapoff took, to be added again. */
   readonly #gone: string[] = [];
 
-  constructor(frames: number, kind: Kind, areas: readonly number[]) {
+  readonly #timing: SwapTiming | null;
+
+  /** @param timing of the areas; null: they answer at once */
+  constructor(frames: number, kind: Kind, areas: readonly number[], timing: SwapTiming | null = null) {
+    this.#timing = timing;
     this.kernel = new Kernel({ ram: frames * P, poison: true, overcommitMemory: 1 });
     this.#kind = kind;
     for (const [index, priority] of areas.entries()) this.#add(`/dev/swap${index}`, priority);
@@ -101,7 +106,7 @@ export class World {
   }
 
   #add(name: string, priority?: number): void {
-    const device = addSwap(this.kernel, this.#kind, 96, name, priority);
+    const device = addSwap(this.kernel, this.#kind, 96, name, priority, this.#timing);
     if (device instanceof DiskSwapDevice) this.#disks.push(device);
   }
 

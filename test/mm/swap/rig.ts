@@ -10,6 +10,7 @@ import {
   MemorySwapDevice,
   type Process,
   type SwapDevice,
+  type SwapTiming,
   ZramSwapDevice,
 } from "../../../src/mm/index.ts";
 import { isSwapPte, PTE_PRESENT } from "../../../src/mm/pagetable/pte.ts";
@@ -58,6 +59,7 @@ export class DiskSwapDevice extends MemorySwapDevice {
   }
 }
 
+/** All answer at once; see slow-device.test.ts for those that take their time. */
 export const KINDS = ["memory", "zram", "file", "disk", "rotational disk"] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -84,9 +86,10 @@ export function addSwap(
   pages: number,
   name = "/dev/swap0",
   priority?: number,
+  timing: SwapTiming | null = null,
 ): SwapDevice {
   const device = newDevice(kind, pages);
-  kernel.swapOn(device, { name, mkswap: {}, ...(priority === undefined ? {} : { priority }) });
+  kernel.swapOn(device, { name, mkswap: {}, timing, ...(priority === undefined ? {} : { priority }) });
   return device;
 }
 
