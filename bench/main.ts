@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Faultline beside the host's own kernel and CPU, in one run.
  *
- *   npm run bench -- [--quick] [--json FILE]
+ *   npm run bench -- [--quick] [--json FILE] [--program NAME=GUEST,NATIVE[,ARGUMENT…]]…
  *
  * Everything of ours runs bundled, in a node process of its own for each suite: so it is what users run (a bundle has
  * constants inlined), and no suite spoils the next one's compiled code. The two sides take turns, so that whatever else
@@ -12,19 +12,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { cpus, loadavg, release, tmpdir, type } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type ComputeProgram, hostQemu, measureCompute, parseProgram } from "./compute.ts";
 import { type Figure, figureOf, figureOfRounds, nowNs } from "./figure.ts";
 import { printResults } from "./print.ts";
 import { hostReclaim, whyNoReclaim } from "./reclaim-host.ts";
 import type { BenchResults, Comparison, HeapResult, MappingOperation, MappingResult } from "./results.ts";
-import { BENCH, bundleSize, bundleSuite, compileForHost, hostCompiler, ROOT, runJson } from "./tools.ts";
+import { bundleSize, bundleSuite, compileForHost, hostCompiler, ROOT, runJson } from "./tools.ts";
 
 const MAPPING_COUNTS = [1e3, 1e4, 1e5, 1e6];
 /** Mappings that a process has besides. */
 const SPARE_MAPPINGS = 200;
 const MAX_MAP_COUNT = "/proc/sys/vm/max_map_count";
-const KERNELS = ["hash", "sieve", "qsort", "matmul", "crc32"];
-/** No loop vectorized: the machine has no vectors either. */
-const KERNEL_OPTIONS = ["-fno-tree-vectorize"];
 const ENTRIES = {
   faultline: "src/mm/index.ts",
   "faultline/node": "src/storage/node/index.ts",
@@ -35,12 +33,12 @@ const HEAP_OPTIONS = ["--expose-gc", "--min-semi-space-size=256", "--max-semi-sp
 
 interface Effort {
   readonly memoryRounds: number;
-  readonly kernelRepeats: number;
+  readonly computeRepeats: number;
   readonly startUps: number;
 }
 
-const FULL: Effort = { memoryRounds: 5, kernelRepeats: 3, startUps: 15 };
-const QUICK: Effort = { memoryRounds: 1, kernelRepeats: 1, startUps: 3 };
+const FULL: Effort = { memoryRounds: 5, computeRepeats: 3, startUps: 15 };
+const QUICK: Effort = { memoryRounds: 1, computeRepeats: 1, startUps: 3 };
 
 const RECLAIM_REPEATS = 15;
 /** Pages that are swapped in a round: 16 MiB. */
@@ -155,33 +153,6 @@ function withMaxMapCount<T>(wanted: number, run: (limit: number) => T): T {
   }
 }
 
-interface KernelFigures {
-  readonly faultline: Figure;
-  readonly native?: Figure;
-  readonly instructions: number;
-}
-
-async function measureKernels(
-  folder: string,
-  compiler: string | undefined,
-  repeats: number,
-): Promise<BenchResults["kernels"]> {
-  const suite = await bundleSuite("kernels", folder);
-  return KERNELS.map((name) => {
-    const guest = join(BENCH, "kernels/bin", name);
-    const native =
-      compiler === undefined ? [] : [compileForHost(compiler, `kernels/${name}.c`, folder, KERNEL_OPTIONS)];
-    const run: KernelFigures = runJson(process.execPath, [suite, `${repeats}`, guest, ...native]);
-    return {
-      name,
-      what: "",
-      faultline: run.faultline,
-      ...(run.native !== undefined && { host: run.native }),
-      instructions: run.instructions,
-    };
-  });
-}
-
 /** Hello world through the command, beside a node that does nothing: what is left is ours. */
 function measureStartUp(times: number): Comparison[] {
   const command = [join(ROOT, "bin/faultline.js"), "run", "--quiet", join(ROOT, "test/programs/bin/hello")];
@@ -212,11 +183,17 @@ function timeOf(args: readonly string[]): number {
   return ns;
 }
 
-async function measure(effort: Effort, isQuick: boolean, folder: string): Promise<BenchResults> {
+async function measure(
+  effort: Effort,
+  isQuick: boolean,
+  programs: readonly ComputeProgram[],
+  folder: string,
+): Promise<BenchResults> {
   const [load] = loadavg();
   const skipped: string[] = [];
   const compiler = hostCompiler();
   if (compiler === undefined) skipped.push("the host's side of everything: no cc");
+  if (hostQemu() === undefined) skipped.push("qemu's side of compute: no qemu-riscv64 (Debian: qemu-user)");
   const isBuilt = existsSync(join(ROOT, "dist/cli.cjs"));
   if (!isBuilt) skipped.push("start-up: not built (npm run build)");
 
@@ -234,8 +211,8 @@ async function measure(effort: Effort, isQuick: boolean, folder: string): Promis
     await bundleSuite("heap", folder),
     folder,
   ]);
-  progress("compute kernels");
-  const kernels = await measureKernels(folder, compiler, effort.kernelRepeats);
+  progress("compute");
+  const compute = await measureCompute(folder, compiler, effort.computeRepeats, programs);
   progress("start-up and sizes");
   const startUp = isBuilt ? measureStartUp(effort.startUps) : [];
   const bundles: Record<string, BenchResults["bundles"][string]> = {};
@@ -257,7 +234,7 @@ async function measure(effort: Effort, isQuick: boolean, folder: string): Promis
     mappings,
     access: access.figures,
     heap,
-    kernels,
+    compute,
     startUp,
     bundles,
     skipped,
@@ -273,11 +250,18 @@ function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what === "" ? "" : `measuring: ${what} …`}`);
 }
 
-const { values } = parseArgs({ options: { quick: { type: "boolean" }, json: { type: "string" } } });
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean" },
+    json: { type: "string" },
+    program: { type: "string", multiple: true },
+  },
+});
 const isQuick = values.quick === true;
+const programs = (values.program ?? []).map(parseProgram);
 const folder = mkdtempSync(join(tmpdir(), "faultline-bench-"));
 try {
-  const results = await measure(isQuick ? QUICK : FULL, isQuick, folder);
+  const results = await measure(isQuick ? QUICK : FULL, isQuick, programs, folder);
   printResults(results);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`);
 } finally {

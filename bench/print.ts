@@ -16,7 +16,7 @@ export function printResults(results: BenchResults): void {
   printMappings(results);
   printAccess(results);
   printHeap(results);
-  printKernels(results);
+  printCompute(results);
   printStartUp(results.startUp);
   printBundles(results);
   for (const one of results.skipped) console.log(colors.yellow(`\nskipped: ${one}`));
@@ -88,40 +88,48 @@ function printHeap({ heap }: BenchResults): void {
   console.log(table.toString());
 }
 
-function printKernels({ kernels }: BenchResults): void {
-  if (kernels.length === 0) return;
-  const table = newTable("Compute, ms", "machine", "", "native", "", "machine / native", "MIPS");
+function printCompute({ compute }: BenchResults): void {
+  const table = newTable(
+    "Compute, ms",
+    "machine",
+    "",
+    "native",
+    "",
+    "machine / native",
+    "qemu / native",
+    "MIPS",
+  );
   const ratios: number[] = [];
-  for (const { name, faultline, host, instructions } of kernels) {
-    const mips = right(((instructions / faultline.median) * 1000).toFixed(0));
-    const ours = pair(faultline.median, faultline.min, milliseconds);
-    if (host === undefined) {
-      table.push([name, ...ours, "", "", "", mips]);
-    } else {
-      const ratio = faultline.median / host.median;
-      ratios.push(ratio);
-      table.push([
-        name,
-        ...ours,
-        ...pair(host.median, host.min, milliseconds),
-        right(`${ratio.toFixed(1)}×`),
-        mips,
-      ]);
-    }
+  const qemuRatios: number[] = [];
+  for (const { name, isKernel, faultline, host, qemu, instructions } of compute) {
+    const ratio = host === undefined ? undefined : faultline.median / host.median;
+    const qemuRatio = host === undefined || qemu === undefined ? undefined : qemu.median / host.median;
+    if (isKernel && ratio !== undefined) ratios.push(ratio);
+    if (isKernel && qemuRatio !== undefined) qemuRatios.push(qemuRatio);
+    table.push([
+      name,
+      ...pair(faultline.median, faultline.min, milliseconds),
+      ...(host === undefined ? ["", ""] : pair(host.median, host.min, milliseconds)),
+      times(ratio),
+      times(qemuRatio),
+      right(((instructions / faultline.median) * 1000).toFixed(0)),
+    ]);
   }
   if (ratios.length > 0) {
-    const mean = judged(geometricMean(ratios), AIMS.kernelRatio);
     table.push([
-      `geometric mean  ${colors.dim(`aim: ${AIMS.kernelRatio}× at most`)}`,
-      "",
-      "",
-      "",
-      "",
-      mean,
+      `geometric mean  ${colors.dim(`of the kernels; aim: ${AIMS.kernelRatio}× at most`)}`,
+      ...["", "", "", ""],
+      judged(geometricMean(ratios), AIMS.kernelRatio),
+      times(qemuRatios.length > 0 ? geometricMean(qemuRatios) : undefined),
       "",
     ]);
   }
   console.log(table.toString());
+}
+
+/** A ratio that has no aim. */
+function times(ratio: number | undefined): Cell {
+  return ratio === undefined ? "" : right(`${ratio.toFixed(1)}×`);
 }
 
 function printStartUp(startUp: readonly Comparison[]): void {

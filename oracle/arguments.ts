@@ -64,10 +64,20 @@ export class ArgumentSource {
     const { random, mappings } = this;
     if (mappings.length === 0 || random.chance(20)) return [this.address(), this.length()];
     const mapping = random.pick(mappings);
+    if (mapping.name.startsWith("/anon_hugepage") && random.chance(70)) return this.hugeRange(mapping);
     const pages = (mapping.end - mapping.start) / PAGE_SIZE;
     const skipped = random.chance(50) ? 0 : random.below(Math.min(pages, MAX_LENGTH / PAGE_SIZE));
     const addr = mapping.start + skipped * PAGE_SIZE + (random.chance(97) ? 0 : random.below(PAGE_SIZE));
     return [addr, random.chance(50) ? Math.min(mapping.end - addr, MAX_LENGTH) : this.length()];
+  }
+
+  /** Whole huge pages of the mapping, or a page less. */
+  private hugeRange({ start, end }: Mapping): [addr: number, length: number] {
+    const { random } = this;
+    const first = random.below((end - start) / HUGE_PAGE_SIZE);
+    const addr = start + first * HUGE_PAGE_SIZE;
+    const length = (1 + random.below((end - addr) / HUGE_PAGE_SIZE)) * HUGE_PAGE_SIZE;
+    return [addr, length - (random.chance(30) ? PAGE_SIZE : 0)];
   }
 
   /** A range in or at a shared mapping, mostly. */

@@ -128,7 +128,10 @@ function isSteady(pair: SubjectPair, { operations }: Failure): boolean {
 }
 
 function reportFailure(pair: SubjectPair, failure: Failure, seed: number, save: string): number {
-  console.log(`\nmismatch with seed ${seed} after ${failure.operations.length} steps; shrinking`);
+  const { what, expected, actual } = failure.mismatch;
+  console.log(`\nmismatch with seed ${seed} after ${failure.operations.length} steps: ${what} differs`);
+  console.log(`  Linux:     ${expected}\n  Faultline: ${actual}\nshrinking`);
+  writeFileSync(save, `${formatSteps(failure.operations)}\n`);
   const short = shrink(pair, failure);
   console.log(formatFailure(pair, short));
   writeFileSync(save, `${formatSteps(short.operations)}\n`);

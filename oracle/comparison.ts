@@ -61,6 +61,8 @@ export class Comparison {
   private lastResult = 0;
   /** Whether memory may have been locked since the start. */
   private hasLocks = false;
+  /** Whether somebody has made pages unused: a processor that still knows them as used does not say so again. */
+  private hasCleared = false;
   private steps = 0;
 
   constructor(reference: Subject, candidate: Subject, isThorough: boolean) {
@@ -104,6 +106,7 @@ export class Comparison {
     }
     this.steps++;
     this.hasLocks ||= locksMemory(operation);
+    this.hasCleared ||= operation.call === "clear_refs";
     return (
       this.compareBytes(operation, expected, actual) ??
       this.compareFaults(operation, expected, actual) ??
@@ -119,6 +122,8 @@ export class Comparison {
       mappingsOf: (slot) => (this.isFree(slot) ? [] : this.maps(slot)),
       fileName: (fd) => this.reference.fileName(process, fd),
       fileSize: (name) => this.reference.fileSize(name),
+      hasHoles: (name) => this.reference.hasHoles(name),
+      directPosition: (fd) => this.reference.directPosition(process, fd),
     });
   }
 
@@ -255,7 +260,7 @@ export class Comparison {
 
   private compareCosts(slot: number): Mismatch | undefined {
     const mappings = new Map(this.maps(slot).map((mapping) => [mapping.start, mapping]));
-    const known = { mappings, hasLocks: this.hasLocks };
+    const known = { mappings, hasLocks: this.hasLocks, hasCleared: this.hasCleared };
     const expected = costs(this.reference.smaps(slot), this.reference.numaMaps(slot), known);
     const actual = costs(this.candidate.smaps(slot), this.candidate.numaMaps(slot), known);
     for (const [start, text] of expected) {

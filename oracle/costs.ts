@@ -19,10 +19,16 @@ export interface Known {
    * there, and can't be given up (docs/deviations.md).
    */
   readonly hasLocks: boolean;
+  /** Whether clear_refs was written: a use that the processor's TLB hides is not noted again. */
+  readonly hasCleared: boolean;
 }
 
 /** By start of the mapping, what it costs: one text that can be compared. Only for the known mappings. */
-export function costs(smaps: string, numaMaps: string, { mappings, hasLocks }: Known): Map<number, string> {
+export function costs(
+  smaps: string,
+  numaMaps: string,
+  { mappings, hasLocks, hasCleared }: Known,
+): Map<number, string> {
   const found = new Map<number, string>();
   let start = 0;
   let isKnown = false;
@@ -48,7 +54,7 @@ export function costs(smaps: string, numaMaps: string, { mappings, hasLocks }: K
     if (!isKnown) continue;
     const name = line.slice(0, colon);
     if (OF_NONE.has(name) || (hasLocks && OF_UNLOCKED.has(name))) continue;
-    if (name === "Referenced" && !isAnonymous) continue;
+    if (name === "Referenced" && (hasCleared || !isAnonymous)) continue;
     if (!(isCertain || OF_ALL.has(name))) continue;
     const value = line.slice(colon + 1).trim();
     if (value !== "0 kB") words += `${name} ${value}, `;

@@ -72,6 +72,8 @@ export const NR = {
   sendfile: 40,
   splice: 275,
   tee: 276,
+  vmsplice: 278,
+  personality: 135,
   fallocate: 285,
   copy_file_range: 326,
   preadv2: 327,

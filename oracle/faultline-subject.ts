@@ -20,6 +20,7 @@ import { PAGE_SIZE } from "../src/mm/page.ts";
 import { numaMapsLine } from "../src/mm/proc/numa-maps.ts";
 import { pagemapEntries } from "../src/mm/proc/pagemap.ts";
 import { pagemapScan } from "../src/mm/proc/pagemap-scan.ts";
+import { procFs } from "../src/mm/proc/proc-fs.ts";
 import { procmapQuery } from "../src/mm/proc/procmap-query.ts";
 import { smapsEntry } from "../src/mm/proc/smaps.ts";
 import { devFs } from "../src/mm/shmem/dev-fs.ts";
@@ -64,7 +65,7 @@ import {
 } from "../src/mm/syscalls/shmctl.ts";
 import { sysFsync } from "../src/mm/syscalls/sync.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
-import { AT_FDCWD, O_CREAT, O_RDWR } from "../src/mm/uapi/fcntl.ts";
+import { AT_FDCWD, O_CREAT, O_DIRECT, O_RDWR, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
 import {
   IPC_INFO,
@@ -77,6 +78,7 @@ import {
   SHM_UNLOCK,
 } from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
+import { ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC } from "../src/mm/uapi/personality.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
 import { nodeFs } from "../src/storage/node/index.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
@@ -159,9 +161,11 @@ export class FaultlineSubject implements Subject {
     }
     this.kernel.mount(MOUNT_POINT, nodeFs(this.directory));
     this.kernel.mount("/dev", devFs({ random: (bytes) => this.kernel.random.fill(bytes) }));
+    this.kernel.mount("/proc", procFs(this.kernel));
     this.makeShmFiles();
     const first = this.kernel.spawn({ comm: "oracle", uid: NOBODY, gid: NOBODY });
     this.processes = [first];
+    first.personality(ADDR_NO_RANDOMIZE);
     if (process.getuid?.() === 0) this.openNoexec(first);
     for (const [resource, bytes] of INITIAL_LIMITS)
       sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
@@ -266,6 +270,13 @@ export class FaultlineSubject implements Subject {
         if (args[0] > 1) return { result: -EINVAL };
         task.mm.dumpable = args[0];
         return { result: 0 };
+      case "mem_read":
+      case "mem_write":
+        return this.throughMem(task, call, args);
+      case "clear_refs":
+        return { result: this.clearRefs(task, args[0]) };
+      case "personality":
+        return { result: task.personality(args[0]) };
       case "crowd":
         return { result: this.crowd(task, args[0], args[1]) };
       case "fork":
@@ -456,6 +467,35 @@ export class FaultlineSubject implements Subject {
     return { result, bytes: task.readBytes(ARGUMENT_ADDRESS, pagemapScanAnswer(args, result)) };
   }
 
+  private throughMem(
+    task: Process,
+    call: "mem_read" | "mem_write",
+    [slot, addr, length, first]: readonly number[],
+  ): Outcome {
+    const other = this.processes[slot];
+    if (other === undefined) return SKIPPED;
+    const fd = sysOpenat(task, AT_FDCWD, `/proc/${other.pid}/mem`, O_RDWR, 0);
+    if (fd < 0) return { result: fd };
+    if (call === "mem_write") copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, storedBytes(length, first));
+    const buffer = this.buffer(task, ARGUMENT_ADDRESS, length);
+    const result =
+      call === "mem_read" ? sysPread64(task, fd, buffer, addr) : sysPwrite64(task, fd, buffer, addr);
+    sysClose(task, fd);
+    return {
+      result,
+      bytes: task.readBytes(ARGUMENT_ADDRESS, call === "mem_read" ? Math.max(0, result) : 0),
+    };
+  }
+
+  private clearRefs(task: Process, kind: number): number {
+    const fd = sysOpenat(task, AT_FDCWD, "/proc/self/clear_refs", O_WRONLY, 0);
+    if (fd < 0) return fd;
+    copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, new TextEncoder().encode(String(kind)));
+    const result = sysWrite(task, fd, this.buffer(task, ARGUMENT_ADDRESS, 1));
+    sysClose(task, fd);
+    return result;
+  }
+
   private crowd(task: Process, start: number, pages: number): number {
     const { mmu } = this.kernel;
     const made = sysMmap(mmu, task, start, pages * PAGE_SIZE, ...CROWD_MAPPING);
@@ -510,6 +550,8 @@ export class FaultlineSubject implements Subject {
   }
 
   private exec(task: Process): Outcome {
+    // x86-64 makes readable memory executable only for programs that ask for it themselves (set_personality_64bit).
+    task.personality(task.personality() & ~READ_IMPLIES_EXEC);
     const result = execMm(task);
     if (result !== 0) return { result };
     task.files.closeOnExec();
@@ -561,6 +603,17 @@ export class FaultlineSubject implements Subject {
 
   fileSize(name: string): number | undefined {
     return DISK_NAMES.includes(name.slice(1)) ? this.process(0).stat(MOUNT_POINT + name).size : undefined;
+  }
+
+  directPosition(slot: number, fd: number): number | undefined {
+    const file = this.process(slot).files.get(fd);
+    const isDirect = file?.path.startsWith(MOUNT_POINT) === true && (file.flags & O_DIRECT) !== 0;
+    return isDirect ? file.pos : undefined;
+  }
+
+  /** Nothing is a hole here (docs/deviations.md). */
+  hasHoles(): boolean {
+    return false;
   }
 
   finish(): readonly Uint8Array[] {

@@ -14,6 +14,7 @@ import {
   sysSplice,
   sysTee,
 } from "../src/mm/syscalls/splice.ts";
+import { mayVmsplice, sysVmsplice } from "../src/mm/syscalls/vmsplice.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
 import { MAX_RW_COUNT } from "../src/mm/uapi/fcntl.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
@@ -23,10 +24,20 @@ import type { Outcome } from "./subject.ts";
 /** Bytes of an offset. */
 const WORD = 8;
 
-export type FileTransfer = "sendfile" | "splice" | "tee" | "copy_file_range" | "preadv2" | "pwritev2";
+const FILE_TRANSFERS = [
+  "sendfile",
+  "splice",
+  "tee",
+  "vmsplice",
+  "copy_file_range",
+  "preadv2",
+  "pwritev2",
+] as const;
+
+export type FileTransfer = (typeof FILE_TRANSFERS)[number];
 
 export function isFileTransfer(call: string): call is FileTransfer {
-  return ["sendfile", "splice", "tee", "copy_file_range", "preadv2", "pwritev2"].includes(call);
+  return FILE_TRANSFERS.some((name) => name === call);
 }
 
 /** The call on the host. */
@@ -39,6 +50,11 @@ export function transferOnHost(
   switch (call) {
     case "tee":
       return { result: family.syscall(slot, NR.tee, args) };
+    case "vmsplice": {
+      const [fd, addr, length, flags, ...more] = args;
+      const segments = family.putWords(slot, [addr, length, ...more]);
+      return { result: family.syscall(slot, NR.vmsplice, [fd, segments, 1 + more.length / 2, flags]) };
+    }
     case "preadv2":
     case "pwritev2": {
       const [fd, addr, length, offset, flags, ...more] = args;
@@ -69,6 +85,8 @@ export function transferOnFaultline(task: Process, call: FileTransfer, args: rea
   switch (call) {
     case "tee":
       return { result: sysTee(task, args[0], args[1], args[2], args[3]) };
+    case "vmsplice":
+      return { result: fromMemory(task, args) };
     case "preadv2":
     case "pwritev2":
       return { result: vector(task, call, args) };
@@ -91,15 +109,30 @@ function vector(task: Process, call: "preadv2" | "pwritev2", args: readonly numb
   if (offset < -1) return -EINVAL;
   const refused = mayTransfer(task, fd, offset, call === "preadv2" ? "read" : "write");
   if (refused !== 0) return refused;
-  const ranges = [{ base: addr, len: length }];
-  for (let at = 0; at < more.length; at += 2) ranges.push({ base: more[at], len: more[at + 1] });
-  const segments = importedSegments(ranges);
+  const segments = importedSegments(rangesOf([addr, length, ...more]));
   if (typeof segments === "number") return segments;
   if (segments.every(({ len }) => len === 0)) return 0;
   const iter = new UserIter(task.kernel.mmu, task, segments);
   return call === "preadv2"
     ? sysPreadv2(task, fd, iter, offset, flags)
     : sysPwritev2(task, fd, iter, offset, flags);
+}
+
+function fromMemory(task: Process, [fd, addr, length, flags, ...more]: readonly number[]): number {
+  if ((flags & ~SPLICE_F_ALL) !== 0) return -EINVAL;
+  const refused = mayVmsplice(task, fd);
+  if (refused !== 0) return refused;
+  const segments = importedSegments(rangesOf([addr, length, ...more]));
+  if (typeof segments === "number") return segments;
+  if (segments.every(({ len }) => len === 0)) return 0;
+  return sysVmsplice(task.kernel.mmu, task, fd, segments, flags);
+}
+
+/** Pairs of address and length as segments. */
+function rangesOf(words: readonly number[]): UserSegment[] {
+  const ranges: UserSegment[] = [];
+  for (let at = 0; at < words.length; at += 2) ranges.push({ base: words[at], len: words[at + 1] });
+  return ranges;
 }
 
 function splice(

@@ -7,13 +7,19 @@
 import * as fcntl from "../src/mm/uapi/fcntl.ts";
 import * as fs from "../src/mm/uapi/fs.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
+import {
+  ADDR_COMPAT_LAYOUT,
+  ADDR_NO_RANDOMIZE,
+  MMAP_PAGE_ZERO,
+  READ_IMPLIES_EXEC,
+} from "../src/mm/uapi/personality.ts";
 import { ArgumentSource, type MemoryView } from "./arguments.ts";
 import { START_BREAK } from "./executor-image.ts";
 import { isHarmless } from "./harmless.ts";
 import type { CallName, Operation } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { SegmentArguments } from "./segment-arguments.ts";
-import { INITIAL_LIMITS, MEMFD_NAMES, SLOTS, SPECIAL_FD } from "./subject.ts";
+import { DIRECT_FD, INITIAL_LIMITS, MEMFD_NAMES, MEMLOCK_LIMIT, SLOTS, SPECIAL_FD } from "./subject.ts";
 import { FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
@@ -22,9 +28,16 @@ const PAGE_SIZE = 4096;
 const CROWDED_SEQUENCES = 400;
 const CALM_STEPS = 40;
 const CROWDED_STEPS = 30;
+/** A personality that has nothing to do with memory, and the number that only asks for the one there is. */
+const WHOLE_SECONDS = 0x200_0000;
+const PERSONALITY_QUERY = 0xffff_ffff;
 const MAP_32BIT = 0x40;
 const MAP_ABOVE4G = 0x80;
+const HUGE_PAGE_SIZE = 2 ** 21;
+/** Where huge pages are asked for: apart from everything else, so that they meet each other. */
+const HUGE_PLACES = 0x8000_0000;
 const CROWD_START = 0x10_0000_0000;
+const CROWD_END = 0x11_0000_0000;
 /** vm.max_map_count */
 const MAX_MAPPINGS = 65530;
 
@@ -71,6 +84,11 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [2, "sendfile"],
   [4, "splice"],
   [1, "tee"],
+  [3, "vmsplice"],
+  [2, "mem_read"],
+  [3, "mem_write"],
+  [1, "clear_refs"],
+  [1, "personality"],
   [2, "copy_file_range"],
   [2, "preadv2"],
   [3, "pwritev2"],
@@ -88,6 +106,21 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [4, "exit"],
 ];
 
+/** Calls that make one mapping two or three, or need one more. */
+const CUTTING_CALLS: readonly (readonly [number, CallName])[] = [
+  [4, "munmap"],
+  [3, "mprotect"],
+  [3, "mremap"],
+  [2, "mmap"],
+  [2, "madvise"],
+  [2, "mlock"],
+  [1, "munlock"],
+  [1, "mseal"],
+  [1, "brk"],
+  [1, "remap_file_pages"],
+  [1, "shmat"],
+];
+
 /** Room for so many regions that a scan asks for. */
 const SCAN_ROOM = 60;
 
@@ -97,11 +130,28 @@ function isAboutSegments(call: CallName): call is CallAboutSegments {
   return call.startsWith("shm");
 }
 
-type CallAboutOthers = "process_vm_readv" | "process_vm_writev" | "process_madvise";
+type CallAboutOthers =
+  | "process_vm_readv"
+  | "process_vm_writev"
+  | "process_madvise"
+  | "mem_read"
+  | "mem_write";
 
 function isAboutOthers(call: CallName): call is CallAboutOthers {
-  return call.startsWith("process_");
+  return call.startsWith("process_") || call.startsWith("mem_");
 }
+
+/** Calls that can move bytes past the page cache. */
+const DIRECT_TRANSFERS: ReadonlySet<CallName> = new Set([
+  "read",
+  "write",
+  "pread64",
+  "pwrite64",
+  "peek",
+  "preadv2",
+  "pwritev2",
+]);
+const SECTOR = 512;
 
 /** Forks need a free slot, and the first process stays. */
 function isPossible({ process, call, args }: Operation, view: MemoryView): boolean {
@@ -141,7 +191,8 @@ export class SequenceGenerator {
 
   next(view: MemoryView): Operation {
     if (this.untilCrowd-- === 0) {
-      return { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - this.random.below(CALM_STEPS)] };
+      const missing = this.random.chance(75) ? this.random.below(CALM_STEPS) : -1;
+      return { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - missing] };
     }
     for (;;) {
       const operation = this.propose(view);
@@ -152,9 +203,11 @@ export class SequenceGenerator {
 
   private propose(view: MemoryView): Operation {
     const living = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => view.isAlive(slot));
-    const process = this.random.pick(living);
-    const call = this.random.weighted(CALL_WEIGHTS);
-    const from = this.sourceOf(view, process);
+    const isCrowded = this.untilCrowd < 0;
+    const process = isCrowded && this.random.chance(70) ? 0 : this.random.pick(living);
+    const call = this.random.weighted(isCrowded && this.random.chance(60) ? CUTTING_CALLS : CALL_WEIGHTS);
+    const from =
+      isCrowded && this.random.chance(80) ? this.besideCrowd(view, process) : this.sourceOf(view, process);
     if (isAboutSegments(call)) {
       const segments = new SegmentArguments(this.random, from, view.segments());
       return { process, call, args: segments.of(call, view.maps(process)) };
@@ -169,8 +222,18 @@ export class SequenceGenerator {
     return new ArgumentSource(this.random, view.maps(slot));
   }
 
+  /** Of the mappings only those that are not of the crowd: larger ones, which can be cut. */
+  private besideCrowd(view: MemoryView, slot: number): ArgumentSource {
+    const others = view.maps(slot).filter(({ start }) => start < CROWD_START || start >= CROWD_END);
+    return new ArgumentSource(this.random, others);
+  }
+
   /** What comes behind the other process in the arguments. */
   private argumentsAbout(call: CallAboutOthers, from: ArgumentSource, other: ArgumentSource): number[] {
+    if (call === "mem_read") return [other.mappedAddress(), other.accessLength()];
+    if (call === "mem_write") {
+      return [other.mappedAddress(), other.accessLength(), 1 + this.random.below(255)];
+    }
     const more = this.random.chance(75) ? 0 : 1 + this.random.below(3);
     if (call === "process_madvise") {
       const ranges = Array.from({ length: Math.min(more, 2) }, () => other.range());
@@ -189,6 +252,7 @@ export class SequenceGenerator {
     from: ArgumentSource,
   ): number[] {
     const { random } = this;
+    if (DIRECT_TRANSFERS.has(call) && random.chance(6)) return this.directArguments(call, from);
     switch (call) {
       case "mmap":
         return this.mmapArguments(from);
@@ -265,6 +329,9 @@ export class SequenceGenerator {
             [3, mman.MFD_CLOEXEC],
             [2, mman.MFD_ALLOW_SEALING],
             [1, mman.MFD_NOEXEC_SEAL],
+            [1, mman.MFD_HUGETLB],
+            [1, mman.MFD_HUGETLB | mman.MFD_ALLOW_SEALING],
+            [1, mman.MFD_HUGETLB | (random.pick([16, 21, 30]) << 26)],
             [1, 0x80],
           ]),
         ];
@@ -376,6 +443,18 @@ export class SequenceGenerator {
         return this.spliceArguments(from);
       case "tee":
         return [this.pipeEnd(0, from), this.pipeEnd(1, from), from.accessLength(), this.spliceFlags()];
+      case "vmsplice":
+        return [
+          this.pipeEnd(random.chance(75) ? 1 : 0, from),
+          from.mappedAddress(),
+          from.accessLength(),
+          this.spliceFlags(),
+          ...this.furtherSegments(from),
+        ];
+      case "clear_refs":
+        return [random.below(7)];
+      case "personality":
+        return [this.personality()];
       case "copy_file_range":
         return [
           from.descriptor(),
@@ -434,6 +513,30 @@ export class SequenceGenerator {
         [1, 4],
       ]),
     ];
+  }
+
+  /** Whole sectors, at multiples of them. */
+  private directArguments(call: CallName, from: ArgumentSource): number[] {
+    const { random } = this;
+    const sectors = (most: number): number => random.below(most + 1) * SECTOR;
+    const place = (): number => {
+      const addr = from.mappedAddress();
+      return addr < 2 ** 48 ? addr - (addr % SECTOR) + (random.chance(80) ? 0 : sectors(7)) : addr;
+    };
+    const length = random.chance(60) ? (1 + random.below(4)) * PAGE_SIZE : sectors(40);
+    const offset = random.chance(60) ? random.below(20) * PAGE_SIZE : sectors(160);
+    switch (call) {
+      case "read":
+      case "write":
+        return [DIRECT_FD, place(), length];
+      case "peek":
+        return [DIRECT_FD, length, offset];
+      case "pread64":
+      case "pwrite64":
+        return [DIRECT_FD, place(), length, offset];
+      default:
+        return [DIRECT_FD, place(), length, offset, 0, ...(random.chance(60) ? [] : [place(), sectors(12)])];
+    }
   }
 
   private fallocateArguments(from: ArgumentSource): number[] {
@@ -499,6 +602,20 @@ export class SequenceGenerator {
     ]);
   }
 
+  /** Addresses are never random: the two sides would not draw the same ones. */
+  private personality(): number {
+    const { random } = this;
+    let flags = ADDR_NO_RANDOMIZE;
+    for (const flag of [READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO, WHOLE_SECONDS]) {
+      if (random.chance(30)) flags |= flag;
+    }
+    return random.weighted([
+      [2, PERSONALITY_QUERY],
+      [3, ADDR_NO_RANDOMIZE],
+      [5, flags],
+    ]);
+  }
+
   /** No RWF_NOWAIT: whether a page of a disk is cached is the host's own affair. */
   private transferFlags(): number {
     return this.random.weighted([
@@ -552,6 +669,7 @@ export class SequenceGenerator {
     ]) {
       if (random.chance(percent)) flags |= flag;
     }
+    if (random.chance(3)) return this.hugeArguments(flags);
     return [
       place === "anywhere" ? 0 : from.address(),
       from.newLength(/* mayBeHuge */ true),
@@ -562,6 +680,32 @@ export class SequenceGenerator {
     ];
   }
 
+  /** Huge pages that nobody reserves, mostly: at their own multiples beside the arena, or not quite. */
+  private hugeArguments(flags: number): number[] {
+    const { random } = this;
+    const skewed = (): number => (random.chance(15) ? PAGE_SIZE : 0);
+    return [
+      HUGE_PLACES + random.below(8) * HUGE_PAGE_SIZE + skewed(),
+      (1 + random.below(3)) * HUGE_PAGE_SIZE - (random.chance(40) ? PAGE_SIZE : 0),
+      random.weighted([
+        [6, mman.PROT_READ | mman.PROT_WRITE],
+        [2, mman.PROT_READ],
+        [1, 0],
+      ]),
+      flags |
+        mman.MAP_ANONYMOUS |
+        mman.MAP_HUGETLB |
+        (random.chance(90) ? mman.MAP_NORESERVE : 0) |
+        (random.chance(5) ? random.pick([16, 21, 30]) << 26 : 0),
+      -1,
+      random.weighted([
+        [8, 0],
+        [2, HUGE_PAGE_SIZE],
+        [1, PAGE_SIZE],
+      ]),
+    ];
+  }
+
   private mremapArguments(from: ArgumentSource): number[] {
     const { random } = this;
     const [addr, oldLength] = from.range();
@@ -569,6 +713,7 @@ export class SequenceGenerator {
       [4, oldLength],
       [5, from.newLength(/* mayBeHuge */ false)],
       [2, Math.min(oldLength + PAGE_SIZE * random.below(4), 2 ** 64 - PAGE_SIZE)],
+      [1, Math.min(oldLength + MEMLOCK_LIMIT, 2 ** 64 - PAGE_SIZE)],
     ]);
     const flags = random.weighted([
       [3, 0],

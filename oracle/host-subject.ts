@@ -4,13 +4,22 @@ import { join } from "node:path";
 import { PAGE_SIZE } from "../src/mm/page.ts";
 import { PAGEMAP_SCAN } from "../src/mm/proc/pagemap-scan.ts";
 import { PROCMAP_QUERY } from "../src/mm/proc/procmap-query.ts";
+import { O_RDWR, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
-import { MADV_DONTDUMP, MADV_FREE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
-import type { Host } from "./availability.ts";
+import {
+  MADV_DONTDUMP,
+  MADV_FREE,
+  MADV_PAGEOUT,
+  RLIMIT_AS,
+  RLIMIT_DATA,
+  RLIMIT_STACK,
+} from "../src/mm/uapi/mman.ts";
+import { type Host, hasSwap } from "./availability.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
 import { ExecutorFamily, NR, PR_SET_DUMPABLE, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { isFileTransfer, transferOnHost } from "./file-transfers.ts";
+import type { Libc } from "./libc.ts";
 import { type Mapping, parseMaps } from "./maps.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
@@ -70,6 +79,7 @@ const DIRECT: Partial<Record<CallName, number>> = {
   fadvise64: NR.fadvise64,
   readahead: NR.readahead,
   fallocate: NR.fallocate,
+  personality: NR.personality,
 };
 
 /** A program that starts with less than this may be killed on the way, which no answer would tell. */
@@ -79,18 +89,19 @@ const EXEC_LIMITS: readonly (readonly [resource: number, bytes: number])[] = [
   [RLIMIT_STACK, 2 ** 19],
 ];
 
-function givesUp({ call, args }: Operation): boolean {
-  return (
-    (call === "madvise" && args[2] === MADV_FREE) || (call === "process_madvise" && args[3] === MADV_FREE)
-  );
+/** What madvise or process_madvise is to advise. */
+function adviceOf({ call, args }: Operation): number | undefined {
+  return call === "madvise" ? args[2] : call === "process_madvise" ? args[3] : undefined;
 }
 
 export class HostSubject implements Subject {
+  private readonly libc: Libc;
   private readonly family: ExecutorFamily;
   private readonly directory: string;
   private readonly shmDirectory: string;
 
   constructor({ libc, directory, shmDirectory }: Host) {
+    this.libc = libc;
     this.directory = makeTestFiles(directory);
     this.shmDirectory = makeShmFiles(shmDirectory);
     this.family = new ExecutorFamily(libc, SLOTS, STACK_LIMIT, this.directory);
@@ -106,10 +117,12 @@ export class HostSubject implements Subject {
 
   perform(operation: Operation): Outcome {
     if (!this.family.isAlive(operation.process)) return SKIPPED;
+    // The subject on the other side has no swap, and nothing else would get there without pressure.
+    if (adviceOf(operation) === MADV_PAGEOUT && hasSwap()) return SKIPPED;
     const outcome = this.call(operation);
     const faults = outcome.faults ?? this.family.lastFaults;
     // Pages that are given up wait for company; Faultline marks them at once (docs/deviations.md).
-    if (givesUp(operation)) this.family.drain(operation.process);
+    if (adviceOf(operation) === MADV_FREE) this.family.drain(operation.process);
     return { ...outcome, faults };
   }
 
@@ -174,6 +187,11 @@ export class HostSubject implements Subject {
         return this.scanPagemap(process, args);
       case "dumpable":
         return { result: family.syscall(process, NR.prctl, [PR_SET_DUMPABLE, args[0], 0, 0, 0]) };
+      case "mem_read":
+      case "mem_write":
+        return this.throughMem(process, call, args);
+      case "clear_refs":
+        return this.clearRefs(process, args[0]);
       case "crowd":
         return this.crowd(process, args[0], args[1]);
       case "open":
@@ -267,6 +285,35 @@ export class HostSubject implements Subject {
     return { result, bytes, faults };
   }
 
+  private throughMem(
+    slot: number,
+    call: "mem_read" | "mem_write",
+    [other, addr, length, first]: readonly number[],
+  ): Outcome {
+    const { family } = this;
+    if (family.isFree(other)) return SKIPPED;
+    const path = family.putArgument(slot, Buffer.from(`/proc/${family.pid(other)}/mem\0`));
+    const fd = family.syscall(slot, NR.open, [path, O_RDWR, 0]);
+    if (fd < 0) return { result: fd };
+    if (call === "mem_write") family.putArgument(slot, storedBytes(length, first));
+    const number = call === "mem_read" ? NR.pread64 : NR.pwrite64;
+    const result = family.syscall(slot, number, [fd, ARGUMENT_ADDRESS, length, addr]);
+    const bytes = family.takeArgument(slot, call === "mem_read" ? Math.max(0, result) : 0);
+    family.expect(NR.close, [fd], slot);
+    return { result, bytes };
+  }
+
+  private clearRefs(slot: number, kind: number): Outcome {
+    const { family } = this;
+    const path = family.putArgument(slot, Buffer.from("/proc/self/clear_refs\0"));
+    const fd = family.syscall(slot, NR.open, [path, O_WRONLY, 0]);
+    if (fd < 0) return { result: fd };
+    const text = family.putArgument(slot, Buffer.from(String(kind)));
+    const result = family.syscall(slot, NR.write, [fd, text, 1]);
+    family.expect(NR.close, [fd], slot);
+    return { result };
+  }
+
   /** As many mappings as pages: every second page is given a flag of its own, a thousand with each call. */
   private crowd(slot: number, start: number, pages: number): Outcome {
     const { family } = this;
@@ -317,6 +364,17 @@ export class HostSubject implements Subject {
 
   fileSize(name: string): number | undefined {
     return DISK_NAMES.includes(name.slice(1)) ? statSync(this.directory + name).size : undefined;
+  }
+
+  directPosition(slot: number, fd: number): number | undefined {
+    const name = this.fileName(slot, fd);
+    if (name === undefined || !DISK_NAMES.includes(name.slice(1))) return undefined;
+    return this.family.proc(slot).directPosition(fd);
+  }
+
+  hasHoles(name: string): boolean {
+    const size = this.fileSize(name);
+    return size !== undefined && size > 0 && !this.libc.isStored(this.directory + name, size);
   }
 
   finish(): readonly Uint8Array[] {

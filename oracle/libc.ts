@@ -1,4 +1,5 @@
 /** The few functions of the host's libc that Node lacks: pipes, a memory file, and starting a program on descriptors of ours. */
+import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 
 export interface Libc {
@@ -13,6 +14,8 @@ export interface Libc {
   spawn(path: string, descriptors: readonly (readonly [number, number])[], stackLimit: number): number;
   /** Waits until the child is gone. */
   reap(pid: number): void;
+  /** Whether each of the first `length` bytes of the file on disk is stored, or waits to be: not a hole, and not merely reserved. */
+  isStored(path: string, length: number): boolean;
   /**
    * Binds this thread, and what it starts from now on, to one processor: lists of pages that the kernel keeps for each
    * processor are one, and a request and its answer cost two switches instead of two interrupts. Undone by what it
@@ -26,6 +29,12 @@ const MFD_CLOEXEC = 1;
 const ADDR_NO_RANDOMIZE = 0x0040000;
 const PERSONALITY_QUERY = 0xffffffff;
 const RLIMIT_STACK = 3;
+const FS_IOC_FIEMAP = 0xc020660b;
+const FIEMAP_HEADER = 32;
+const FIEMAP_EXTENT = 56;
+/** More than a file of the oracle's can have. */
+const FIEMAP_EXTENTS = 100;
+const FIEMAP_EXTENT_UNWRITTEN = 0x800;
 /** Bytes of a cpu_set_t. */
 const CPU_SET_SIZE = 128;
 /** More than any libc's posix_spawn_file_actions_t. */
@@ -59,6 +68,7 @@ export function loadLibc(): Libc {
   const destroyActions = library.func(
     "int posix_spawn_file_actions_destroy(void *actions)",
   ) as NativeFunction;
+  const ioctl = library.func("int ioctl(int fd, unsigned long request, void *argument)") as NativeFunction;
   const posixSpawn = library.func(
     "int posix_spawn(void *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
   ) as NativeFunction;
@@ -95,6 +105,24 @@ export function loadLibc(): Libc {
 
     reap(pid) {
       waitpid(pid, null, 0);
+    },
+
+    isStored(path, length) {
+      const fd = openSync(path, "r");
+      // struct fiemap: start, length, flags and mapped_extents, extent_count; then extents of 56 bytes.
+      const map = new DataView(new ArrayBuffer(FIEMAP_HEADER + FIEMAP_EXTENTS * FIEMAP_EXTENT));
+      map.setBigUint64(8, BigInt(length), true);
+      map.setUint32(24, FIEMAP_EXTENTS, true);
+      must("ioctl(FS_IOC_FIEMAP)", ioctl(fd, FS_IOC_FIEMAP, new Uint8Array(map.buffer)));
+      closeSync(fd);
+      let end = 0;
+      for (let index = 0; index < map.getUint32(20, true); index++) {
+        const at = FIEMAP_HEADER + index * FIEMAP_EXTENT;
+        const isWritten = (map.getUint32(at + 40, true) & FIEMAP_EXTENT_UNWRITTEN) === 0;
+        if (isWritten && Number(map.getBigUint64(at, true)) === end)
+          end += Number(map.getBigUint64(at + 16, true));
+      }
+      return end >= length;
     },
 
     pin() {

@@ -46,7 +46,7 @@ export function formatMaps(mappings: readonly Mapping[]): string {
 }
 
 /** What lies in memory alone. */
-const CERTAIN_NAME = /^\/(dev\/zero|memfd:|shm\d|noexec\d|SYSV)/;
+const CERTAIN_NAME = /^\/(dev\/zero|memfd:|shm\d|noexec\d|SYSV|anon_hugepage)/;
 
 /** Whether which pages are resident follows from the program alone, and not from readahead of the storage. */
 export function hasCertainResidency(mapping: Mapping): boolean {

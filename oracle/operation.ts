@@ -59,6 +59,11 @@ export type CallName =
   | "sendfile"
   | "splice"
   | "tee"
+  | "vmsplice"
+  | "mem_read"
+  | "mem_write"
+  | "clear_refs"
+  | "personality"
   | "copy_file_range"
   | "preadv2"
   | "pwritev2"
@@ -183,9 +188,11 @@ function openFlags(value: number): string {
  * come a range of the caller's and one of the other's, up to four times (for process_madvise a range of the other's, the
  * advice, and further ranges). `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
  * asks for the mapping at an address, `pagemap_scan` for the pages of a range: start, end, room for regions, most pages, the
- * four masks of categories and flags. `dumpable` sets or clears what lets others look into the process. `crowd` cuts so many
- * pages from an address on into mappings of a page each. An offset of -1 is a null pointer, and further segments of `preadv2`
- * and `pwritev2` come last. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone`
+ * four masks of categories and flags. `mem_read` and
+ * `mem_write` go through /proc/PID/mem of the slot that they name, `clear_refs` writes the number to /proc/self/clear_refs.
+ * `dumpable` sets or clears what lets others look into the process. `crowd` cuts so many
+ * pages from an address on into mappings of a page each. An offset of -1 is a null pointer, and further segments of `preadv2`,
+ * `pwritev2` and `vmsplice` come last. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone`
  * (CLONE_VM) name the slot of the child.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
@@ -231,6 +238,11 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   sendfile: [decimal, decimal, hex, hex],
   splice: [decimal, hex, decimal, hex, hex, bits(fs, "SPLICE_F_", "0")],
   tee: [decimal, decimal, hex, bits(fs, "SPLICE_F_", "0")],
+  vmsplice: [decimal, hex, hex, bits(fs, "SPLICE_F_", "0")],
+  mem_read: [decimal, hex, hex],
+  mem_write: [decimal, hex, hex, hex],
+  clear_refs: [decimal],
+  personality: [hex],
   copy_file_range: [decimal, hex, decimal, hex, hex, hex],
   preadv2: [decimal, hex, hex, hex, bits(fs, "RWF_", "0")],
   pwritev2: [decimal, hex, hex, hex, bits(fs, "RWF_", "0")],

@@ -1,5 +1,6 @@
 /** /proc/PID of one process of the host, held open for as long as its memory lives: a text costs one read. */
-import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import { O_DIRECT } from "../src/mm/uapi/fcntl.ts";
 
 /** Bytes of an entry of pagemap. */
 const ENTRY = 8;
@@ -49,6 +50,14 @@ export class ProcReader {
     } catch {
       return undefined;
     }
+  }
+
+  /** The position of an open descriptor, where it goes past the page cache; else undefined. */
+  directPosition(fd: number): number | undefined {
+    const found = /^pos:\s+(\d+)\nflags:\s+(\d+)$/m.exec(
+      readFileSync(`${this.directory}/fdinfo/${fd}`, "latin1"),
+    );
+    return found !== null && (Number.parseInt(found[2], 8) & O_DIRECT) !== 0 ? Number(found[1]) : undefined;
   }
 
   close(): void {

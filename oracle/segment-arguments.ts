@@ -65,6 +65,7 @@ export class SegmentArguments {
       [6, ipc.IPC_CREAT | ipc.SHM_NORESERVE],
       [6, 0],
       [1, ipc.IPC_CREAT | ipc.SHM_HUGETLB],
+      [2, ipc.IPC_CREAT | ipc.SHM_HUGETLB | ipc.SHM_NORESERVE],
       [1, ipc.IPC_CREAT | ipc.SHM_HUGETLB | (13 << ipc.SHM_HUGE_SHIFT)],
     ]);
     return special | this.mode();

@@ -1,5 +1,5 @@
 /** What is compared: anything that carries out the oracle's operations. The host is one subject, Faultline the other. */
-import { O_NONBLOCK, O_PATH } from "../src/mm/uapi/fcntl.ts";
+import { O_DIRECT, O_NONBLOCK, O_PATH, O_RDWR } from "../src/mm/uapi/fcntl.ts";
 import { MFD_ALLOW_SEALING, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import { ARGUMENT_LENGTH } from "./executor-image.ts";
 import type { Mapping } from "./maps.ts";
@@ -57,6 +57,10 @@ export interface Subject {
   fileName(slot: number, fd: number): string | undefined;
   /** The size of a test file, by the name that its mappings have; undefined for other files. */
   fileSize(name: string): number | undefined;
+  /** The position of a descriptor that reads and writes a test file on disk past the page cache; undefined for others. */
+  directPosition(slot: number, fd: number): number | undefined;
+  /** Whether parts of a test file on disk are not stored, by the name that its mappings have. */
+  hasHoles(name: string): boolean;
   /** What the test files hold once all processes are gone, those on disk first: ends the subject. */
   finish(): readonly Uint8Array[];
 }
@@ -80,12 +84,14 @@ export function storedBytes(length: number, first: number): Uint8Array {
 
 /** Descriptors that the preamble puts at numbers of their own begin here, and there are so many. */
 export const SPECIAL_FD = 20;
-export const SPECIAL_FDS = 11;
+export const SPECIAL_FDS = 12;
+/** The one that goes past the page cache. */
+export const DIRECT_FD: number = SPECIAL_FD + 11;
 
 /**
  * Each sequence starts with these in process 0: descriptors of real files of each kind of access from 0 on, of tmpfs, of
- * devices, of a mere path, of a pipe, of a file that takes seals, of one that must not be executed and of one that only root
- * may write from SPECIAL_FD on.
+ * devices, of a mere path, of a pipe, of a file that takes seals, of one that must not be executed, of one that only root may
+ * write and of one that goes past the page cache from SPECIAL_FD on.
  */
 export const PREAMBLE: readonly Operation[] = [
   open(3, 2),
@@ -111,6 +117,7 @@ export const PREAMBLE: readonly Operation[] = [
   ...moved(first("memfd_create", 0, MFD_ALLOW_SEALING), 8),
   first("dup2", NOEXEC_FD, SPECIAL_FD + 9),
   ...moved(open(13, 0), 10),
+  ...moved(open(5, O_RDWR | O_DIRECT), 11),
 ];
 
 function first(call: CallName, ...args: readonly number[]): Operation {

@@ -8,6 +8,8 @@ import { hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 
 const PAGE_SIZE = 4096;
+/** What every disk's alignment divides, or is: transfers of whole sectors from whole sectors suit all. */
+const SECTOR = 512;
 /** Any file system's files may be so long. */
 const MAX_DISK_OFFSET: number = 2 ** 40;
 
@@ -19,12 +21,14 @@ export interface Surroundings {
   fileName(fd: number): string | undefined;
   /** Bytes in a test file, by the name that its mappings have; undefined for other files. */
   fileSize(name: string): number | undefined;
+  /** Whether parts of a test file on disk are not stored. */
+  hasHoles(name: string): boolean;
+  /** The position of a descriptor that reads and writes a test file on disk past the page cache; undefined for others. */
+  directPosition(fd: number): number | undefined;
 }
 
 export function isUncertain(operation: Operation, surroundings: Surroundings): boolean {
   switch (operation.call) {
-    case "mmap":
-      return isMappedWithoutPool(operation.args);
     case "lseek":
       return seeksDisk(operation, surroundings);
     case "pagemap_scan":
@@ -40,20 +44,42 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
       return transfersOntoItself(operation, surroundings);
     case "msync":
       return syncsNeighbours(operation, surroundings);
+    case "peek":
+      return transfersDirectly(operation, surroundings);
     case "read":
-    case "write":
     case "pread64":
-    case "pwrite64":
     case "preadv2":
+      return transfersDirectly(operation, surroundings) || copiesOntoItself(operation, surroundings);
+    case "write":
+    case "pwrite64":
     case "pwritev2":
-      return copiesOntoItself(operation, surroundings);
+      return (
+        transfersDirectly(operation, surroundings, /* isWrite */ true) ||
+        copiesOntoItself(operation, surroundings)
+      );
+    case "copy_file_range":
+      return passesDirectly(
+        [operation.args[0], operation.args[1], operation.args[2], operation.args[4]],
+        surroundings,
+      );
     case "sendfile":
       return (
+        passesDirectly(
+          [operation.args[1], operation.args[2], operation.args[0], operation.args[3]],
+          surroundings,
+        ) ||
         isOneFile(operation.args[0], operation.args[1], surroundings) ||
         showsDiskPages(operation.args[1], operation.args[0], surroundings)
       );
+    case "vmsplice":
+      return handsOverDiskPages(operation, surroundings);
     case "splice":
-      return showsDiskPages(operation.args[0], operation.args[2], surroundings);
+      return (
+        passesDirectly(
+          [operation.args[0], operation.args[1], operation.args[2], operation.args[4]],
+          surroundings,
+        ) || showsDiskPages(operation.args[0], operation.args[2], surroundings)
+      );
     default:
       return false;
   }
@@ -69,11 +95,6 @@ function removesBeyondDisk(
     name.startsWith("/file") && offset > MAX_DISK_OFFSET;
   if (overlapping(mappings, addr, length).some(isBeyond)) return true;
   return more.length > 1 && removesBeyondDisk([more[0], more[1], advice, ...more.slice(2)], mappings);
-}
-
-/** Huge pages that nobody promises can be mapped where there are none; Faultline has no such mappings (docs/deviations.md). */
-function isMappedWithoutPool([, , , flags]: readonly number[]): boolean {
-  return (flags & mman.MAP_HUGETLB) !== 0 && (flags & mman.MAP_NORESERVE) !== 0;
 }
 
 /**
@@ -136,6 +157,46 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
   });
 }
 
+/**
+ * Past the page cache it is the disk that says at multiples of what a buffer must begin, and that only for what is stored:
+ * holes may be read at any place, into any memory, which is not made dirty by it as by the disk. Faultline has one rule for
+ * all disks, and no holes (docs/deviations.md).
+ */
+function transfersDirectly(
+  { call, args }: Operation,
+  { directPosition, fileName, fileSize, hasHoles }: Surroundings,
+  isWrite = false,
+): boolean {
+  const position = directPosition(args[0]);
+  if (position === undefined) return false;
+  const [, addr, length, offset = -1, , ...more] = call === "peek" ? [0, 0, args[1], args[2]] : args;
+  const place = offset < 0 ? position : offset;
+  if ([addr, length, place, ...more].some((arg) => arg % SECTOR !== 0)) return true;
+  const name = fileName(args[0]) ?? "";
+  if (!isWrite) return hasHoles(name);
+  return place < (fileSize(name) ?? 0) && endsInBlock(place, [addr, length, ...more]);
+}
+
+/** Whether a bad page of memory would end the write within a block: in a hole Linux zeroes then what it has written there. */
+function endsInBlock(place: number, ranges: readonly number[]): boolean {
+  let from = place;
+  for (let at = 0; at < ranges.length; at += 2) {
+    if ((from - ranges[at]) % PAGE_SIZE !== 0) return true;
+    from += ranges[at + 1];
+  }
+  return false;
+}
+
+/** The same between files, where the pieces of a pipe may lie anywhere in memory. */
+function passesDirectly(
+  [source, offset, target, length]: readonly number[],
+  { directPosition }: Surroundings,
+): boolean {
+  if (directPosition(target) !== undefined) return true;
+  const position = directPosition(source);
+  return position !== undefined && [offset < 0 ? position : offset, length].some((arg) => arg % SECTOR !== 0);
+}
+
 /** The same for bytes that go from one place of a file to another by way of a pipe that shows its pages. */
 function isOneFile(one: number, other: number, { fileName }: Surroundings): boolean {
   const name = fileName(one);
@@ -150,7 +211,18 @@ function showsDiskPages(source: number, target: number, { fileName }: Surroundin
   return fileName(source)?.startsWith("/file") === true && fileName(target)?.startsWith("/file") !== true;
 }
 
-/** The same for a transfer between processes: both ranges are one, or mappings of the same memory. */
+/** The same for pages that a program puts there itself, out of a mapping of the file. */
+function handsOverDiskPages({ args }: Operation, { mappings }: Surroundings): boolean {
+  const [, addr, length, , ...more] = args;
+  const ranges = [addr, length, ...more];
+  for (let at = 0; at < ranges.length; at += 2) {
+    if (overlapping(mappings, ranges[at], ranges[at + 1]).some(({ name }) => name.startsWith("/file")))
+      return true;
+  }
+  return false;
+}
+
+/** Bytes that are copied over themselves in a transfer between processes: both ranges are one, or mappings of the same memory. */
 function transfersOntoItself({ process, args }: Operation, { mappings, mappingsOf }: Surroundings): boolean {
   const [other, ...words] = args;
   const others = mappingsOf(other);

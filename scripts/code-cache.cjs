@@ -13,8 +13,13 @@ const [, , folder, program] = process.argv;
 const dist = resolve(folder);
 const file = join(dist, "cli.cjs");
 const Module = module.constructor;
-const script = new Script(Module.wrap(readFileSync(file, "latin1")), { filename: file });
-process.on("exit", () => writeFileSync(join(dist, "cli.cache"), script.createCachedData()));
+const source = readFileSync(file, "latin1");
+const script = new Script(Module.wrap(source), { filename: file });
+// Behind the head of the file that it was made from, which says which one that was (scripts/bundle.ts).
+const head = Buffer.from(source.slice(0, 32), "latin1");
+process.on("exit", () =>
+  writeFileSync(join(dist, "cli.cache"), Buffer.concat([head, script.createCachedData()])),
+);
 process.argv = [process.execPath, file, "run", program];
 const loaded = new Module(file, module);
 // What it loads later requires it again, and must not start it a second time.

@@ -18,5 +18,7 @@ export function nativeCommand(root: string, args: readonly string[]): string[] {
     .find((one) => /\/ld[^/]*\.so\.\d$/.test(one));
   if (program === undefined || triplet === undefined || linker === undefined)
     throw new Error(`no ${name} in ${root}`);
-  return [linker, "--library-path", join(libraries, triplet), program, ...rest];
+  // Some packages keep libraries in a folder of their own, and name it from "/".
+  const path = [join(libraries, triplet), join(libraries, triplet, "ceph")].join(":");
+  return [linker, "--library-path", path, program, ...rest];
 }

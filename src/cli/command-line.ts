@@ -33,6 +33,8 @@ export interface RunOptions {
   /** Seed of addresses, random numbers and turns; undefined: no random addresses, and numbers as the clock is. */
   readonly seed: number | undefined;
   readonly timeoutSeconds: number | undefined;
+  /** What is behind the program's own loopback. */
+  readonly net: "none" | "host-loopback";
   /** KEY=VALUE as given, or KEY for one of the host's. */
   readonly env: readonly string[];
   readonly pressure: PressureOptions;
@@ -44,7 +46,7 @@ export interface RunOptions {
 export const USAGE_ERROR = 2;
 
 const DEFAULT_RAM = 256 * 2 ** 20;
-const MIN_RAM = 2 ** 20;
+const MIN_RAM = 2 ** 18;
 const MAX_RAM = 4 * 2 ** 30;
 
 /** Commander's own view of the options of `run`, before they are checked against each other. */
@@ -59,6 +61,7 @@ interface RawOptions extends RawPressureOptions {
   readonly clock?: "virtual" | "host";
   readonly seed?: number;
   readonly timeout?: number;
+  readonly net?: "none" | "host-loopback";
   readonly env: readonly string[];
 }
 
@@ -76,6 +79,9 @@ What the program sees of this machine:
                without a slash that is not in the current folder is looked for along PATH.
                A PROGRAM outside of what it may see can be run all the same: it is copied to /run/faultline.
   environment  PATH, HOME=/, LANG=C.UTF-8, and TERM of this one; nothing more unless --env says so.
+  network      A loopback of its own, on which programs reach each other. With --net host-loopback the TCP ports of this
+               machine's 127.0.0.1 and ::1 stand behind it: a connection that no program takes goes there, and a
+               program that listens is reached at the same port. No other address, and no two runs are the same.
   randomness   this machine's, and its clock. With --clock virtual an instruction takes a nanosecond and nothing is left
                to chance, so that a run repeats exactly. --seed N does the same, with other addresses, random numbers
                and turns of threads for each N; add --clock host to keep real time.
@@ -150,6 +156,7 @@ function runCommand(program: Command): Command {
     .option("--clock <KIND>", "virtual: by instructions, every run the same; or host", clockKind)
     .option("--seed <N>", "same addresses, random numbers and time in every run", seedNumber)
     .option("--timeout <SECONDS>", "end the program after this time", seconds)
+    .option("--net <KIND>", "none: streams reach nobody outside (default); or host-loopback", netKind)
     .option(
       "--env <KEY[=VALUE]>",
       "set a variable, or pass one of this environment; repeatable",
@@ -185,6 +192,9 @@ function withExplicitReport(argv: readonly string[], run: Command): string[] {
 function checkedOptions(run: Command, raw: RawOptions, program: string, args: readonly string[]): RunOptions {
   const { report } = raw;
   const quiet = raw.quiet === true;
+  const net = raw.net ?? "none";
+  if (net === "host-loopback" && raw.clock === "virtual")
+    run.error("error: --net host-loopback needs --clock host: other machines' time is not virtual");
   if (quiet && report !== undefined) run.error("error: --quiet and --report contradict each other");
   return {
     ramBytes: raw.ram,
@@ -194,7 +204,8 @@ function checkedOptions(run: Command, raw: RawOptions, program: string, args: re
     reportFile: report === undefined || report === "" ? undefined : report,
     jsonFile: raw.json,
     traceFile: raw.trace,
-    clock: raw.clock ?? (raw.seed === undefined ? "host" : "virtual"),
+    clock: raw.clock ?? (raw.seed === undefined || net === "host-loopback" ? "host" : "virtual"),
+    net,
     seed: raw.seed,
     timeoutSeconds: raw.timeout,
     env: raw.env,
@@ -217,7 +228,7 @@ function ramSize(text: string): number {
   const bytes = parseSize(text);
   if (bytes === undefined)
     throw new InvalidArgumentError("A size is a number with K, M or G behind it, as in 64M.");
-  if (bytes < MIN_RAM || bytes > MAX_RAM) throw new InvalidArgumentError("RAM can be 1M to 4G.");
+  if (bytes < MIN_RAM || bytes > MAX_RAM) throw new InvalidArgumentError("RAM can be 256K to 4G.");
   return bytes;
 }
 
@@ -231,6 +242,12 @@ function seedNumber(text: string): number {
 
 function clockKind(text: string): "virtual" | "host" {
   if (text !== "virtual" && text !== "host") throw new InvalidArgumentError("A clock is virtual or host.");
+  return text;
+}
+
+function netKind(text: string): "none" | "host-loopback" {
+  if (text !== "none" && text !== "host-loopback")
+    throw new InvalidArgumentError("A net is none or host-loopback.");
   return text;
 }
 

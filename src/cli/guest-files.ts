@@ -59,8 +59,11 @@ export function bootOn(
   disk: HostDisk = nodeFs,
 ): GuestFiles {
   const layer = sysroot === undefined ? undefined : realFolder("--sysroot", sysroot);
+  // The program itself changes a sysroot that lies where it may write.
+  const writable = realpathSync(root ?? process.cwd());
+  const stable = layer !== undefined && !isInside(layer, writable) && !isInside(writable, layer);
   const withSysroot = (fs: FileSystem): FileSystem =>
-    layer === undefined ? fs : unionFs(disk(layer, { readOnly: true, stable: true }), fs);
+    layer === undefined ? fs : unionFs(disk(layer, { readOnly: true, stable }), fs);
   if (root !== undefined) {
     return rootedAt(
       root,

@@ -10,12 +10,28 @@ export function nowMs(): number {
   return seconds * 1000 + ns / 1e6;
 }
 
+/** Ends the pause that is being made; undefined: there is none that could be ended. */
+let endPause: (() => void) | undefined;
+
 /** Lets the host do what it has to do: signals, timers. */
 export function pause(ms: number): Promise<void> {
   return new Promise((done) => {
-    if (ms > 0) setTimeout(done, ms);
-    else setImmediate(done);
+    if (ms <= 0) {
+      setImmediate(done);
+      return;
+    }
+    const timer = setTimeout(done, ms);
+    endPause = () => {
+      clearTimeout(timer);
+      endPause = undefined;
+      done();
+    };
   });
+}
+
+/** What the machine may be waiting for has happened. */
+export function wakeUp(): void {
+  endPause?.();
 }
 
 export function hostClock(): HostClock {

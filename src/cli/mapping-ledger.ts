@@ -53,6 +53,8 @@ export interface MappingRecord {
   readonly offset: number;
   readonly faults: FaultCounts;
   majorFaults: number;
+  /** Pages copied that a fork shares. */
+  forkCopies: number;
   /** Pages of it that were in swap when the process ended. */
   swapPages: number;
   /** Pieces of it that are mapped still; 0: gone before the process ended. */
@@ -160,6 +162,7 @@ export class MappingLedger {
     }
     countFault(record.faults, event);
     if (event.major) record.majorFaults++;
+    if (event.sharedWith !== 0) record.forkCopies++;
   }
 
   /**
@@ -261,6 +264,7 @@ export class MappingLedger {
       }
       into.count += record.count;
       into.majorFaults += record.majorFaults;
+      into.forkCopies += record.forkCopies;
       into.swapPages += record.swapPages;
       into.end = Math.max(into.end, record.end);
       into.start = Math.min(into.start, record.start);
@@ -281,5 +285,6 @@ function newRecord(
   offset: number,
 ): MappingRecord {
   const faults = newFaultCounts();
-  return { start, end, prot, type, name, offset, faults, majorFaults: 0, swapPages: 0, pieces: 0, count: 1 };
+  const none = { majorFaults: 0, forkCopies: 0, swapPages: 0, pieces: 0 };
+  return { start, end, prot, type, name, offset, faults, ...none, count: 1 };
 }

@@ -15,11 +15,19 @@ export function numberLine(colors: Colors, count: number, label: string, comment
   return `${number}  ${indented}${comment === "" ? "" : `${pad}  ${colors.dim(`# ${comment}`)}`}`;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what colours begin with
-const ESCAPES = /\u001b\[[0-9;]*m/g;
+/** What colours begin with: ESC. */
+const ESCAPE_BEGIN: string = String.fromCharCode(27);
 
+/** Characters that are seen: all but those from each escape to the "m" that ends it. */
 function visibleLength(text: string): number {
-  return text.replace(ESCAPES, "").length;
+  let length = 0;
+  let isHidden = false;
+  for (const character of text) {
+    if (character === ESCAPE_BEGIN) isHidden = true;
+    else if (!isHidden) length += character.length;
+    else if (character === "m") isHidden = false;
+  }
+  return length;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

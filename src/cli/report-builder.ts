@@ -26,7 +26,7 @@ export interface RunFacts {
   /** Wait status of the program; null when it was still running at the end. */
   readonly waitStatus: number | null;
   readonly timedOut: boolean;
-  /** The power went off, as a plan of faults said. */
+  /** The power went off, as a plan of faults said, or the kernel panicked. */
   readonly hasCrashed: boolean;
   readonly ramBytes: number;
   readonly seed: number | undefined;
@@ -56,7 +56,8 @@ export function buildReport(collector: ReportCollector, facts: RunFacts): Report
       exit_status: facts.exitStatus,
       signal: endOf(facts.waitStatus).signal,
       timed_out: facts.timedOut,
-      crashed: facts.hasCrashed,
+      crashed: facts.hasCrashed && kernel.panicked === null,
+      panicked: kernel.panicked !== null,
     },
     machine: {
       arch: "riscv64",
@@ -77,6 +78,7 @@ export function buildReport(collector: ReportCollector, facts: RunFacts): Report
       by_cause: byCause,
       around_ptes: kernel.mmu.faultAroundPtes,
       cow_copies: byCause["file-cow"] + byCause["wp-copy"],
+      fork_copies: sum(processes, (one) => sum(one.fork_copies, ({ pages }) => pages)),
     },
     page_cache: pageCacheReport(collector),
     pressure: pressureReport(collector),
@@ -163,6 +165,7 @@ function processReport(record: ProcessRecord): ReportProcess {
     kernel_faults: record.kernelFaults,
     faults: faultsByName(record.faults),
     unmapped_faults: faultsByName(record.mappings.unmapped),
+    fork_copies: [...record.forkCopies].map(([pid, pages]) => ({ pid, pages })),
     mappings: record.mappings.records.map(mappingReport),
   };
 }
@@ -179,6 +182,7 @@ function mappingReport(mapping: MappingRecord): ReportMapping {
     mapped: mapping.pieces > 0,
     count: mapping.count,
     major_faults: mapping.majorFaults,
+    fork_copies: mapping.forkCopies,
     swap_pages: mapping.swapPages,
     faults: faultsByName(mapping.faults),
   };

@@ -17,6 +17,8 @@ export interface ProcessRecord {
   name: string;
   readonly mappings: MappingLedger;
   readonly faults: FaultCounts;
+  /** Pages it copied because it wrote them and a fork shares them: how many with each process, by pid. */
+  readonly forkCopies: Map<number, number>;
   /** Faults that its system calls took on their buffers. */
   kernelFaults: number;
   /** Wait status; null while it runs. */
@@ -63,6 +65,8 @@ export class ReportCollector {
         if (record === undefined) return;
         countFault(record.faults, event);
         if (event.kernel) record.kernelFaults++;
+        const { sharedWith } = event;
+        if (sharedWith !== 0) record.forkCopies.set(sharedWith, (record.forkCopies.get(sharedWith) ?? 0) + 1);
         record.mappings.fault(event);
         break;
       }
@@ -131,6 +135,7 @@ export class ReportCollector {
       name: process.comm,
       mappings,
       faults: newFaultCounts(),
+      forkCopies: new Map(),
       kernelFaults: 0,
       status: null,
       process,

@@ -75,11 +75,18 @@ export function mappingRows(process: ReportProcess): MappingRow[] {
       size: formatSize(mappingSize(mapping)),
       faults: causes.reduce((total, [, count]) => total + count, 0),
       swap: mapping.swap_pages === 0 ? "" : `${formatCount(mapping.swap_pages)} in swap`,
-      causes: causes.map(([cause, count]) => `${cause} ${formatCount(count)}`).join(", "),
+      causes: causes.map(([cause, count]) => causeWords(mapping, cause, count)).join(", "),
       path: (mapping.count === 1 ? "" : `${formatCount(mapping.count)} mappings `) + printable(mapping.path),
       gone: !mapping.mapped,
     };
   });
+}
+
+/** "wp-copy 12 (9 shared by fork)" */
+function causeWords({ fork_copies }: ReportMapping, cause: string, count: number): string {
+  const text = `${cause} ${formatCount(count)}`;
+  if (cause !== "wp-copy" || fork_copies === 0) return text;
+  return `${text} (${fork_copies === count ? "" : `${formatCount(fork_copies)} `}shared by fork)`;
 }
 
 /** A name that a program chose, harmless to a terminal: control characters as "\x1b". */

@@ -80,6 +80,7 @@ function headLines(report: Report, colors: Colors): string[] {
 
 function endWords({ program }: Report, colors: Colors): string {
   if (program.crashed) return colors.red("ended by a crash of its storage, on purpose");
+  if (program.panicked) return colors.red("ended by a panic of its kernel");
   if (program.timed_out) return colors.red("ended by the timeout");
   if (program.signal !== null) return colors.red(`ended by ${program.signal}`);
   const text = `exit status ${program.exit_status}`;
@@ -100,8 +101,11 @@ function faultLines({ faults }: Report, colors: Colors): string[] {
     const count = faults.by_cause[cause];
     if (count === 0) continue;
     const [name, what] = CAUSE_WORDS[cause];
-    const around = cause === "file-read" && faults.around_ptes > 0;
-    const more = around ? `, ${formatCount(faults.around_ptes)} more around them` : "";
+    let more = "";
+    if (cause === "file-read" && faults.around_ptes > 0)
+      more = `, ${formatCount(faults.around_ptes)} more around them`;
+    if (cause === "wp-copy" && faults.fork_copies > 0)
+      more = `, ${formatCount(faults.fork_copies)} of them shared by fork`;
     lines.push(numberLine(colors, count, FAILURES.has(cause) ? colors.red(name) : name, what + more, 1));
   }
   return lines;
@@ -180,7 +184,8 @@ function countsByType(process: ReportProcess): Map<string, number> {
 
 function fullLines(report: Report, colors: Colors): string[] {
   const lines: string[] = [];
-  for (const process of report.processes) lines.push(...processLines(process, colors), "");
+  const names = new Map(report.processes.map(({ pid, comm }) => [pid, comm]));
+  for (const process of report.processes) lines.push(...processLines(process, names, colors), "");
   const files = report.page_cache.files;
   if (files.length === 0) return lines.slice(0, -1);
   lines.push(` ${colors.bold("Page cache")} ${colors.dim("(pages)")}`, "");
@@ -196,7 +201,7 @@ function fullLines(report: Report, colors: Colors): string[] {
   return lines;
 }
 
-function processLines(process: ReportProcess, colors: Colors): string[] {
+function processLines(process: ReportProcess, names: ReadonlyMap<number, string>, colors: Colors): string[] {
   const end =
     process.signal !== null
       ? `ended by ${process.signal}`
@@ -209,6 +214,10 @@ function processLines(process: ReportProcess, colors: Colors): string[] {
     ` ${colors.bold(title)} ${printable(process.comm)}${parent}: ${end}`,
     ` ${plural(process.minflt, "minor fault")}, ${plural(process.majflt, "major fault")}, peak resident set ` +
       `${formatSize(process.maxrss * 1024)}${process.kernel_faults > 0 ? `; ${plural(process.kernel_faults, "fault")} inside system calls` : ""}`,
+    ...process.fork_copies.map(
+      ({ pid, pages }) =>
+        ` ${plural(pages, "page")} copied on write that fork shared with process ${pid} ${printable(names.get(pid) ?? "")}`,
+    ),
     "",
   ];
   const hasSwap = process.mappings.some((mapping) => mapping.swap_pages > 0);
@@ -221,8 +230,8 @@ function processLines(process: ReportProcess, colors: Colors): string[] {
     row.causes,
     row.gone ? `${row.path} ${colors.dim("(unmapped)")}`.trimStart() : row.path,
   ]);
-  const names = ["address", "perm", "type", "size", ...(hasSwap ? ["in swap"] : []), "faults", "name"];
-  const head = names.map((text) => colors.dim(text));
+  const columns = ["address", "perm", "type", "size", ...(hasSwap ? ["in swap"] : []), "faults", "name"];
+  const head = columns.map((text) => colors.dim(text));
   lines.push(...drawTable(rows, { align: hasSwap ? "rllrrll" : "rllrll", indent: 2, head }));
   for (const [cause, count] of Object.entries(process.unmapped_faults)) {
     lines.push(

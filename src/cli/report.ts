@@ -37,6 +37,7 @@ export interface ReportProgram {
   readonly timed_out: boolean;
   /** `--inject` took the power away in the middle of a write. */
   readonly crashed: boolean;
+  readonly panicked: boolean;
 }
 
 export interface ReportMachine {
@@ -68,6 +69,8 @@ export interface ReportFaults {
   readonly around_ptes: number;
   /** Pages copied because they were written: file-cow and wp-copy. */
   readonly cow_copies: number;
+  /** Those of wp-copy whose page a fork shares with another process. */
+  readonly fork_copies: number;
 }
 
 export interface ReportPageCache {
@@ -101,6 +104,8 @@ export interface ReportProcess {
   readonly faults: CauseCounts;
   /** Accesses that no mapping served. */
   readonly unmapped_faults: CauseCounts;
+  /** Pages it copied that a fork shares, by the process it shared them with. */
+  readonly fork_copies: readonly { readonly pid: number; readonly pages: number }[];
   /** In order of creation, those that it inherited first. */
   readonly mappings: readonly ReportMapping[];
 }
@@ -120,6 +125,8 @@ export interface ReportMapping {
   /** Mapping calls behind this entry: more than 1 where many short-lived ones were put together. */
   readonly count: number;
   readonly major_faults: number;
+  /** Pages of it that were copied because a fork shares them. */
+  readonly fork_copies: number;
   /** Pages of it that were in swap when the process ended. */
   readonly swap_pages: number;
   readonly faults: CauseCounts;

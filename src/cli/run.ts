@@ -1,13 +1,14 @@
 /** `faultline run`: one program from its start to its report. */
 import { writeFileSync } from "node:fs";
 import { type ExitStatus, Machine } from "../machine/index.ts";
-import { type Kernel, LinuxError, StorageCrash } from "../mm/index.ts";
+import { type Kernel, KernelPanic, LinuxError, StorageCrash } from "../mm/index.ts";
 import { type Booted, boot, spawn } from "./boot.ts";
 import { builtInterpreter } from "./built-interpreter.ts";
 import type { RunOptions } from "./command-line.ts";
 import { hostStreams, writeAll } from "./host-streams.ts";
-import { nowMs, pause } from "./host-time.ts";
+import { nowMs, pause, wakeUp } from "./host-time.ts";
 import { Interruption } from "./interruption.ts";
+import type { NodeLoopback } from "./node-loopback.ts";
 import { oomKills, oomLines } from "./out-of-memory.ts";
 import { readSwaps } from "./proc-texts.ts";
 import { FAILED, ProgramError } from "./program-error.ts";
@@ -21,8 +22,8 @@ const COLUMNS = 80;
 /** Turns of computing without a look at input, signals and timeout. */
 const LOOK_TURNS = 4;
 
-const CRASHED =
-  "the power went off in the middle of a write, as --inject says: what was not yet written to files is lost";
+const CRASHED = "the power went off in the middle of a write, as --inject says";
+const LOST = "what was not yet written to files is lost";
 
 /** Runs the program and answers the exit status of the command. What goes wrong is told on standard error. */
 export async function run(options: RunOptions, version: string): Promise<number> {
@@ -65,6 +66,7 @@ async function runBooted(
   const mayWait = options.clock === "virtual" ? () => nowMs() < endsMs : undefined;
   const [stdin, stdout, stderr] = hostStreams(mayWait);
   const onSlice = (): "stop" | undefined => (interruption.exitStatus === undefined ? undefined : "stop");
+  const loopback = options.net === "host-loopback" ? await hostLoopback() : undefined;
   const machine = new Machine(kernel, {
     stdin,
     stdout,
@@ -73,20 +75,22 @@ async function runBooted(
     onSlice,
     module: builtInterpreter(kernel),
     ...(options.seed !== undefined && { scheduleSeed: options.seed }),
+    ...(loopback !== undefined && { hostLoopback: loopback }),
   });
   let end: ExitStatus | null | undefined;
-  /** What could not be written to files, in words; null: the power was gone before. */
+  /** What could not be written to files, in words; null: the machine had stopped before. */
   let lost: string | null | undefined;
   try {
-    end = await unlessPowerFails(() => {
+    end = await unlessItStops(() => {
       spawn(machine, options, booted);
       interruption.watch(machine, options.timeoutSeconds);
       return machine.runAsync({ pause, turns: LOOK_TURNS });
     });
   } finally {
     interruption.close();
+    await loopback?.close();
     // Whatever ended the run: what the program wrote is in the page cache, and belongs into its files.
-    lost = end === null ? null : await unlessPowerFails(() => writeBack(kernel));
+    lost = end === null ? null : await unlessItStops(() => writeBack(kernel));
     collector?.close();
     trace?.close();
     tellProblems(kernel, options, lost);
@@ -114,12 +118,18 @@ async function runBooted(
   return exitStatus;
 }
 
-/** What `work` answers; null where the power went off in it, on purpose: the kernel is of no use then. */
-async function unlessPowerFails<T>(work: () => T | Promise<T>): Promise<T | null> {
+/** Loaded only here: most runs have nothing to do with the host's network. */
+async function hostLoopback(): Promise<NodeLoopback> {
+  const { NodeLoopback } = await import("./node-loopback.ts");
+  return new NodeLoopback(wakeUp);
+}
+
+/** What `work` answers; null where the power went off in it, on purpose, or the kernel panicked: it is of no use then. */
+async function unlessItStops<T>(work: () => T | Promise<T>): Promise<T | null> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof StorageCrash) return null;
+    if (error instanceof StorageCrash || error instanceof KernelPanic) return null;
     throw error;
   }
 }
@@ -133,7 +143,7 @@ function statusOf(end: ExitStatus | null): number {
 function tellProblems(kernel: Kernel, options: RunOptions, lost: string | null | undefined): void {
   const swapTotal = readSwaps(kernel).reduce((sum, { size }) => sum + size, 0);
   const lines = oomLines(oomKills(kernel.dmesg), options, swapTotal);
-  if (lost === null) lines.push(CRASHED);
+  if (lost === null) lines.push(`${kernel.panicked?.message ?? CRASHED}: ${LOST}`);
   else if (lost !== undefined) lines.push(`not all of its files could be written: ${lost}`);
   for (const line of lines) complain(`${options.program}: ${line}`);
 }

@@ -17,7 +17,7 @@ import { resolve } from "node:path";
 import { PAGE_SIZE } from "../mm/page.ts";
 import { readSwapHeader } from "../mm/swap/swap-header.ts";
 import { hostDo } from "../storage/node/host-error.ts";
-import { createSwapFile, HostSwapFile } from "../storage/node/index.ts";
+import { fillSwapFile, HostSwapFile } from "../storage/node/index.ts";
 import { codeOf } from "./host-error.ts";
 import { FAILED, ProgramError } from "./program-error.ts";
 import { formatSize } from "./size.ts";
@@ -40,24 +40,45 @@ const MARK_BYTES = 64;
 const MAGIC = "SWAPSPACE2";
 
 /**
- * Opens the file, or makes it. Throws a ProgramError, with everything as it was.
+ * Opens the file, or makes it: once, and everything is done with what was opened, for in a folder that others may write to
+ * something else can stand at the path a moment later. Throws a ProgramError, with everything as it was.
  *
  * @param bytes undefined: as large as the area that the file holds
  * @param inUse files that this machine swaps to already
  */
 export function openSwapFile(path: string, bytes: number | undefined, inUse: readonly SwapFile[]): SwapFile {
+  let fd: number | undefined;
   try {
-    const stat = fs.statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) return newFile(path, sizeFor(path, "is not there", bytes));
+    fd = openExisting(path);
+    if (fd === undefined) return newFile(path, sizeFor(path, "is not there", bytes));
+    const stat = fs.fstatSync(fd);
     if (!stat.isFile()) throw refusal(path, "is not a regular file");
     const identity = `${stat.dev}:${stat.ino}`;
     if (inUse.some((one) => one.identity === identity)) throw refusal(path, "is the file of two areas");
-    if (stat.size === 0) fill(path, sizeFor(path, "is empty", bytes));
-    return keptFile(path, identity, bytes);
+    if (stat.size === 0) fill(fd, sizeFor(path, "is empty", bytes));
+    return keptFile(path, fd, identity, bytes);
   } catch (error) {
+    if (fd !== undefined) fs.closeSync(fd);
     const code = codeOf(error);
     // What Node's fs throws; it names the path itself.
     throw code === undefined ? error : refusal(path, WORDS.get(code) ?? (error as Error).message);
+  }
+}
+
+/** The file at the path, open to read and write; undefined: there is none. Never waits, whatever it is. */
+function openExisting(path: string): number | undefined {
+  try {
+    return fs.openSync(path, fs.constants.O_RDWR | (fs.constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    switch (codeOf(error)) {
+      case "ENOENT":
+        return undefined;
+      case "EISDIR":
+      case "ENXIO":
+        throw refusal(path, "is not a regular file");
+      default:
+        throw error;
+    }
   }
 }
 
@@ -73,41 +94,45 @@ const WORDS: ReadonlyMap<string, string> = new Map([
 
 function newFile(path: string, bytes: number): SwapFile {
   // Nobody else's, if it has come into being just now.
-  fs.closeSync(fs.openSync(path, "wx", 0o600));
+  const fd = fs.openSync(path, "wx+", 0o600);
   try {
-    createSwapFile(path, bytes);
-    const device = new HostSwapFile(path);
+    unlinkIfStill(path, fd);
+    fillSwapFile(fd, bytes);
+    const device = new HostSwapFile(path, fd);
     const pages = Math.floor(bytes / PAGE_SIZE);
     return { device, path: resolve(path), pages, identity: "", close: () => device.close() };
-  } finally {
-    fs.unlinkSync(path);
-  }
-}
-
-function fill(path: string, bytes: number): void {
-  try {
-    createSwapFile(path, bytes);
   } catch (error) {
-    fs.truncateSync(path);
+    fs.closeSync(fd);
     throw error;
   }
 }
 
-function keptFile(path: string, identity: string, bytes: number | undefined): SwapFile {
-  const device = new HostSwapFile(path);
+/** Takes the file's name away, unless somebody else's file stands there now. */
+function unlinkIfStill(path: string, fd: number): void {
+  const { dev, ino } = fs.fstatSync(fd);
+  const there = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (there?.dev === dev && there.ino === ino) fs.unlinkSync(path);
+}
+
+function fill(fd: number, bytes: number): void {
   try {
-    const pages = pagesOf(path, bytes);
-    const isMarked = mark(path);
-    const close = (): void => {
-      device.close();
-      // A mark that stays is that of a process that is gone.
-      if (isMarked) hostDo(() => writeStart(path, new Uint8Array(MARK_BYTES)));
-    };
-    return { device, path: resolve(path), pages, identity, close };
+    fillSwapFile(fd, bytes);
   } catch (error) {
+    fs.ftruncateSync(fd);
+    throw error;
+  }
+}
+
+function keptFile(path: string, fd: number, identity: string, bytes: number | undefined): SwapFile {
+  const pages = pagesOf(path, fd, bytes);
+  const isMarked = mark(path, fd);
+  const device = new HostSwapFile(path, fd);
+  const close = (): void => {
+    // A mark that stays is that of a process that is gone.
+    if (isMarked) hostDo(() => writeStart(fd, new Uint8Array(MARK_BYTES)));
     device.close();
-    throw error;
-  }
+  };
+  return { device, path: resolve(path), pages, identity, close };
 }
 
 function sizeFor(path: string, state: string, bytes: number | undefined): number {
@@ -116,9 +141,9 @@ function sizeFor(path: string, state: string, bytes: number | undefined): number
 }
 
 /** How many pages are used of the area in the file: all of them, or as many as are wanted. */
-function pagesOf(path: string, bytes: number | undefined): number {
-  const page = readStart(path, PAGE_SIZE);
-  const has = Math.floor(fs.statSync(path).size / PAGE_SIZE);
+function pagesOf(path: string, fd: number, bytes: number | undefined): number {
+  const page = readStart(fd, PAGE_SIZE);
+  const has = Math.floor(fs.fstatSync(fd).size / PAGE_SIZE);
   if (Buffer.from(page.subarray(-MAGIC.length)).toString("latin1") !== MAGIC) {
     throw refusal(path, "is neither empty nor a swap area, and is not overwritten; mkswap makes it one");
   }
@@ -137,20 +162,32 @@ function pagesOf(path: string, bytes: number | undefined): number {
   return Math.floor(bytes / PAGE_SIZE);
 }
 
-/** Marks the file as in use. False where a boot loader has the place of the mark. */
-function mark(path: string): boolean {
-  const start = readStart(path, MARK_BYTES);
-  const text = Buffer.from(start).toString("latin1");
-  const pid = text.startsWith(MARK) ? Number.parseInt(text.slice(MARK.length), 10) : 0;
-  if (pid > 0 && pid !== process.pid && isAlive(pid)) {
-    throw refusal(path, `process ${pid} swaps there, another faultline`);
-  }
+/**
+ * Marks the file as in use. False where a boot loader has the place of the mark. Of two that come at once, the one whose mark
+ * stands at the end has the file; the other finds that out by a second look.
+ */
+function mark(path: string, fd: number): boolean {
+  const start = readStart(fd, MARK_BYTES);
+  const pid = markedBy(start);
+  if (pid > 0 && pid !== process.pid && isAlive(pid)) throw refusal(path, othersMark(pid));
   const isFree = pid > 0 || start.every((byte) => byte === 0);
   // Written in any case: a file that the host itself swaps to refuses that.
   const bytes = isFree ? Buffer.alloc(MARK_BYTES) : start;
   if (isFree) Buffer.from(`${MARK}${process.pid}\n`).copy(bytes as Buffer);
-  writeStart(path, bytes);
+  writeStart(fd, bytes);
+  const now = markedBy(readStart(fd, MARK_BYTES));
+  if (isFree && now !== process.pid) throw refusal(path, othersMark(now));
   return isFree;
+}
+
+/** The process that has left its mark; 0 for none. */
+function markedBy(start: Uint8Array): number {
+  const text = Buffer.from(start).toString("latin1");
+  return text.startsWith(MARK) ? Number.parseInt(text.slice(MARK.length), 10) : 0;
+}
+
+function othersMark(pid: number): string {
+  return `process ${pid} swaps there, another faultline`;
 }
 
 function isAlive(pid: number): boolean {
@@ -162,24 +199,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function readStart(path: string, count: number): Uint8Array {
-  const fd = fs.openSync(path, "r");
-  try {
-    const bytes = new Uint8Array(count);
-    fs.readSync(fd, bytes, 0, count, 0);
-    return bytes;
-  } finally {
-    fs.closeSync(fd);
-  }
+function readStart(fd: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  fs.readSync(fd, bytes, 0, count, 0);
+  return bytes;
 }
 
-function writeStart(path: string, bytes: Uint8Array): void {
-  const fd = fs.openSync(path, "r+");
-  try {
-    fs.writeSync(fd, bytes, 0, bytes.length, 0);
-  } finally {
-    fs.closeSync(fd);
-  }
+function writeStart(fd: number, bytes: Uint8Array): void {
+  fs.writeSync(fd, bytes, 0, bytes.length, 0);
 }
 
 function refusal(path: string, why: string): ProgramError {

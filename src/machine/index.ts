@@ -15,6 +15,13 @@ export {
   type MachineOptions,
   type ProcessSummary,
 } from "./machine.ts";
+export type {
+  HostConnection,
+  HostConnectionEvents,
+  HostListener,
+  HostLoopback,
+  LoopbackIp,
+} from "./net/host-loopback.ts";
 export { signalName } from "./signals/signal-numbers.ts";
 export {
   type ByteSink,

@@ -29,6 +29,7 @@ import { commitExec } from "./life/exec.ts";
 import { exitGroup } from "./life/exit.ts";
 import { prepareExec } from "./life/prepare-exec.ts";
 import { LoadAverage } from "./load-average.ts";
+import type { HostLoopback } from "./net/host-loopback.ts";
 import { makeHart, Scheduler, type Turn } from "./scheduler.ts";
 import { sendSignal } from "./signals/send-signal.ts";
 import { kernelInfo } from "./signals/siginfo.ts";
@@ -56,6 +57,8 @@ export interface MachineOptions {
   readonly maxInstructions?: number;
   /** Called after each turn; "stop" ends the run, killing every process. */
   readonly onSlice?: (machine: Machine) => "stop" | undefined;
+  /** The host's loopback, for streams of programs: the machine is then run by `runAsync`. Default: none. */
+  readonly hostLoopback?: HostLoopback;
   /** The compiled interpreter (`compileInterpreter`), where compiling in place isn't wanted. */
   readonly module?: WebAssembly.Module | undefined;
 }
@@ -126,7 +129,8 @@ export class Machine {
     this.#options = options;
     this.clock = options.clock ?? new VirtualClock();
     const hart = makeHart(() => this.#system, ram.memory, ram.machineBase, options.module);
-    this.#system = new System(kernel, hart, this.clock, (bytes) => kernel.random.fill(bytes));
+    const random = (bytes: Uint8Array): void => kernel.random.fill(bytes);
+    this.#system = new System(kernel, hart, this.clock, random, options.hostLoopback);
     this.#system.onExit = (group, status) => this.#noteExit(group, status);
     kernel.activity = new MachineActivity(this.#system, this.#load);
     this.#scheduler = new Scheduler(

@@ -6,10 +6,13 @@
  */
 import type { Mmu } from "../mm/fault/mmu.ts";
 import type { Kernel } from "../mm/kernel/kernel.ts";
+import { PAGE_SIZE } from "../mm/page.ts";
 import type { Inode } from "../mm/vfs/inode.ts";
 import type { MachineClock } from "./clock.ts";
 import type { Hart } from "./cpu/hart.ts";
+import { WatchLimit } from "./event-files/event-poll.ts";
 import { FutexTable } from "./futex/futex-table.ts";
+import type { HostLoopback } from "./net/host-loopback.ts";
 import { Network } from "./net/network.ts";
 import type { MachineStream } from "./stream.ts";
 import type { Thread, ThreadGroup } from "./thread.ts";
@@ -41,6 +44,8 @@ export class System {
   readonly timers: TimerQueue = new TimerQueue();
   /** Sockets and their names. */
   readonly network: Network;
+  /** How many files event polls watch. */
+  readonly watches: WatchLimit;
   /** Who waits at which futex. */
   readonly futexes: FutexTable = new FutexTable();
   /** The thread that is being asked whether it can go on; signalfd shows each its own signals. */
@@ -65,13 +70,20 @@ export class System {
   /** Told of every process that ends. */
   onExit: ((group: ThreadGroup, status: number) => void) | undefined;
 
-  constructor(kernel: Kernel, hart: Hart, clock: MachineClock, random: (bytes: Uint8Array) => void) {
+  constructor(
+    kernel: Kernel,
+    hart: Hart,
+    clock: MachineClock,
+    random: (bytes: Uint8Array) => void,
+    hostLoopback?: HostLoopback,
+  ) {
     this.kernel = kernel;
     this.mmu = kernel.mmu;
     this.hart = hart;
     this.clock = clock;
     this.random = random;
-    this.network = new Network(random);
+    this.watches = new WatchLimit(kernel.sysctl);
+    this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE, hostLoopback);
   }
 
   countSyscall(nr: number, name: string | undefined): void {

@@ -24,7 +24,7 @@ export interface Wait {
   readonly deadlineNs: number;
   /** What the call answers when a signal ends it: −EINTR or one of −ERESTART…, or a count of what was done. */
   readonly interrupted: number;
-  /** It waits for bytes from outside the machine. */
+  /** It waits for bytes from outside the machine. Asked only where nobody can run. */
   readonly isForInput?: boolean;
   /** Only the end of the process interrupts it. */
   readonly killableOnly?: boolean;

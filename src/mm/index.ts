@@ -8,6 +8,7 @@ export type { IpcChange } from "./ipc/ipc-permission.ts";
 export type { ShmidDs } from "./ipc/shm-segment.ts";
 export {
   BusError,
+  KernelPanic,
   LinuxError,
   MemoryFault,
   OutOfMemoryError,

@@ -29,6 +29,7 @@ function fault(page: number, mapping = "", cause: FaultEvent["cause"] = "anon-wr
     kernel: false,
     around: 0,
     mapping,
+    sharedWith: 0,
   };
 }
 

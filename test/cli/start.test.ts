@@ -48,7 +48,14 @@ test("runs without compiled code, with it, and with what is none", async () => {
 
   // Other flags: V8 refuses what was kept under its own.
   expect(hello("--no-opt")).toMatch(/^hello, world/);
-  for (const bad of [Buffer.alloc(0), Buffer.from("not code"), kept.subarray(0, kept.length / 2)]) {
+  const head = kept.subarray(0, 32);
+  for (const bad of [
+    head,
+    Buffer.concat([head, Buffer.from("not code")]),
+    Buffer.alloc(0),
+    Buffer.from("not code"),
+    kept.subarray(0, kept.length / 2),
+  ]) {
     writeFileSync(cache, bad);
     expect(hello()).toMatch(/^hello, world/);
   }
@@ -64,6 +71,22 @@ test("V8 takes the compiled code, in a process that has its usual flags", () => 
     };
     require(${JSON.stringify(join(top, "bin/faultline.js"))});`;
   expect(node("-e", spy).stdout).toBe("refused: false");
+});
+
+test("code of another build of the same length is not taken", () => {
+  const bundle = join(top, "dist/cli.cjs");
+  const built = readFileSync(bundle, "latin1");
+  // Another build has another head, and says something else.
+  const other = built
+    .replace(/^\/\* [0-9a-f]{25}/, `/* ${"0".repeat(25)}`)
+    .replaceAll("not found", "NOT FOUND");
+  expect(other).toHaveLength(built.length);
+  expect(built).toMatch(/^[\0-\x7f]*$/);
+  writeFileSync(cache, kept);
+  writeFileSync(bundle, other);
+  const { stderr } = node(join(top, "bin/faultline.js"), "run", "nowhere");
+  writeFileSync(bundle, built);
+  expect(stderr).toContain("NOT FOUND");
 });
 
 test("what is loaded only when it is needed starts the program no second time", () => {

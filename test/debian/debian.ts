@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Seconds. Default 300. */
   readonly timeout?: number;
+  /** More environment, of a native run. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const folder: string = programsFolder();
@@ -99,16 +101,17 @@ export class DebianMachine {
     for (const name of readdirSync(this.#folder)) rmSync(join(this.#folder, name), { recursive: true });
   }
 
-  /** Copies a script of this folder there. */
-  bring(script: string): void {
+  /** Copies a script there, or into a folder in it. */
+  bring(script: string, to: string = this.#folder): void {
     const from = fileURLToPath(new URL(`scripts/${script}`, import.meta.url));
-    cpSync(from, join(this.#folder, script));
+    cpSync(from, join(to, script));
   }
 
   /** Starts a program on Faultline. */
   start(args: readonly string[], { options = [], cwd, timeout = 300 }: RunOptions = {}): ChildProcess {
+    const quiet = options.some((one) => one.startsWith("--report")) ? [] : ["-q"];
     return this.#command.start(
-      ["run", "-q", "--sysroot", sysroot, "--timeout", `${timeout}`, ...options, ...args],
+      ["run", ...quiet, "--sysroot", sysroot, "--timeout", `${timeout}`, ...options, ...args],
       { cwd: cwd ?? this.#folder },
     );
   }
@@ -122,14 +125,14 @@ export class DebianMachine {
 /** Runs the same program of Debian on this machine. */
 export function runNative(
   args: readonly string[],
-  { input, cwd, timeout = 300 }: RunOptions = {},
+  { input, cwd, timeout = 300, env = {} }: RunOptions = {},
 ): Promise<Ended> {
   const [program, ...rest] = nativeCommand(nativeRoot, args);
   const child = spawn(program, rest, {
     cwd,
     stdio: "pipe",
     timeout: timeout * 1000,
-    env: NATIVE_ENVIRONMENT,
+    env: { ...NATIVE_ENVIRONMENT, ...env },
   });
   return ended(child, input);
 }

@@ -34,6 +34,7 @@ import { AT_FDCWD, O_CREAT, O_RDWR } from "../../src/mm/uapi/fcntl.ts";
 import { MAP_ANONYMOUS, MAP_FIXED } from "../../src/mm/uapi/mman.ts";
 import { VM_GROWSDOWN } from "../../src/mm/vma/vm-flags.ts";
 import { assemble } from "./assemble.ts";
+import { FIRST_CALLS, putStructs, sensibleArgument, structAddress } from "./syscall-fuzz-arguments.ts";
 
 const RAM_BYTES = 8 * 2 ** 20;
 /** Living processes, and with those that nobody has waited for. */
@@ -111,6 +112,8 @@ class Fuzz {
   readonly #reached: Map<string, number>;
   readonly #succeeded: Map<string, number>;
   readonly #load = new LoadAverage();
+  /** How many of FIRST_CALLS each program has made. */
+  readonly #begun = new WeakMap<ThreadGroup, number>();
 
   constructor(seed: number, reached: Map<string, number>, succeeded: Map<string, number>) {
     this.#random = new Prng(seed);
@@ -140,6 +143,7 @@ class Fuzz {
     for (const [index, path] of PATHS.entries()) {
       image.set(new TextEncoder().encode(path), PATHS_AT + index * PATH_ROOM);
     }
+    putStructs(image);
     this.#image = image;
     const shell = this.#kernel.spawn();
     shell.mkdir("/tmp", 0o777);
@@ -246,6 +250,7 @@ class Fuzz {
     group.leader.state.set(state);
     process.activity = new ProcessActivity(this.#system, group);
     this.#system.groups.set(group.pid, group);
+    this.#begun.set(group, 0);
     this.#system.threads.push(group.leader);
     for (const path of ["/tmp/a", "/tmp/b", "/dev/zero"]) {
       // What calls have done to the files may stand against it.
@@ -268,6 +273,14 @@ class Fuzz {
   #setRegisters(thread: Thread): void {
     const state = new BigInt64Array(thread.state.buffer, thread.state.byteOffset, 32);
     state[STATE_PC] = BigInt(ENTRY);
+    const begun = this.#begun.get(thread.group) ?? FIRST_CALLS.length;
+    if (begun < FIRST_CALLS.length) {
+      this.#begun.set(thread.group, begun + 1);
+      const [nr, ...args] = FIRST_CALLS[begun];
+      state[A7] = BigInt(nr);
+      for (let i = 0; i < 6; i++) state[A0 + i] = BigInt(args[i] ?? 0);
+      return;
+    }
     state[A7] = BigInt.asIntN(64, this.#number());
     const isSensible = this.#random.below(2) === 0;
     for (let i = 0; i < 6; i++) {
@@ -297,8 +310,10 @@ class Fuzz {
     if (nr === NR_MPROTECT && index === 2) return BigInt(random.below(8));
     // SIGCHLD; with CLONE_VM; and with CLONE_VFORK, too.
     if (nr === NR_CLONE) return index === 0 ? [0x11n, 0x11n, 0x111n, 0x4111n][random.below(4)] : 0n;
-    if (!MEMORY_CALLS.includes(nr))
-      return index === 0 ? BigInt(random.below(5)) : this.#argument(thread, index);
+    if (!MEMORY_CALLS.includes(nr)) {
+      const name = SYSCALLS[nr]?.name ?? "";
+      return sensibleArgument(random, name, index) ?? this.#argument(thread, index);
+    }
     const third = random.below(2) === 0 ? pages : BigInt(random.below(4));
     return [place, pages, third, BigInt(random.below(8)), place, 0n][index];
   }
@@ -333,7 +348,7 @@ class Fuzz {
       case 8:
         return BigInt([...this.#system.groups.keys()][random.below(this.#system.groups.size)] ?? 1);
       case 9:
-        return -100n; // AT_FDCWD
+        return random.below(2) === 0 ? -100n : structAddress(random); // AT_FDCWD
       default:
         return index === 0 ? this.#address(thread) : BigInt(random.below(index === 1 ? 6 * PAGE_SIZE : 64));
     }

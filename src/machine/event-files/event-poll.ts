@@ -13,7 +13,7 @@
  * A file that changes without telling (one without a PollQueue: a stream of the host's) is asked instead, each time
  * somebody looks, and counts as woken when it was not ready before.
  */
-import { EINVAL, ELOOP } from "../../mm/uapi/errno.ts";
+import { EINVAL, ELOOP, ENOSPC } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../mm/uapi/fs.ts";
 import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
@@ -26,6 +26,8 @@ export const EPOLLONESHOT: number = 2 ** 30;
 export const EPOLLET: number = 2 ** 31;
 /** What stands beside the events that are waited for. */
 const EP_PRIVATE_BITS: number = EPOLLWAKEUP + EPOLLONESHOT + EPOLLET + EPOLLEXCLUSIVE;
+/** Watches of all users. */
+const MAX_WATCHES = 2 ** 16;
 /** How deep event polls may watch event polls. */
 const EP_MAX_NESTS = 4;
 /**
@@ -82,6 +84,34 @@ class EventPollItem implements PollWaiter {
   }
 }
 
+/** Where fs.epoll.max_user_watches is set. */
+export interface WatchSettings {
+  readonly epollMaxUserWatches: number;
+}
+
+/**
+ * What all event polls watch: a user may watch so many files (fs.epoll.max_user_watches, in Linux a twenty-fifth of RAM), and
+ * all together no more than the host can bear.
+ */
+export class WatchLimit {
+  readonly #settings: WatchSettings;
+  readonly #byUser: Map<number, number> = new Map();
+  #total = 0;
+
+  constructor(settings: WatchSettings) {
+    this.#settings = settings;
+  }
+
+  mayAdd(uid: number): boolean {
+    return this.#total < MAX_WATCHES && (this.#byUser.get(uid) ?? 0) < this.#settings.epollMaxUserWatches;
+  }
+
+  add(uid: number, more: number): void {
+    this.#total += more;
+    this.#byUser.set(uid, (this.#byUser.get(uid) ?? 0) + more);
+  }
+}
+
 export class EventPoll {
   /** Who watches this one: other event polls. */
   readonly queue: PollQueue = new PollQueue();
@@ -94,13 +124,23 @@ export class EventPoll {
   waiters = 0;
   /** Items of the event polls that watch this one. */
   readonly watchedBy: Set<EventPollItem> = new Set();
+  readonly #limit: WatchLimit;
+  /** Who made it, for whom its watches count. */
+  readonly #uid: number;
+
+  constructor(limit: WatchLimit, uid: number) {
+    this.#limit = limit;
+    this.#uid = uid;
+  }
 
   find(file: File, fd: number): EventPollItem | undefined {
     return this.#items.get(file)?.get(fd);
   }
 
-  /** 0, or -EINVAL where too many ways would lead up from a file. Precondition: not there yet. */
+  /** 0, -ENOSPC where its user watches too much, or -EINVAL where too many ways would lead up. Precondition: not there yet. */
   add(file: File, fd: number, event: EpollEvent): number {
+    if (!this.#limit.mayAdd(this.#uid)) return -ENOSPC;
+    this.#limit.add(this.#uid, 1);
     const item = new EventPollItem(this, file, fd, event);
     const byFd = this.#items.get(file) ?? new Map<number, EventPollItem>();
     byFd.set(fd, item);
@@ -124,7 +164,9 @@ export class EventPoll {
     this.#lookAt(item);
   }
 
+  /** Precondition: it is one of this event poll's. */
   remove(item: EventPollItem): void {
+    this.#limit.add(this.#uid, -1);
     item.queue?.remove(item);
     item.file.watchers.delete(item.forget);
     this.#ready.delete(item);
@@ -192,30 +234,26 @@ export class EventPoll {
    */
   harvest(max: number, take: (events: number, event: EpollEvent) => boolean): number {
     this.#askSilent();
-    const taken = [...this.#ready];
-    this.#ready.clear();
-    const again: EventPollItem[] = [];
+    const ready = this.#ready;
     let count = 0;
-    let next = 0;
-    for (; next < taken.length && count < max; next++) {
-      const item = taken[next];
+    // What goes to the end of the list, and what becomes ready meanwhile, is for the next time.
+    let left = ready.size;
+    for (const item of ready) {
+      if (left-- === 0 || count >= max) break;
       const events = item.poll();
       if (events === 0) {
         item.wasReady = false;
+        ready.delete(item);
         continue;
       }
       if (!take(events, item.event)) break;
       count++;
+      ready.delete(item);
       if (has(item.event.events, EPOLLONESHOT)) {
         const { dataLow, dataHigh } = item.event;
         item.event = { events: privateBits(item.event.events), dataLow, dataHigh };
-      } else if (!has(item.event.events, EPOLLET)) {
-        again.push(item);
-      }
+      } else if (!has(item.event.events, EPOLLET)) ready.add(item);
     }
-    // What was not looked at comes first the next time.
-    for (const item of taken.slice(next)) this.#ready.add(item);
-    for (const item of again) this.#ready.add(item);
     return count;
   }
 
@@ -346,6 +384,7 @@ const eventPollOps: FileOperations = {
   showFdinfo: (file) => pollOf(file).items().map(showItem).join(""),
 };
 
-export function newEventPollFile(mounts: MountNamespace): File {
-  return newAnonymousFile(mounts, "eventpoll", eventPollOps, 0, new EventPoll());
+/** @param uid who makes it */
+export function newEventPollFile(mounts: MountNamespace, limit: WatchLimit, uid: number): File {
+  return newAnonymousFile(mounts, "eventpoll", eventPollOps, 0, new EventPoll(limit, uid));
 }

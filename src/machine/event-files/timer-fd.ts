@@ -20,7 +20,7 @@ const TICKS_BYTES = 8;
 
 export class TimerFd implements Timer {
   readonly clockId: number;
-  readonly isCpuTime = false;
+  readonly cpuOf = undefined;
   expiresNs = 0;
   intervalNs = 0;
   /** TFD_TIMER_… of the last setting. */

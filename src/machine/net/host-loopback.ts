@@ -1,16 +1,33 @@
 /**
- * The host's loopback, as whoever runs the machine may lend it: connections to 127.0.0.1 that nobody in the machine takes
- * go there, and who listens in the machine is reached from there. Everything happens by events between turns.
+ * The host's loopback, as whoever runs the machine may lend it: connections to 127.0.0.1 and ::1 that nobody in the machine
+ * takes go there, and who listens in the machine is reached from there. No other address of the host's is.
+ *
+ * ```
+ *   program ── connect(127.0.0.1:port) ──▶ nobody listens in the machine ──▶ HostLoopback.connect ──▶ a server of the host's
+ *   program ── listen(port) ─────────────▶ HostLoopback.listen ◀──────────────────────────────────── a client of the host's
+ * ```
+ *
+ * Everything happens by events of the host's, which come between turns: so a machine that uses it runs by `runAsync`, and its
+ * runs are not the same each time.
  */
+
+import { EFAULT } from "../../mm/uapi/errno.ts";
+import type { IovIter } from "../../mm/vfs/iov-iter.ts";
+import type { NetworkMemory } from "./network-memory.ts";
+import { WOULD_BLOCK } from "./socket.ts";
+
+/** Where both ends of connections are. */
+export type LoopbackIp = "127.0.0.1" | "::1";
 
 /** One connection, seen from the machine. */
 export interface HostConnection {
-  /** Bytes that `write` takes now. */
-  readonly room: number;
-  write(bytes: Uint8Array): void;
+  /** The bytes are the connection's from now on. @param passedOn called once they are out of its hands */
+  write(bytes: Uint8Array, passedOn: () => void): void;
   /** No more bytes come from the machine. */
   end(): void;
-  /** It is over at once. */
+  /** No more bytes come from the machine, and what comes from the host nobody wants. */
+  close(): void;
+  /** It is over at once: a reset. */
   destroy(): void;
   /** Whether `data` may bring more. */
   flow(isWanted: boolean): void;
@@ -19,9 +36,8 @@ export interface HostConnection {
 /** What happens to a connection. */
 export interface HostConnectionEvents {
   connected(): void;
-  data(bytes: Uint8Array): void;
-  /** There is room again. */
-  drained(): void;
+  /** How many of the bytes were taken; the others come again once they are wanted. */
+  data(bytes: Uint8Array): number;
   /** No more bytes come from the host. */
   ended(): void;
   /** @param errno why, positive; 0 for the ordinary end */
@@ -29,19 +45,57 @@ export interface HostConnectionEvents {
 }
 
 export interface HostListener {
+  /** 0 once connections can come, a positive errno where they can't; undefined while that is not known. */
+  readonly result: number | undefined;
   close(): void;
 }
 
 export interface HostLoopback {
-  connect(port: number, events: HostConnectionEvents): HostConnection;
+  connect(ip: LoopbackIp, port: number, events: HostConnectionEvents): HostConnection;
   /**
-   * Takes connections to the host's 127.0.0.1.
+   * Takes connections to this address of the host's.
    * @param accept gives each connection its events, or answers undefined where nobody takes it
-   * @param failed the port can't be had: positive errno
    */
   listen(
+    ip: LoopbackIp,
     port: number,
     accept: (connection: HostConnection, remotePort: number) => HostConnectionEvents | undefined,
-    failed: (errno: number) => void,
   ): HostListener;
+}
+
+/** Bytes that may be under way to the host. */
+const SEND_BUFFER = 65536;
+
+/** The sending side of a connection to the host, whose bytes count as network memory until they are gone. */
+export class HostPeer {
+  readonly connection: HostConnection;
+  readonly #memory: NetworkMemory;
+  readonly #drained: () => void;
+  /** Bytes that are not passed on yet. */
+  pending = 0;
+
+  /** @param drained called whenever there is more room */
+  constructor(connection: HostConnection, memory: NetworkMemory, drained: () => void) {
+    this.connection = connection;
+    this.#memory = memory;
+    this.#drained = drained;
+  }
+
+  get room(): number {
+    return this.#memory.hasRoom ? SEND_BUFFER - this.pending : 0;
+  }
+
+  /** Moves up to `max` bytes to the host: how many, -EFAULT, or WOULD_BLOCK where memory is out. */
+  send(from: IovIter, max: number): number {
+    const bytes = new Uint8Array(max);
+    if (from.copyBytesFromIter(bytes) < max) return -EFAULT;
+    if (!this.#memory.charge(max)) return WOULD_BLOCK;
+    this.pending += max;
+    this.connection.write(bytes, () => {
+      this.pending -= max;
+      this.#memory.uncharge(max);
+      this.#drained();
+    });
+    return max;
+  }
 }

@@ -2,7 +2,6 @@
 import type { Task } from "../../mm/syscalls/task.ts";
 import { EACCES, EADDRNOTAVAIL, EINVAL, ENOTCONN } from "../../mm/uapi/errno.ts";
 import { AF_INET, AF_INET6, IPPROTO_IPV6, SOL_SOCKET } from "./constants.ts";
-import type { HostLoopback } from "./host-loopback.ts";
 import {
   ANY4,
   ANY6,
@@ -16,6 +15,7 @@ import {
   parseEndpoint,
 } from "./inet-address.ts";
 import type { Bound, Ports } from "./inet-ports.ts";
+import type { NetworkMemory } from "./network-memory.ts";
 import { Socket } from "./socket.ts";
 
 export const SO_REUSEADDR = 2;
@@ -24,10 +24,10 @@ export const IPV6_V6ONLY = 26;
 /** Ports below are root's (net.ipv4.ip_unprivileged_port_start). */
 const PROT_SOCK = 1024;
 
-/** The machine's internet: who is bound where, and whether the host's loopback is behind it. */
+/** What the sockets of one protocol share: who is bound where. */
 export interface InetStack<T extends Bound> {
+  readonly memory: NetworkMemory;
   readonly ports: Ports<T>;
-  readonly host: HostLoopback | undefined;
 }
 
 export abstract class InetSocket extends Socket implements Bound {
@@ -38,8 +38,8 @@ export abstract class InetSocket extends Socket implements Bound {
   isBound = false;
   remote: Endpoint | undefined;
 
-  constructor(family: number, type: number, protocol: number, ownerUid: number) {
-    super(type, protocol);
+  constructor(memory: NetworkMemory, family: number, type: number, protocol: number, ownerUid: number) {
+    super(memory, type, protocol);
     this.family = family;
     this.ownerUid = ownerUid;
     this.local = { ip: this.anyIp, port: 0 };
@@ -61,8 +61,30 @@ export abstract class InetSocket extends Socket implements Bound {
     return this.option(SOL_SOCKET, SO_REUSEPORT) !== 0;
   }
 
+  /** The ports of its protocol. */
+  protected abstract readonly ports: Ports<Bound>;
+
   /** Takes the port (0: any) at `ip`. 0 or -EADDRINUSE. */
-  protected abstract take(ip: string, port: number): number;
+  #take(ip: string, port: number): number {
+    const before = this.local;
+    // Which of the others are in the way depends on the address.
+    this.local = { ip, port };
+    const chosen = this.ports.choose(port, this);
+    if (chosen < 0) {
+      this.local = before;
+      return chosen;
+    }
+    this.local = { ip, port: chosen };
+    this.ports.add(chosen, this);
+    this.isBound = true;
+    return 0;
+  }
+
+  /** Gives back the port, if it has one. */
+  protected leavePort(): void {
+    if (this.isBound) this.ports.remove(this.local.port, this);
+    this.isBound = false;
+  }
 
   bind(task: Task, address: Uint8Array): number {
     const wanted = parseEndpoint(address, this.family);
@@ -72,12 +94,12 @@ export abstract class InetSocket extends Socket implements Bound {
     if (!isAny(wanted.ip) && !isLocal(wanted.ip)) return -EADDRNOTAVAIL;
     if (wanted.port > 0 && wanted.port < PROT_SOCK && task.uid !== 0) return -EACCES;
     if (this.isBound || this.isConnected) return -EINVAL;
-    return this.take(wanted.ip, wanted.port);
+    return this.#take(wanted.ip, wanted.port);
   }
 
   /** A port of its own where it has none yet (inet_autobind). */
   protected bindAutomatically(): number {
-    return this.isBound ? 0 : this.take(this.local.ip, 0);
+    return this.isBound ? 0 : this.#take(this.local.ip, 0);
   }
 
   name(ofPeer: boolean): Uint8Array | number {

@@ -1,6 +1,14 @@
 /** The machine's network: every family that there is, and how a socket of one is made (inet_create, unix_create). */
 import type { Task } from "../../mm/syscalls/task.ts";
-import { EAFNOSUPPORT, EINVAL, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from "../../mm/uapi/errno.ts";
+import {
+  EAFNOSUPPORT,
+  EINVAL,
+  ENOBUFS,
+  ENOMEM,
+  EPERM,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from "../../mm/uapi/errno.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -13,27 +21,33 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from "./constants.ts";
+import { FilesInFlight } from "./files-in-flight.ts";
 import type { HostLoopback } from "./host-loopback.ts";
 import { Ports } from "./inet-ports.ts";
+import type { InetStack } from "./inet-socket.ts";
+import { NetworkMemory } from "./network-memory.ts";
 import type { Socket } from "./socket.ts";
-import { TcpSocket } from "./tcp-socket.ts";
+import { TcpSocket, type TcpStack } from "./tcp-socket.ts";
 import { UdpSocket } from "./udp-socket.ts";
 import { UnixNames } from "./unix-names.ts";
-import { UnixSocket } from "./unix-socket.ts";
+import { UnixSocket, type UnixStack } from "./unix-socket.ts";
 
 export class Network {
-  readonly #unix: UnixNames = new UnixNames();
-  readonly #tcp: { readonly ports: Ports<TcpSocket>; host: HostLoopback | undefined };
-  readonly #udp: { readonly ports: Ports<UdpSocket>; readonly host: undefined };
+  readonly memory: NetworkMemory;
+  readonly #unix: UnixStack;
+  readonly #tcp: TcpStack;
+  readonly #udp: InetStack<UdpSocket>;
 
-  constructor(random: (bytes: Uint8Array) => void) {
-    this.#tcp = { ports: new Ports(random, /* listenersShare */ false), host: undefined };
-    this.#udp = { ports: new Ports(random, /* listenersShare */ true), host: undefined };
-  }
-
-  /** Lets streams reach the host's loopback. */
-  set host(host: HostLoopback | undefined) {
-    this.#tcp.host = host;
+  /**
+   * @param ramBytes of the machine, of which sockets have a part
+   * @param host lent to streams; undefined: they reach nobody outside
+   */
+  constructor(random: (bytes: Uint8Array) => void, ramBytes: number, host?: HostLoopback) {
+    const memory = new NetworkMemory(ramBytes);
+    this.memory = memory;
+    this.#unix = { memory, names: new UnixNames(), flight: new FilesInFlight(memory) };
+    this.#tcp = { memory, ports: new Ports(random, /* listenersShare */ false), host };
+    this.#udp = { memory, ports: new Ports(random, /* listenersShare */ true) };
   }
 
   /** A new socket, or negative errno. @param type without flags */
@@ -45,9 +59,11 @@ export class Network {
     switch (type) {
       case SOCK_STREAM:
         if (protocol !== 0 && protocol !== IPPROTO_TCP) return -EPROTONOSUPPORT;
+        if (!this.memory.mayAddSocket()) return -ENOBUFS;
         return new TcpSocket(this.#tcp, family, task.uid);
       case SOCK_DGRAM:
         if (protocol !== 0 && protocol !== IPPROTO_UDP) return -EPROTONOSUPPORT;
+        if (!this.memory.mayAddSocket()) return -ENOBUFS;
         return new UdpSocket(this.#udp, family, task.uid);
       case SOCK_RAW:
         return task.uid === 0 ? -EPROTONOSUPPORT : -EPERM;
@@ -60,6 +76,6 @@ export class Network {
     if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
     const kind = type === SOCK_RAW ? SOCK_DGRAM : type;
     if (kind !== SOCK_STREAM && kind !== SOCK_DGRAM && kind !== SOCK_SEQPACKET) return -ESOCKTNOSUPPORT;
-    return new UnixSocket(this.#unix, kind);
+    return this.memory.mayAddSocket() ? new UnixSocket(this.#unix, kind) : -ENOMEM;
   }
 }

@@ -25,6 +25,7 @@ import { type PseudoSuperBlock, pseudoFs } from "../../mm/vfs/pseudo-fs.ts";
 import { copySpliceRead } from "../../mm/vfs/splice.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { DEFAULT_BUFFER, MSG_EOR, SHUTDOWN_MASK, SOCK_SEQPACKET } from "./constants.ts";
+import type { NetworkMemory } from "./network-memory.ts";
 
 export const WOULD_BLOCK: number = -ERESTART_WOULD_BLOCK;
 
@@ -90,11 +91,16 @@ export abstract class Socket {
   readonly options: Map<number, number> = new Map();
   /** SO_LINGER: on or off, and seconds. */
   linger: { isOn: boolean; seconds: number } = { isOn: false, seconds: 0 };
+  /** Nobody has it any more. */
   isReleased = false;
+  readonly memory: NetworkMemory;
 
-  constructor(type: number, protocol: number) {
+  /** Precondition: `memory` has room for a socket. */
+  constructor(memory: NetworkMemory, type: number, protocol: number) {
+    this.memory = memory;
     this.type = type;
     this.protocol = protocol;
+    memory.addSocket();
   }
 
   /** It takes connections (SO_ACCEPTCONN). */
@@ -108,7 +114,7 @@ export abstract class Socket {
 
   abstract bind(task: Task, address: Uint8Array): number;
   abstract connect(task: Task, address: Uint8Array, request: Request): number;
-  listen(_task: Task, _backlog: number): number {
+  listen(_task: Task, _backlog: number, _request: Request): number {
     return -EOPNOTSUPP;
   }
   accept(_request: Request): Socket | number {
@@ -124,8 +130,25 @@ export abstract class Socket {
   /** Bytes that a receive would find (SIOCINQ), and that were sent and not received (SIOCOUTQ). */
   abstract inputBytes(): number;
   abstract outputBytes(): number;
-  /** The last descriptor is gone. */
-  abstract release(): void;
+  /** Ends it: what it was connected to hears of that, and what it held is free. */
+  protected abstract release(): void;
+
+  /** The last descriptor is gone, or nobody will accept it. */
+  close(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.release();
+    this.memory.removeSocket();
+  }
+
+  /** Files under way to it; of most kinds there are none. */
+  filesUnderWay(): Iterable<File> {
+    return [];
+  }
+  /** Takes all of them out of its messages: they are the caller's to drop. */
+  takeFilesUnderWay(): File[] {
+    return [];
+  }
 
   /** Takes the error (sock_error): negative errno or 0. */
   takeError(): number {
@@ -188,11 +211,7 @@ const socketOps: FileOperations = {
   poll: (file) => socketIn(file).poll(),
   pollQueue: (file) => socketIn(file).queue,
   ioctl: () => -ENOTTY,
-  release: (file) => {
-    const socket = socketIn(file);
-    socket.isReleased = true;
-    socket.release();
-  },
+  release: (file) => socketIn(file).close(),
 };
 
 const sockFs = pseudoFs("sockfs", SOCKFS_MAGIC, S_IFSOCK, socketOps);

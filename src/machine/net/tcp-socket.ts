@@ -22,8 +22,10 @@ import {
   ENETUNREACH,
   ENOTCONN,
   EPIPE,
+  ETIMEDOUT,
 } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from "../../mm/uapi/fs.ts";
+import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import {
   AF_INET,
@@ -39,8 +41,23 @@ import {
   SOCK_STREAM,
   SOMAXCONN,
 } from "./constants.ts";
-import type { HostConnection, HostConnectionEvents, HostListener } from "./host-loopback.ts";
-import { type Endpoint, familyOf, isIpv4, isLocal, LOOPBACK4, parseEndpoint } from "./inet-address.ts";
+import {
+  type HostConnection,
+  type HostConnectionEvents,
+  type HostListener,
+  type HostLoopback,
+  HostPeer,
+  type LoopbackIp,
+} from "./host-loopback.ts";
+import {
+  type Endpoint,
+  familyOf,
+  isIpv4,
+  isLocal,
+  LOOPBACK4,
+  LOOPBACK6,
+  parseEndpoint,
+} from "./inet-address.ts";
 import { Ports } from "./inet-ports.ts";
 import { InetSocket, type InetStack } from "./inet-socket.ts";
 import { type ReceiveRequest, type Request, type SendRequest, type Socket, WOULD_BLOCK } from "./socket.ts";
@@ -57,29 +74,42 @@ const PIECE = 65536;
 
 type State = "closed" | "listening" | "connecting" | "established";
 
+export interface TcpStack extends InetStack<TcpSocket> {
+  /** What is behind the machine's own loopback; undefined: nothing. */
+  readonly host: HostLoopback | undefined;
+}
+
 export class TcpSocket extends InetSocket {
-  readonly #stack: InetStack<TcpSocket>;
+  readonly #stack: TcpStack;
   #state: State = "closed";
   /** A connect was called and its end not told yet (SS_CONNECTING). */
   #isConnecting = false;
   #peer: TcpSocket | undefined;
-  #host: HostConnection | undefined;
-  #hostListener: HostListener | undefined;
-  readonly #received: ByteQueue = new ByteQueue();
+  /** The other end, where it is one of the host's; and through what those come that listen in the machine. */
+  #host: HostPeer | undefined;
+  readonly #hostListeners: HostListener[] = [];
+  readonly #received: ByteQueue;
   /** The peer has finished: after what is here comes nothing (SOCK_DONE). */
   #isDone = false;
   readonly #connections: TcpSocket[] = [];
-  /** Those that would connect, while the queue is full. */
-  readonly #waiting: TcpSocket[] = [];
+  /** Those that would connect, while the queue is full; and the one whose queue this socket waits for. */
+  readonly #waiting: Set<TcpSocket> = new Set();
+  #waitsAt: TcpSocket | undefined;
+  /** A send found no memory for bytes to the peer. */
+  #lacksMemory = false;
   #maxBacklog = 0;
 
-  constructor(stack: InetStack<TcpSocket>, family: number, ownerUid: number) {
-    super(family, SOCK_STREAM, IPPROTO_TCP, ownerUid);
+  constructor(stack: TcpStack, family: number, ownerUid: number) {
+    super(stack.memory, family, SOCK_STREAM, IPPROTO_TCP, ownerUid);
     this.#stack = stack;
+    this.#received = new ByteQueue(stack.memory);
     this.sendBuffer = FIRST_SEND_BUFFER;
     this.receiveBuffer = RECEIVE_BUFFER;
   }
 
+  protected get ports(): Ports<TcpSocket> {
+    return this.#stack.ports;
+  }
   get isListening(): boolean {
     return this.#state === "listening";
   }
@@ -88,29 +118,15 @@ export class TcpSocket extends InetSocket {
   }
   /** It waits for what comes from the host. */
   get isFromHost(): boolean {
-    return this.#host !== undefined || this.#hostListener !== undefined;
-  }
-
-  protected take(ip: string, port: number): number {
-    const before = this.local;
-    this.local = { ip, port };
-    const chosen = this.#stack.ports.choose(port, this);
-    if (chosen < 0) {
-      this.local = before;
-      return chosen;
-    }
-    this.local = { ip, port: chosen };
-    this.#stack.ports.add(chosen, this);
-    this.isBound = true;
-    return 0;
+    return this.#host !== undefined || this.#hostListeners.length > 0;
   }
 
   // Connections
 
-  override listen(_task: Task, backlog: number): number {
+  override listen(_task: Task, backlog: number, request: Request): number {
     if (this.#state !== "closed" && this.#state !== "listening") return -EINVAL;
     this.#maxBacklog = backlog >>> 0 > SOMAXCONN ? SOMAXCONN : backlog;
-    if (this.#state === "listening") return 0;
+    if (this.#state === "listening") return this.#hostListens(request);
     const failed = this.bindAutomatically();
     if (failed !== 0) return failed;
     this.#state = "listening";
@@ -120,7 +136,7 @@ export class TcpSocket extends InetSocket {
     }
     this.shutdownState = 0;
     this.#listenOnHost();
-    return 0;
+    return this.#hostListens(request);
   }
 
   connect(_task: Task, address: Uint8Array, request: Request): number {
@@ -161,13 +177,20 @@ export class TcpSocket extends InetSocket {
   #reach(target: Endpoint): void {
     const listener = this.#listenerAt(target);
     if (listener !== undefined) {
-      if (listener.#connections.length > listener.#maxBacklog) listener.#waiting.push(this);
-      else listener.#take(this);
+      if (listener.#isQueueFull) {
+        listener.#waiting.add(this);
+        this.#waitsAt = listener;
+      } else listener.#take(this);
       return;
     }
     const { host } = this.#stack;
-    if (host === undefined) this.#reset(ECONNREFUSED);
-    else this.#host = host.connect(target.port, this.#hostEvents());
+    if (host === undefined || !isOfHost(target.ip)) this.#reset(ECONNREFUSED);
+    else this.#setHost(host.connect(target.ip, target.port, this.#hostEvents()));
+  }
+
+  /** So many wait to be accepted that nobody else can connect. */
+  get #isQueueFull(): boolean {
+    return this.#connections.length > this.#maxBacklog;
   }
 
   #listenerAt({ ip, port }: Endpoint): TcpSocket | undefined {
@@ -184,6 +207,11 @@ export class TcpSocket extends InetSocket {
 
   /** A connection for a listening socket: its own end is made now. */
   #take(client: TcpSocket): void {
+    if (!this.memory.mayAddSocket()) {
+      // In Linux nobody answers, until the client gives up.
+      client.#reset(ETIMEDOUT);
+      return;
+    }
     const end = this.#newEnd(client.local);
     end.local = client.remote ?? this.local;
     end.#peer = client;
@@ -220,9 +248,22 @@ export class TcpSocket extends InetSocket {
       request.retryWhen = () => this.#connections.length > 0 || this.#state !== "listening";
       return WOULD_BLOCK;
     }
-    const next = this.#waiting.shift();
-    if (next !== undefined) this.#take(next);
+    this.#takeWaiting();
     return end;
+  }
+
+  #takeWaiting(): void {
+    for (const client of this.#waiting) {
+      if (this.#isQueueFull) return;
+      client.#stopWaiting();
+      this.#take(client);
+    }
+  }
+
+  #stopWaiting(): void {
+    const listener = this.#waitsAt;
+    if (listener !== undefined) listener.#waiting.delete(this);
+    this.#waitsAt = undefined;
   }
 
   /** connect to AF_UNSPEC: it can be connected anew (tcp_disconnect). */
@@ -251,15 +292,13 @@ export class TcpSocket extends InetSocket {
       if (this.error !== 0 || this.#state !== "established" || (this.shutdownState & SEND_SHUTDOWN) !== 0) {
         return done > 0 ? done : this.takeError() || -EPIPE;
       }
-      const room = this.#room;
-      if (room <= 0) {
+      const room = Math.min(from.count, this.#room, PIECE);
+      const sent = room <= 0 ? WOULD_BLOCK : this.#deliver(from, room);
+      if (sent === WOULD_BLOCK) {
         request.retryWhen = () => this.#isWritable || this.error !== 0 || this.#state !== "established";
-        return done > 0 ? done : WOULD_BLOCK;
       }
-      const bytes = new Uint8Array(Math.min(from.count, room, PIECE));
-      if (from.copyBytesFromIter(bytes) < bytes.length) return done > 0 ? done : -EFAULT;
-      done += bytes.length;
-      this.#deliver(bytes);
+      if (sent < 0) return done > 0 ? done : sent;
+      done += sent;
     }
     // Nothing to send still tells what is wrong.
     if (done === 0 && (this.#state !== "established" || (this.shutdownState & SEND_SHUTDOWN) !== 0)) {
@@ -268,23 +307,41 @@ export class TcpSocket extends InetSocket {
     return done;
   }
 
-  #deliver(bytes: Uint8Array): void {
-    if (this.#host !== undefined) {
-      this.#host.write(bytes);
-      return;
-    }
-    const peer = this.#peer;
+  /** Moves up to `max` bytes to the other end. How many, -EFAULT, or WOULD_BLOCK where there is no memory for them. */
+  #deliver(from: IovIter, max: number): number {
+    if (this.#host !== undefined) return this.#host.send(from, max);
     // Nobody is there any more, which is found out by sending.
-    if (peer === undefined || peer.isReleased || peer.#state !== "established") {
-      this.#reset(this.#isDone ? EPIPE : ECONNRESET);
-      return;
+    if (!this.#isPeerThere) return this.#sendToNobody(from, max);
+    const space = this.#peer === undefined ? undefined : this.#peer.#received.space(max);
+    if (space === undefined) {
+      this.#lacksMemory = true;
+      return WOULD_BLOCK;
     }
-    peer.#received.push(bytes);
+    const copied = from.copyBytesFromIter(space);
+    // What the sender's pages cost may have been the life of the other end.
+    const peer = this.#peer;
+    if (peer === undefined || !this.#isPeerThere) return copied;
+    if (copied < space.length) return -EFAULT;
+    peer.#received.commit(copied);
     peer.queue.wake(READABLE);
+    return copied;
+  }
+
+  get #isPeerThere(): boolean {
+    return this.#peer !== undefined && !this.#peer.isReleased && this.#peer.#state === "established";
+  }
+
+  /** The answer is a reset. */
+  #sendToNobody(from: IovIter, max: number): number {
+    const bytes = new Uint8Array(max);
+    if (from.copyBytesFromIter(bytes) < max) return -EFAULT;
+    this.#reset(this.#isDone ? EPIPE : ECONNRESET);
+    return max;
   }
 
   /** Bytes that are taken from the sender and not yet in the receiver's buffer. */
   get #queued(): number {
+    if (this.#host !== undefined) return this.#host.pending;
     if (this.#peer === undefined) return 0;
     return Math.max(0, this.#peer.#received.length - this.#peer.receiveBuffer);
   }
@@ -296,6 +353,9 @@ export class TcpSocket extends InetSocket {
   /** A third of the buffer has to be free (sk_stream_is_writeable). */
   get #isWritable(): boolean {
     if (this.#host !== undefined) return this.#host.room > 0;
+    if (this.#lacksMemory && this.#peer !== undefined) {
+      if (this.#peer.#received.length > 0 && !this.memory.hasRoom) return false;
+    }
     return this.sendBuffer - this.#queued >= this.#queued / 2;
   }
 
@@ -315,8 +375,11 @@ export class TcpSocket extends InetSocket {
       done += piece.length;
       if (!peeks) this.#received.consume(piece.length);
     }
-    if (!wasWritable && peer.#isWritable) peer.queue.wake(WRITABLE);
-    this.#host?.flow(this.#received.length < this.receiveBuffer);
+    if (!wasWritable && peer.#isWritable) {
+      peer.#lacksMemory = false;
+      peer.queue.wake(WRITABLE);
+    }
+    this.#host?.connection.flow(this.#received.length < this.receiveBuffer);
     if (already + done >= target || into.count === 0) return done;
     if (this.#isDone) return done;
     if (this.error !== 0) return done > 0 ? done : this.takeError();
@@ -350,8 +413,9 @@ export class TcpSocket extends InetSocket {
   /** Tells the other end that no more comes, or that all is over. */
   #endPeer(resets: boolean): void {
     if (this.#host !== undefined) {
-      if (resets) this.#host.destroy();
-      else this.#host.end();
+      const { connection } = this.#host;
+      if (resets) connection.destroy();
+      else connection.end();
       return;
     }
     const peer = this.#peer;
@@ -370,6 +434,7 @@ export class TcpSocket extends InetSocket {
 
   /** tcp_reset, tcp_done. @param errno what the next call is told; 0 for nothing */
   #reset(errno: number): void {
+    this.#stopWaiting();
     this.#state = "closed";
     this.error = errno;
     this.shutdownState = SHUTDOWN_MASK;
@@ -381,14 +446,13 @@ export class TcpSocket extends InetSocket {
 
   /** Not connected, not listening, and its port is free unless it was bound to it. */
   #leave(): void {
-    this.#hostListener?.close();
-    this.#hostListener = undefined;
+    for (const listener of this.#hostListeners.splice(0)) listener.close();
     for (const end of this.#connections.splice(0)) {
       end.#endPeer(/* resets */ true);
-      end.isReleased = true;
-      end.release();
+      end.close();
     }
-    for (const client of this.#waiting.splice(0)) client.#reset(ECONNREFUSED);
+    for (const client of [...this.#waiting]) client.#reset(ECONNREFUSED);
+    this.#stopWaiting();
     this.#state = "closed";
     this.#peer = undefined;
     this.#host = undefined;
@@ -414,18 +478,22 @@ export class TcpSocket extends InetSocket {
     return this.#state === "listening" ? -EINVAL : this.#queued;
   }
 
-  release(): void {
+  protected release(): void {
     const resets = this.#received.length > 0 || (this.linger.isOn && this.linger.seconds === 0);
     if (this.#state === "established") this.#endPeer(resets);
-    if (this.#state === "connecting") this.#host?.destroy();
+    if (this.#state === "connecting") this.#host?.connection.destroy();
+    else this.#host?.connection.close();
     this.#leave();
     this.shutdownState = SHUTDOWN_MASK;
-    if (this.isBound) this.#stack.ports.remove(this.local.port, this);
-    this.isBound = false;
+    this.leavePort();
     this.queue.wake(0);
   }
 
   // The host
+
+  #setHost(connection: HostConnection): void {
+    this.#host = new HostPeer(connection, this.memory, () => this.queue.wake(WRITABLE));
+  }
 
   #hostEvents(): HostConnectionEvents {
     return {
@@ -433,43 +501,62 @@ export class TcpSocket extends InetSocket {
         if (this.#state === "connecting") this.#established();
       },
       data: (bytes) => {
-        if (this.#state !== "established") return;
-        this.#received.push(bytes);
-        this.#host?.flow(this.#received.length < this.receiveBuffer);
+        // Nobody reads it any more.
+        if (this.#state !== "established") return bytes.length;
+        const taken = this.#received.push(bytes);
+        this.#host?.connection.flow(taken === bytes.length && this.#received.length < this.receiveBuffer);
         this.queue.wake(READABLE);
+        return taken;
       },
-      drained: () => this.queue.wake(WRITABLE),
       ended: () => {
         if (this.#state === "established") this.#finished();
       },
       closed: (errno) => {
         if (this.#state === "closed") return;
         const isOrdinary = errno === 0 && this.#state === "established";
-        if (!isOrdinary) this.#reset(errno === 0 ? ECONNRESET : errno);
-        else this.#finished();
+        if (isOrdinary) this.#finished();
+        else this.#reset(errno === 0 ? ECONNRESET : errno);
       },
     };
   }
 
+  /** Whoever of the host's connects to an address that this one listens at comes here. */
   #listenOnHost(): void {
     const { host } = this.#stack;
-    const isReachable = Ports.fit(this, LOOPBACK4) >= 0;
-    if (host === undefined || !isReachable) return;
-    this.#hostListener = host.listen(
-      this.local.port,
-      (connection, remotePort) => {
-        if (this.#state !== "listening" || this.#connections.length > this.#maxBacklog) return undefined;
-        const end = this.#newEnd({ ip: LOOPBACK4, port: remotePort });
-        end.local = { ip: LOOPBACK4, port: this.local.port };
-        end.#host = connection;
-        this.#connections.push(end);
-        this.queue.wake(READABLE);
-        return end.#hostEvents();
-      },
-      () => {
-        // The port is somebody else's on the host: reached from inside the machine alone.
-        this.#hostListener = undefined;
-      },
-    );
+    if (host === undefined) return;
+    for (const ip of [LOOPBACK4, LOOPBACK6] as const) {
+      if (Ports.fit(this, ip) < 0) continue;
+      const accept = (connection: HostConnection, port: number): HostConnectionEvents | undefined =>
+        this.#acceptFromHost(connection, { ip, port });
+      this.#hostListeners.push(host.listen(ip, this.local.port, accept));
+    }
   }
+
+  /** 0 once the host takes connections for it, or negative errno: then it does not listen. */
+  #hostListens(request: Request): number {
+    const results = this.#hostListeners.map(({ result }) => result);
+    if (results.includes(undefined)) {
+      request.retryWhen = () => this.#hostListeners.every(({ result }) => result !== undefined);
+      return WOULD_BLOCK;
+    }
+    const errno = results.find((result) => result !== 0) ?? 0;
+    if (errno === 0) return 0;
+    this.#leave();
+    return -errno;
+  }
+
+  #acceptFromHost(connection: HostConnection, remote: Endpoint): HostConnectionEvents | undefined {
+    if (this.#state !== "listening" || this.#isQueueFull || !this.memory.mayAddSocket()) return undefined;
+    const end = this.#newEnd(remote);
+    end.local = { ip: remote.ip, port: this.local.port };
+    end.#setHost(connection);
+    this.#connections.push(end);
+    this.queue.wake(READABLE);
+    return end.#hostEvents();
+  }
+}
+
+/** Of all addresses of the loopback the two that the host has for sure. */
+function isOfHost(ip: string): ip is LoopbackIp {
+  return ip === LOOPBACK4 || ip === LOOPBACK6;
 }

@@ -60,29 +60,18 @@ export class UdpSocket extends InetSocket {
   #receivedSize = 0;
 
   constructor(stack: InetStack<UdpSocket>, family: number, ownerUid: number) {
-    super(family, SOCK_DGRAM, IPPROTO_UDP, ownerUid);
+    super(stack.memory, family, SOCK_DGRAM, IPPROTO_UDP, ownerUid);
     this.#stack = stack;
   }
 
+  protected get ports(): Ports<UdpSocket> {
+    return this.#stack.ports;
+  }
   get isListening(): boolean {
     return false;
   }
   get isConnected(): boolean {
     return this.remote !== undefined;
-  }
-
-  protected take(ip: string, port: number): number {
-    const before = this.local;
-    this.local = { ip, port };
-    const chosen = this.#stack.ports.choose(port, this);
-    if (chosen < 0) {
-      this.local = before;
-      return chosen;
-    }
-    this.local = { ip, port: chosen };
-    this.#stack.ports.add(chosen, this);
-    this.isBound = true;
-    return 0;
   }
 
   connect(_task: Task, address: Uint8Array, _request: Request): number {
@@ -163,6 +152,7 @@ export class UdpSocket extends InetSocket {
   #deliver(bytes: Uint8Array, from: Endpoint): void {
     if ((this.shutdownState & RCV_SHUTDOWN) !== 0 || this.#receivedSize > this.receiveBuffer) return;
     const size = trueSize(bytes.length, /* isStream */ false);
+    if (!this.memory.charge(size)) return;
     this.#received.push({ bytes, from, trueSize: size });
     this.#receivedSize += size;
     this.queue.wake(READABLE);
@@ -180,12 +170,15 @@ export class UdpSocket extends InetSocket {
     }
     const part = datagram.bytes.subarray(0, into.count);
     if (part.length < datagram.bytes.length) request.outFlags |= MSG_TRUNC;
-    if (into.copyBytesToIter(part) < part.length) return -EFAULT;
+    const isWhole = into.copyBytesToIter(part) === part.length;
     request.name = encodeEndpoint(datagram.from, this.family);
+    // A bad address loses it.
     if ((flags & MSG_PEEK) === 0) {
       this.#received.shift();
       this.#receivedSize -= datagram.trueSize;
+      this.memory.uncharge(datagram.trueSize);
     }
+    if (!isWhole) return -EFAULT;
     return (flags & MSG_TRUNC) !== 0 ? datagram.bytes.length : part.length;
   }
 
@@ -210,10 +203,11 @@ export class UdpSocket extends InetSocket {
     return 0;
   }
 
-  release(): void {
-    if (this.isBound) this.#stack.ports.remove(this.local.port, this);
-    this.isBound = false;
+  protected release(): void {
+    this.leavePort();
     this.#received.length = 0;
+    this.memory.uncharge(this.#receivedSize);
+    this.#receivedSize = 0;
     this.queue.wake(0);
   }
 }

@@ -6,14 +6,21 @@
  */
 import type { File } from "../../mm/vfs/file.ts";
 import type { PeerCredentials } from "./socket.ts";
-import type { UnixSocket } from "./unix-socket.ts";
+
+/** Whoever sent a message, and may send more once it is gone. */
+export interface MessageSender {
+  /** A message of this size has been received (sock_wfree). */
+  giveBack(trueSize: number): void;
+}
 
 export interface UnixMessage {
   readonly bytes: Uint8Array;
   /** Bytes that a stream has received already. */
   consumed: number;
   readonly trueSize: number;
-  readonly sender: UnixSocket;
+  readonly sender: MessageSender;
+  /** The user for whom its files count (user_struct). */
+  readonly uid: number;
   /** Files under way, with a reference each; none once they were received. */
   rights: readonly File[];
   readonly credentials: PeerCredentials | undefined;

@@ -16,10 +16,13 @@ import {
   EINVAL,
   EISCONN,
   EMSGSIZE,
+  ENOBUFS,
+  ENOMEM,
   ENOTCONN,
   EOPNOTSUPP,
   EPERM,
   EPIPE,
+  ETOOMANYREFS,
 } from "../../mm/uapi/errno.ts";
 import {
   POLLERR,
@@ -33,6 +36,7 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from "../../mm/uapi/fs.ts";
+import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import {
   AF_UNIX,
@@ -40,7 +44,6 @@ import {
   MSG_DONTWAIT,
   MSG_OOB,
   MSG_PEEK,
-  MSG_TRUNC,
   MSG_WAITALL,
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
@@ -49,8 +52,9 @@ import {
   SOCK_STREAM,
   SOMAXCONN,
 } from "./constants.ts";
+import { dropFiles, type FilesInFlight } from "./files-in-flight.ts";
+import type { NetworkMemory } from "./network-memory.ts";
 import {
-  NOBODY,
   type PeerCredentials,
   type ReceiveRequest,
   type Request,
@@ -58,36 +62,45 @@ import {
   Socket,
   WOULD_BLOCK,
 } from "./socket.ts";
-import { streamPiece, trueSize, type UnixMessage } from "./unix-message.ts";
+import { type MessageSender, streamPiece, trueSize } from "./unix-message.ts";
 import { checkUnixAddress, UNNAMED, type UnixName, type UnixNames } from "./unix-names.ts";
+import { UnixQueue } from "./unix-queue.ts";
 
 /** Datagrams that may wait at a socket which is not connected to their sender (net.unix.max_dgram_qlen). */
 const MAX_DGRAM_QLEN = 10;
 const READABLE: number = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND;
 const WRITABLE: number = POLLOUT | POLLWRNORM | POLLWRBAND;
 
+/** What all UNIX sockets of a machine share. */
+export interface UnixStack {
+  readonly memory: NetworkMemory;
+  readonly names: UnixNames;
+  readonly flight: FilesInFlight;
+}
+
 /** What a receiver is told of a sender without a name. */
 const NO_NAME: Uint8Array = new Uint8Array(0);
 
 type State = "closed" | "listening" | "established";
 
-export class UnixSocket extends Socket {
+export class UnixSocket extends Socket implements MessageSender {
   readonly family: number = AF_UNIX;
-  readonly #names: UnixNames;
+  readonly #stack: UnixStack;
   #state: State = "closed";
   #boundName: UnixName | undefined;
   /** A connection that was accepted has its listener's name, without being found by it. */
   #address: Uint8Array = UNNAMED;
   #peer: UnixSocket | undefined;
-  readonly #messages: UnixMessage[] = [];
+  readonly #messages: UnixQueue;
   readonly #connections: UnixSocket[] = [];
   #maxBacklog: number = MAX_DGRAM_QLEN;
   /** What its messages count that nobody has received (sk_wmem_alloc). */
   #sent = 0;
 
-  constructor(names: UnixNames, type: number) {
-    super(type, 0);
-    this.#names = names;
+  constructor(stack: UnixStack, type: number) {
+    super(stack.memory, type, 0);
+    this.#stack = stack;
+    this.#messages = new UnixQueue(this, stack.memory, stack.flight);
   }
 
   /** socketpair(2): each is the other's peer. */
@@ -114,12 +127,13 @@ export class UnixSocket extends Socket {
     const refused = checkUnixAddress(address);
     if (refused !== 0) return refused;
     // That the name is taken is found out first.
-    if (this.#boundName !== undefined) return this.#names.isTaken(task, address) ? -EADDRINUSE : -EINVAL;
-    return this.#setName(this.#names.bind(task, this, address));
+    if (this.#boundName !== undefined)
+      return this.#stack.names.isTaken(task, address) ? -EADDRINUSE : -EINVAL;
+    return this.#setName(this.#stack.names.bind(task, this, address));
   }
 
   #bindAutomatically(): number {
-    return this.#boundName === undefined ? this.#setName(this.#names.bindAutomatically(this)) : 0;
+    return this.#boundName === undefined ? this.#setName(this.#stack.names.bindAutomatically(this)) : 0;
   }
 
   #setName(name: UnixName | number): number {
@@ -151,7 +165,7 @@ export class UnixSocket extends Socket {
     const refused = checkUnixAddress(address);
     if (refused !== 0) return refused;
     if (this.passesCredentials) this.#bindAutomatically();
-    const listener = this.#names.find(task, address, this.type);
+    const listener = this.#stack.names.find(task, address, this.type);
     if (typeof listener === "number") return listener;
     if (listener.#state !== "listening" || (listener.shutdownState & RCV_SHUTDOWN) !== 0)
       return -ECONNREFUSED;
@@ -161,7 +175,8 @@ export class UnixSocket extends Socket {
     }
     if (this.#state === "established") return -EISCONN;
     if (this.#state === "listening") return -EINVAL;
-    const end = new UnixSocket(this.#names, this.type);
+    if (!this.memory.mayAddSocket()) return -ENOMEM;
+    const end = new UnixSocket(this.#stack, this.type);
     end.#state = "established";
     end.#peer = this;
     end.#address = listener.#address;
@@ -188,7 +203,7 @@ export class UnixSocket extends Socket {
     const refused = checkUnixAddress(address);
     if (refused !== 0) return refused;
     if (this.passesCredentials) this.#bindAutomatically();
-    const other = this.#names.find(task, address, this.type);
+    const other = this.#stack.names.find(task, address, this.type);
     if (typeof other === "number") return other;
     if (!other.#takesFrom(this)) return -EPERM;
     if (this.#peer !== other) this.#disconnectDatagrams();
@@ -201,8 +216,8 @@ export class UnixSocket extends Socket {
     const peer = this.#peer;
     this.#peer = undefined;
     if (peer === undefined) return;
-    if (this.#messages.length === 0) return;
-    this.#dropMessages();
+    if (this.#messages.isEmpty) return;
+    dropFiles(this.#messages.clear());
     this.#tellWritable();
     if (!peer.isReleased && peer.#peer === this) {
       peer.error = ECONNRESET;
@@ -243,9 +258,11 @@ export class UnixSocket extends Socket {
         (peer.shutdownState & RCV_SHUTDOWN) !== 0;
       if (isBroken) return done > 0 ? done : -EPIPE;
       if (this.#sent >= this.sendBuffer) return done > 0 ? done : this.#waitForRoom(request);
+      if (done === 0 && this.#sendsTooManyFiles(request)) return -ETOOMANYREFS;
       const bytes = new Uint8Array(streamPiece(from.count, this.sendBuffer));
       if (from.copyBytesFromIter(bytes) < bytes.length) return done > 0 ? done : -EFAULT;
-      peer.#queueMessage(this.#message(request, bytes, peer, done > 0 ? [] : request.rights));
+      const failed = peer.#queueMessage(this, request, bytes, done > 0 ? [] : request.rights);
+      if (failed !== 0) return done > 0 ? done : failed;
       done += bytes.length;
     }
     return done;
@@ -261,6 +278,16 @@ export class UnixSocket extends Socket {
     return WOULD_BLOCK;
   }
 
+  /** More files would be under way than a user may have there; some may be garbage. */
+  #sendsTooManyFiles({ task, rights }: SendRequest): boolean {
+    if (task === undefined || rights.length === 0) return false;
+    const { flight } = this.#stack;
+    const limit = task.uid === 0 ? Number.POSITIVE_INFINITY : task.rlimits[RLIMIT_NOFILE].soft;
+    if (flight.mayAdd(task.uid, rights.length, limit)) return false;
+    dropFiles(flight.collect());
+    return !flight.mayAdd(task.uid, rights.length, limit);
+  }
+
   #sendDatagram(request: SendRequest): number {
     const { task, from, to } = request;
     let other = this.#peer;
@@ -274,9 +301,10 @@ export class UnixSocket extends Socket {
     if (this.error !== 0) return this.takeError();
     if ((this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
     if (this.#sent >= this.sendBuffer) return this.#waitForRoom(request);
+    if (this.#sendsTooManyFiles(request)) return -ETOOMANYREFS;
     if (to !== undefined && this.type === SOCK_DGRAM) {
       if (task === undefined) return -EINVAL;
-      const found = this.#names.find(task, to, this.type);
+      const found = this.#stack.names.find(task, to, this.type);
       if (typeof found === "number") return found;
       other = found;
     }
@@ -295,8 +323,7 @@ export class UnixSocket extends Socket {
     }
     const bytes = new Uint8Array(size);
     if (from.copyBytesFromIter(bytes) < size) return -EFAULT;
-    receiver.#queueMessage(this.#message(request, bytes, receiver, request.rights));
-    return size;
+    return receiver.#queueMessage(this, request, bytes, request.rights) || size;
   }
 
   /** Whoever is connected takes messages of its peer alone (unix_may_send). */
@@ -308,29 +335,31 @@ export class UnixSocket extends Socket {
     return this.#messages.length > this.#maxBacklog;
   }
 
-  #message(
-    { task, credentials }: SendRequest,
+  /** 0, or -ENOBUFS where memory for messages is out. */
+  #queueMessage(
+    sender: UnixSocket,
+    request: SendRequest,
     bytes: Uint8Array,
-    to: UnixSocket,
     rights: readonly File[],
-  ): UnixMessage {
+  ): number {
+    const { task, credentials } = request;
+    const size = trueSize(bytes.length, this.type === SOCK_STREAM);
+    if (!this.memory.charge(size)) return -ENOBUFS;
     for (const file of rights) file.get();
-    const tellsWho = this.passesCredentials || to.passesCredentials;
-    return {
+    const tellsWho = sender.passesCredentials || this.passesCredentials;
+    sender.#sent += size;
+    this.#messages.push({
       bytes,
       consumed: 0,
-      trueSize: trueSize(bytes.length, this.type === SOCK_STREAM),
-      sender: this,
+      trueSize: size,
+      sender,
+      uid: task?.uid ?? 0,
       rights,
       credentials: credentials ?? (tellsWho && task !== undefined ? credentialsOf(task) : undefined),
-      name: this.#address === UNNAMED ? NO_NAME : this.#address,
-    };
-  }
-
-  #queueMessage(message: UnixMessage): void {
-    message.sender.#sent += message.trueSize;
-    this.#messages.push(message);
+      name: sender.#address === UNNAMED ? NO_NAME : sender.#address,
+    });
     this.queue.wake(READABLE);
+    return 0;
   }
 
   // Receiving
@@ -346,56 +375,25 @@ export class UnixSocket extends Socket {
 
   #receiveStream(request: ReceiveRequest): number {
     const { into, flags, already } = request;
-    const peeks = (flags & MSG_PEEK) !== 0;
-    const size = into.count;
-    const target = this.receiveTarget((flags & MSG_WAITALL) !== 0, size + already);
-    let done = 0;
-    let index = 0;
-    let first: UnixMessage | undefined;
-    while (into.count > 0) {
-      const message = this.#messages[index];
-      if (message === undefined) {
-        if (peeks && index > 0) break;
-        if (already + done >= target) break;
-        if (this.error !== 0) return done > 0 || already > 0 ? done : this.takeError();
-        if ((this.shutdownState & RCV_SHUTDOWN) !== 0) break;
-        request.retryWhen = () => this.#canReceive;
-        return done > 0 ? done : WOULD_BLOCK;
-      }
-      if (first === undefined) {
-        first = message;
-        request.name = message.name;
-        if (this.passesCredentials) request.credentials = message.credentials ?? NOBODY;
-      } else if (this.passesCredentials && !isSameSender(first, message)) break;
-      const chunk = message.bytes.subarray(message.consumed, message.consumed + into.count);
-      if (into.copyBytesToIter(chunk) < chunk.length) return done > 0 ? done : -EFAULT;
-      done += chunk.length;
-      const { rights } = message;
-      if (rights.length > 0) {
-        if (peeks) for (const file of rights) file.get();
-        else message.rights = [];
-        request.rights = rights;
-      }
-      if (peeks) index++;
-      else {
-        message.consumed += chunk.length;
-        if (message.consumed < message.bytes.length) break;
-        this.#messages.shift();
-        this.#received(message);
-      }
-      if (rights.length > 0) break;
-    }
-    return done;
+    const target = this.receiveTarget((flags & MSG_WAITALL) !== 0, into.count + already);
+    const done = this.#messages.readStream(request, this.passesCredentials);
+    if (done < 0 || !this.#messages.ranOut) return done;
+    const hasLooked = done > 0 && (flags & MSG_PEEK) !== 0;
+    if (hasLooked || already + done >= target) return done;
+    if (this.error !== 0) return done > 0 || already > 0 ? done : this.takeError();
+    if ((this.shutdownState & RCV_SHUTDOWN) !== 0) return done;
+    request.retryWhen = () => this.#canReceive;
+    return done > 0 ? done : WOULD_BLOCK;
   }
 
   get #canReceive(): boolean {
-    return this.#messages.length > 0 || this.error !== 0 || (this.shutdownState & RCV_SHUTDOWN) !== 0;
+    return !this.#messages.isEmpty || this.error !== 0 || (this.shutdownState & RCV_SHUTDOWN) !== 0;
   }
 
   #receiveDatagram(request: ReceiveRequest): number {
-    const { into, flags } = request;
+    const { flags } = request;
     if (this.error !== 0) return this.takeError();
-    const message = this.#messages[0];
+    const message = this.#messages.first;
     if (message === undefined) {
       if ((this.shutdownState & RCV_SHUTDOWN) !== 0) {
         const isAsked = (flags & MSG_DONTWAIT) !== 0;
@@ -404,29 +402,18 @@ export class UnixSocket extends Socket {
       request.retryWhen = () => this.#canReceive;
       return WOULD_BLOCK;
     }
-    request.name = message.name;
-    const part = message.bytes.subarray(0, into.count);
-    if (part.length < message.bytes.length) request.outFlags |= MSG_TRUNC;
-    if (into.copyBytesToIter(part) < part.length) return -EFAULT;
-    if (this.passesCredentials) request.credentials = message.credentials ?? NOBODY;
-    const { rights } = message;
-    if (rights.length > 0) request.rights = rights;
-    if ((flags & MSG_PEEK) !== 0) for (const file of rights) file.get();
-    else {
-      message.rights = [];
-      const wasFull = this.#isQueueFull;
-      this.#messages.shift();
-      this.#received(message);
-      if (wasFull && message.sender.#peer === this) message.sender.#tellWritable();
-    }
-    return (flags & MSG_TRUNC) !== 0 ? message.bytes.length : part.length;
+    const wasFull = this.#isQueueFull;
+    const got = this.#messages.readDatagram(request, this.passesCredentials);
+    const { sender } = message;
+    const isTaken = this.#messages.first !== message;
+    if (isTaken && wasFull && sender instanceof UnixSocket && sender.#peer === this) sender.#tellWritable();
+    return got;
   }
 
-  /** Its sender may send more (sock_wfree, unix_write_space). */
-  #received(message: UnixMessage): void {
-    const { sender } = message;
-    sender.#sent -= message.trueSize;
-    if (sender.#isWritable) sender.#tellWritable();
+  /** It may send more (unix_write_space). */
+  giveBack(trueSize: number): void {
+    this.#sent -= trueSize;
+    if (this.#isWritable) this.#tellWritable();
   }
 
   #tellWritable(): void {
@@ -455,7 +442,7 @@ export class UnixSocket extends Socket {
     if (this.error !== 0) events |= POLLERR;
     if (this.isShutDown) events |= POLLHUP;
     if ((this.shutdownState & RCV_SHUTDOWN) !== 0) events |= POLLRDHUP | POLLIN | POLLRDNORM;
-    if (this.#messages.length > 0 || this.#connections.length > 0) events |= POLLIN | POLLRDNORM;
+    if (!this.#messages.isEmpty || this.#connections.length > 0) events |= POLLIN | POLLRDNORM;
     if (this.type !== SOCK_DGRAM && this.#state === "closed") events |= POLLHUP;
     if (!this.#isWritable) return events;
     const peer = this.type === SOCK_STREAM ? undefined : this.#peer;
@@ -465,69 +452,47 @@ export class UnixSocket extends Socket {
 
   inputBytes(): number {
     if (this.#state === "listening") return -EINVAL;
-    if (this.type === SOCK_DGRAM) return this.#messages.at(0)?.bytes.length ?? 0;
-    return this.#messages.reduce((sum, { bytes, consumed }) => sum + bytes.length - consumed, 0);
+    if (this.type === SOCK_DGRAM) return this.#messages.first?.bytes.length ?? 0;
+    return this.#messages.bytes;
   }
 
   outputBytes(): number {
     return this.#sent;
   }
 
-  release(): void {
-    if (this.#boundName !== undefined) this.#names.unbind(this.#boundName);
+  protected release(): void {
+    if (this.#boundName !== undefined) this.#stack.names.unbind(this.#boundName);
     const peer = this.#peer;
     const isConnection = this.type !== SOCK_DGRAM;
     if (isConnection && peer !== undefined) {
       peer.shutdownState = SHUTDOWN_MASK;
-      if (this.#messages.length > 0) peer.error = ECONNRESET;
+      if (!this.#messages.isEmpty) peer.error = ECONNRESET;
       peer.queue.wake(0);
     }
     this.shutdownState = SHUTDOWN_MASK;
     this.#state = "closed";
-    this.#dropMessages();
+    dropFiles(this.#messages.clear());
     // Whoever waits to be accepted is told that nobody will.
     for (const end of this.#connections.splice(0)) {
-      end.isReleased = true;
       const client = end.#peer;
-      end.release();
+      end.close();
       if (client !== undefined) client.error = ECONNRESET;
     }
     if (!isConnection && peer !== undefined) peer.#tellWritable();
     this.queue.wake(0);
+    dropFiles(this.#stack.flight.afterEnd());
   }
 
-  #dropMessages(): void {
-    for (const message of this.#messages.splice(0)) {
-      dropFiles(message.rights);
-      this.#received(message);
-    }
+  override *filesUnderWay(): IterableIterator<File> {
+    yield* this.#messages.files();
+    for (const end of this.#connections) yield* end.filesUnderWay();
   }
-}
 
-/** Files in flight that nobody will receive. Empty outside of `dropFiles`. */
-const dropping: File[] = [];
-let isDropping = false;
-
-/**
- * Drops references one after the other, not one within the other: a socket under way may hold messages with sockets under
- * way, in chains that are longer than the stack is deep.
- */
-function dropFiles(files: readonly File[]): void {
-  dropping.push(...files);
-  if (isDropping) return;
-  isDropping = true;
-  try {
-    for (let file = dropping.pop(); file !== undefined; file = dropping.pop()) file.put();
-  } finally {
-    isDropping = false;
-    dropping.length = 0;
+  override takeFilesUnderWay(): File[] {
+    return [...this.#messages.takeFiles(), ...this.#connections.flatMap((end) => end.takeFilesUnderWay())];
   }
 }
 
 export function credentialsOf({ pid, uid, gid }: Task): PeerCredentials {
   return { pid, uid, gid };
-}
-
-function isSameSender({ credentials: a }: UnixMessage, { credentials: b }: UnixMessage): boolean {
-  return a?.pid === b?.pid && a?.uid === b?.uid && a?.gid === b?.gid;
 }

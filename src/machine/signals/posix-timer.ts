@@ -31,9 +31,9 @@ export interface TimerNotice {
   readonly thread: Thread | undefined;
 }
 
-/** A clock that a timer can go by: what it shows, and whether it is CPU time. */
+/** A clock that a timer can go by: what it shows, and whose CPU time it is, if it is any. */
 export interface TimerClock {
-  readonly isCpuTime: boolean;
+  readonly cpuOf: ThreadGroup | Thread | undefined;
   nowNs(): number;
 }
 
@@ -70,8 +70,8 @@ export class PosixTimer implements Timer {
     this.notice = notice;
   }
 
-  get isCpuTime(): boolean {
-    return this.#clock.isCpuTime;
+  get cpuOf(): object | undefined {
+    return this.#clock.cpuOf;
   }
 
   nowNs(): number {

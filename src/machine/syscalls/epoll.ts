@@ -35,7 +35,9 @@ export const epollCalls: SyscallGroup = [
 function epollCreate1(call: Call): number {
   const flags = call.s32(0);
   if ((flags & ~O_CLOEXEC) !== 0) return -EINVAL;
-  return fdInstall(call.process, newEventPollFile(call.system.kernel.mounts), (flags & O_CLOEXEC) !== 0);
+  const { process, system } = call;
+  const file = newEventPollFile(system.kernel.mounts, system.watches, process.uid);
+  return fdInstall(process, file, (flags & O_CLOEXEC) !== 0);
 }
 
 /** Arguments: the epoll descriptor, EPOLL_CTL_…, the descriptor to be watched, what to tell of it. */
@@ -135,7 +137,9 @@ function wait(call: Call, poll: EventPoll, deadlineNs: number): number {
       isReady: () => poll.isReady,
       deadlineNs,
       interrupted: -EINTR,
-      isForInput: poll.items().some(({ file }) => comesFromOutside(call.system, file)),
+      get isForInput() {
+        return poll.items().some(({ file }) => comesFromOutside(call.system, file));
+      },
       abandon: () => {
         poll.waiters--;
       },

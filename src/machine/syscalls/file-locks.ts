@@ -9,7 +9,7 @@ import {
 } from "../../mm/syscalls/file-lock.ts";
 import { sysFcntl } from "../../mm/syscalls/open.ts";
 import { EFAULT } from "../../mm/uapi/errno.ts";
-import { blockerOf, type FileLock, startWaiting, stopWaiting } from "../../mm/vfs/file-lock.ts";
+import type { FileLock } from "../../mm/vfs/file-lock.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import type { Call, SyscallGroup } from "./call.ts";
@@ -58,7 +58,7 @@ function getLock(call: Call, isOfd: boolean): number {
   if (flock === undefined) return -EFAULT;
   const lock = fcntlLockRequest(call.process, call.s32(0), flock, isOfd);
   if (typeof lock === "number") return lock;
-  const found = sysGetLock(lock, flock);
+  const found = sysGetLock(call.process, lock, flock);
   if (typeof found === "number") return found;
   const out = new StructView(FLOCK_BYTES).put16(0, found.type).put16(2, found.whence);
   out.put64(8, found.start).put64(16, found.len).put32(24, found.pid);
@@ -80,17 +80,18 @@ function flock(call: Call): number {
 /** Takes the lock, or puts the caller to wait until nobody is in its way. */
 function take(call: Call, lock: FileLock, waits: boolean): number {
   const { callState } = call.thread;
-  if (callState instanceof LockWait) stopWaiting(callState.lock);
-  const result = sysSetLock(lock, waits);
+  const { locks } = call.system.kernel.mounts;
+  if (callState instanceof LockWait) locks.stopWaiting(callState.lock);
+  const result = sysSetLock(call.process, lock, waits);
   if (result !== -ERESTART_WOULD_BLOCK) return result;
-  const deadlock = startWaiting(lock);
+  const deadlock = locks.startWaiting(lock);
   if (deadlock !== 0) return deadlock;
   return call.block(
     {
-      isReady: () => blockerOf(lock) === undefined,
+      isReady: () => locks.blockerOf(lock) === undefined,
       deadlineNs: Number.POSITIVE_INFINITY,
       interrupted: -ERESTARTSYS,
-      abandon: () => stopWaiting(lock),
+      abandon: () => locks.stopWaiting(lock),
     },
     new LockWait(lock),
   );

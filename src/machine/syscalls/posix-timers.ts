@@ -4,7 +4,6 @@ import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
 import { RLIM_INFINITY, RLIMIT_SIGPENDING } from "../../mm/uapi/mman.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeItimerspec, getItimerspec, ITIMERSPEC_BYTES, nsOf } from "../abi/structs.ts";
-import { ownUsage, threadUsage } from "../life/usage.ts";
 import {
   PosixTimer,
   SIGEV_NONE,
@@ -67,20 +66,17 @@ function mayHaveTimer({ system, process }: Call): boolean {
 /** The clock with this id, if timers can go by it; EINVAL: there is none; EOPNOTSUPP: they can't. */
 function timerClock(call: Call, id: number): TimerClock | number {
   const { system, thread } = call;
-  if (id < 0) {
-    const nowNs = time.cpuClock(call, id);
-    return nowNs === undefined ? -EINVAL : { isCpuTime: true, nowNs };
-  }
+  if (id < 0) return time.cpuClock(call, id) ?? -EINVAL;
   switch (id) {
     case time.CLOCK_REALTIME:
     case time.CLOCK_MONOTONIC:
     case time.CLOCK_BOOTTIME:
     case time.CLOCK_TAI:
-      return { isCpuTime: false, nowNs: () => system.clock.monotonicNs() };
+      return { cpuOf: undefined, nowNs: () => system.clock.monotonicNs() };
     case time.CLOCK_PROCESS_CPUTIME_ID:
-      return { isCpuTime: true, nowNs: () => ownUsage(system, thread.group).userNs };
+      return time.cpuTimeOf(system, thread.group);
     case time.CLOCK_THREAD_CPUTIME_ID:
-      return { isCpuTime: true, nowNs: () => threadUsage(system, thread).userNs };
+      return time.cpuTimeOf(system, thread);
     // There is no clock of real time that could wake the machine.
     case time.CLOCK_REALTIME_ALARM:
     case time.CLOCK_BOOTTIME_ALARM:
@@ -133,7 +129,7 @@ function timerSettime(call: Call): number {
   else {
     const expiresNs = !isAbsolute
       ? timer.nowNs() + valueNs
-      : timer.isCpuTime
+      : timer.cpuOf !== undefined
         ? valueNs
         : time.absoluteDeadline(call.system.clock, timer.clockId, setting.value);
     timer.start(expiresNs, nsOf(setting.interval));

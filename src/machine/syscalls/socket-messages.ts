@@ -9,12 +9,21 @@
  */
 import type { UserSegment } from "../../mm/fault/user-iter.ts";
 import { fdGetRaw } from "../../mm/syscalls/fd.ts";
-import { EBADF, EFAULT, EINVAL, EMSGSIZE, EPERM } from "../../mm/uapi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EINVAL, EMSGSIZE, EPERM } from "../../mm/uapi/errno.ts";
 import { MAX_RW_COUNT } from "../../mm/uapi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { StructView } from "../abi/bytes.ts";
-import { getTimespec, IOVEC_BYTES, isValidTimespec, TIMESPEC_BYTES, UIO_MAXIOV } from "../abi/structs.ts";
+import {
+  getTimespec,
+  IOVEC_BYTES,
+  isValidTimespec,
+  nsOf,
+  putTimespec,
+  TIMESPEC_BYTES,
+  timespecOf,
+  UIO_MAXIOV,
+} from "../abi/structs.ts";
 import {
   AF_UNIX,
   MSG_CMSG_CLOEXEC,
@@ -28,6 +37,7 @@ import {
 } from "../net/constants.ts";
 import type { PeerCredentials, Socket } from "../net/socket.ts";
 import { BLOCKED, type Call, type SyscallGroup } from "./call.ts";
+import { ERESTARTSYS } from "./restart.ts";
 import { type Enclosed, type Received, receiveOn, sendOn } from "./socket-transfer.ts";
 import { getAddress, withSocket } from "./sockets.ts";
 
@@ -179,24 +189,27 @@ function munged(id: number): number {
   return id === -1 ? OVERFLOW_ID : id;
 }
 
-/** Gives the files their descriptors, as many as there is room for; the others are lost (scm_detach_fds). */
+/**
+ * Gives the files their descriptors, as many as there is room for; the others are lost (scm_detach_fds). Each one's number
+ * is told before the descriptor is there: where it can't be told, there is none.
+ */
 function putRights(call: Call, control: ControlOut, rights: readonly File[], flags: number): void {
   const { files, rlimits } = call.process;
   const fits = Math.max(0, Math.floor((control.room - CMSGHDR_BYTES) / 4));
-  const fds: number[] = [];
+  let told = 0;
   for (const file of rights) {
-    if (fds.length >= fits) break;
+    if (told >= fits) break;
     const fd = files.alloc(file, (flags & MSG_CMSG_CLOEXEC) !== 0, rlimits[RLIMIT_NOFILE].soft);
     if (fd < 0) break;
-    fds.push(fd);
+    if (control.putNumber(CMSGHDR_BYTES + 4 * told, fd) < 0) {
+      files.takeBack(fd);
+      break;
+    }
+    told++;
   }
-  for (const file of rights.slice(fds.length)) file.put();
-  if (fds.length > 0) {
-    const data = new StructView(4 * fds.length);
-    for (const [i, fd] of fds.entries()) data.put32(4 * i, fd);
-    control.put(SCM_RIGHTS, data.bytes);
-  }
-  if (fds.length < rights.length) control.flags |= MSG_CTRUNC;
+  for (const file of rights.slice(told)) file.put();
+  if (told > 0) control.putHead(SCM_RIGHTS, 4 * told);
+  if (told < rights.length) control.flags |= MSG_CTRUNC;
 }
 
 /** The caller's room for control messages, filled from its begin (put_cmsg). */
@@ -229,20 +242,78 @@ class ControlOut {
     }
     const out = new StructView(CMSGHDR_BYTES + data.length);
     out.put64(0, size).put32(8, SOL_SOCKET).put32(12, type).bytes.set(data, CMSGHDR_BYTES);
-    this.#call.put(this.#at + this.used, out.bytes.subarray(0, size));
+    // What can't be told is as if it had not come.
+    if (this.#call.put(this.#at + this.used, out.bytes.subarray(0, size)) < 0) return;
+    this.#advance(size);
+  }
+
+  /** A number of the message that is put next. 0 or -EFAULT. */
+  putNumber(offset: number, value: number): number {
+    return this.#call.put(this.#at + this.used + offset, new StructView(4).put32(0, value).bytes);
+  }
+
+  /** The head of a message whose `length` bytes stand there already. */
+  putHead(type: number, length: number): void {
+    const size = CMSGHDR_BYTES + length;
+    const head = new StructView(CMSGHDR_BYTES).put64(0, size).put32(8, SOL_SOCKET).put32(12, type);
+    if (this.#call.put(this.#at + this.used, head.bytes) === 0) this.#advance(size);
+  }
+
+  #advance(size: number): void {
     this.used += Math.min(Math.ceil(size / 8) * 8, this.room);
   }
 }
 
-/** Messages of one call that were done before it had to wait. */
+/** What a call for several messages keeps while one of them waits. */
+class Batch {
+  /** Messages that were done before. */
+  readonly done: number;
+  /** When no more are waited for (recvmmsg). */
+  readonly deadlineNs: number;
+  /** What the one that waits keeps. */
+  readonly inner: unknown;
+
+  constructor(done: number, deadlineNs: number, inner: unknown) {
+    this.done = done;
+    this.deadlineNs = deadlineNs;
+    this.inner = inner;
+  }
+}
+
+/** Goes on with a call for several messages: where it was, with the state of the message that waited. */
+function resume({ thread }: Call): Batch | undefined {
+  const { callState } = thread;
+  if (!(callState instanceof Batch)) return undefined;
+  thread.callState = callState.inner;
+  return callState;
+}
+
+/** A message waits. @param ended what a signal ends the call with, where others were done before */
+function suspend({ thread }: Call, done: number, deadlineNs: number, ended: () => void): number {
+  thread.callState = new Batch(done, deadlineNs, thread.callState);
+  const { wait } = thread;
+  if (done === 0 || wait === undefined) return BLOCKED;
+  const { isReady, deadlineNs: wakesNs } = wait;
+  thread.wait = {
+    isReady,
+    deadlineNs: wakesNs,
+    interrupted: done,
+    get isForInput() {
+      return wait.isForInput === true;
+    },
+    onInterrupt: ended,
+  };
+  return BLOCKED;
+}
+
+/** One message after the other, each of which may wait; what was sent is sent. */
 function sendmmsg(call: Call): number {
   return withSocket(call, (file, socket) => {
     const count = Math.min(call.u32(2), UIO_MAXIOV);
-    for (let i = 0; i < count; i++) {
+    for (let i = resume(call)?.done ?? 0; i < count; i++) {
       const at = call.u64(1) + i * MMSGHDR_BYTES;
-      // After the first, a message that would have to wait ends the call: what was sent is sent.
-      const sent = sendmsg(call, file, socket, at, call.s32(3) | (i > 0 ? MSG_DONTWAIT : 0));
-      if (sent === BLOCKED) return sent;
+      const sent = sendmsg(call, file, socket, at, call.s32(3));
+      if (sent === BLOCKED) return suspend(call, i, Number.POSITIVE_INFINITY, () => {});
       if (sent < 0) return i > 0 ? i : sent;
       if (call.put(at + MSGHDR_BYTES, new StructView(4).put32(0, sent).bytes) < 0) return i > 0 ? i : -EFAULT;
       call.thread.callState = undefined;
@@ -251,24 +322,58 @@ function sendmmsg(call: Call): number {
   });
 }
 
-/** As recvmsg for each; the first one may wait, the others are taken as they are there. */
+/**
+ * All that are asked for, or with MSG_WAITFORONE what is there after the first (do_recvmmsg). The time-out is looked at after
+ * each message only: one that never comes is waited for all the same.
+ */
 function recvmmsg(call: Call): number {
-  if (call.u64(4) !== 0) {
-    const raw = call.get(call.u64(4), TIMESPEC_BYTES);
+  const before = resume(call);
+  const now = (): number => call.system.clock.monotonicNs();
+  let deadlineNs = before?.deadlineNs ?? Number.POSITIVE_INFINITY;
+  const timeoutAt = call.u64(4);
+  if (before === undefined && timeoutAt !== 0) {
+    const raw = call.get(timeoutAt, TIMESPEC_BYTES);
     if (raw === undefined) return -EFAULT;
-    if (!isValidTimespec(getTimespec(raw))) return -EINVAL;
+    const time = getTimespec(raw);
+    if (!isValidTimespec(time)) return -EINVAL;
+    deadlineNs = now() + nsOf(time);
   }
   return withSocket(call, (file, socket) => {
+    if (before === undefined && socket.error !== 0) return socket.takeError();
     const count = Math.min(call.u32(2), UIO_MAXIOV);
-    const flags = call.s32(3) & ~MSG_WAITFORONE;
-    for (let i = 0; i < count; i++) {
-      const at = call.u64(1) + i * MMSGHDR_BYTES;
-      const got = recvmsg(call, file, socket, at, flags | (i > 0 ? MSG_DONTWAIT : 0));
-      if (got === BLOCKED) return got;
-      if (got < 0) return i > 0 ? i : got;
-      if (call.put(at + MSGHDR_BYTES, new StructView(4).put32(0, got).bytes) < 0) return i > 0 ? i : -EFAULT;
-      call.thread.callState = undefined;
+    let done = before?.done ?? 0;
+    let leftNs = Math.max(0, deadlineNs - now());
+    while (done < count) {
+      const isEnough = done > 0 && (call.s32(3) & MSG_WAITFORONE) !== 0;
+      const flags = (call.s32(3) & ~MSG_WAITFORONE) | (isEnough ? MSG_DONTWAIT : 0);
+      const got = receiveOne(call, file, socket, done, flags);
+      if (got === BLOCKED) {
+        // The next call is told of it, by a number that programs should not see.
+        return suspend(call, done, deadlineNs, () => {
+          socket.error = ERESTARTSYS;
+        });
+      }
+      if (got < 0) {
+        if (done === 0) return got;
+        if (got !== -EAGAIN) socket.error = -got;
+        break;
+      }
+      done++;
+      leftNs = Math.max(0, deadlineNs - now());
+      if (leftNs === 0) break;
     }
-    return count;
+    if (timeoutAt === 0 || done === 0) return done;
+    const rest = new StructView(TIMESPEC_BYTES);
+    putTimespec(rest, 0, timespecOf(leftNs));
+    return call.put(timeoutAt, rest.bytes) < 0 ? -EFAULT : done;
   });
+}
+
+/** The message with this number: what recvmsg answers, told in its place. */
+function receiveOne(call: Call, file: File, socket: Socket, index: number, flags: number): number {
+  const at = call.u64(1) + index * MMSGHDR_BYTES;
+  const got = recvmsg(call, file, socket, at, flags);
+  if (got < 0) return got;
+  call.thread.callState = undefined;
+  return call.put(at + MSGHDR_BYTES, new StructView(4).put32(0, got).bytes) < 0 ? -EFAULT : got;
 }

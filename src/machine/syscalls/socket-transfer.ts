@@ -44,9 +44,15 @@ export function waitForSocket(call: Call, file: File, request: Request, timeoutN
   if (retryWhen === undefined || now >= deadlineNs) return done > 0 ? done : -EAGAIN;
   // A call that may time out is not made again after a signal (sock_intr_errno).
   const interrupted = done > 0 ? done : deadlineNs === Number.POSITIVE_INFINITY ? -ERESTARTSYS : -EINTR;
-  const isForInput = comesFromOutside(system, file);
   return call.block(
-    { isReady: retryWhen, deadlineNs, interrupted, isForInput },
+    {
+      isReady: retryWhen,
+      deadlineNs,
+      interrupted,
+      get isForInput() {
+        return comesFromOutside(system, file);
+      },
+    },
     new Progress(done, deadlineNs),
   );
 }

@@ -26,7 +26,7 @@ export const socketCalls: SyscallGroup = [
     3,
     (call) => withSocket(call, (file, it) => withAddress(call, file, it, (task, at) => it.bind(task, at))),
   ],
-  [201, "listen", 2, (call) => withSocket(call, (_file, it) => it.listen(call.process, call.s32(1)))],
+  [201, "listen", 2, (call) => withSocket(call, (file, it) => listen(call, file, it))],
   [202, "accept", 3, (call) => accept(call, 0)],
   [203, "connect", 3, (call) => withSocket(call, (file, it) => connect(call, file, it))],
   [204, "getsockname", 3, (call) => withSocket(call, (_file, it) => getName(call, it, false))],
@@ -119,6 +119,13 @@ function socketpair(call: Call): number {
   process.files.close(a);
   if (b >= 0) process.files.close(b);
   return failed;
+}
+
+function listen(call: Call, file: File, it: Socket): number {
+  const request: Request = { flags: 0 };
+  const result = it.listen(call.process, call.s32(1), request);
+  // Only the host takes its time.
+  return result === WOULD_BLOCK ? waitForSocket(call, file, request, Number.POSITIVE_INFINITY) : result;
 }
 
 function accept(call: Call, flags: number): number {

@@ -4,6 +4,7 @@ import { EBADF, EFAULT, ENOTTY } from "../../mm/uapi/errno.ts";
 import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { FIONBIO, FIONREAD } from "../../mm/uapi/fs.ts";
 import type { File } from "../../mm/vfs/file.ts";
+import { isReg } from "../../mm/vfs/inode.ts";
 import { pipeOf } from "../../mm/vfs/pipe.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeTermios, encodeWinsize } from "../abi/structs.ts";
@@ -35,6 +36,9 @@ function ioctl(call: Call): number {
   const pipe = pipeOf(file);
   if (cmd === FIONREAD && pipe !== undefined) {
     return call.put(call.u64(2), new StructView(4).put32(0, pipe.unread).bytes);
+  }
+  if (cmd === FIONREAD && isReg(file.inode)) {
+    return call.put(call.u64(2), new StructView(4).put32(0, file.inode.size - file.pos).bytes);
   }
   const terminal = call.system.streams.get(file.inode)?.terminal;
   if (terminal === undefined) return sysIoctl(call.process, call.s32(0), cmd, call.u64(2));

@@ -14,6 +14,9 @@ import {
 } from "../abi/structs.ts";
 import type { MachineClock } from "../clock.ts";
 import { childUsage, ownUsage, threadUsage } from "../life/usage.ts";
+import type { TimerClock } from "../signals/posix-timer.ts";
+import type { System } from "../system.ts";
+import { type Thread, ThreadGroup } from "../thread.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "./restart.ts";
 
@@ -56,7 +59,7 @@ export function realtime(clock: MachineClock): Timespec {
 function read(call: Call, id: number): Timespec | undefined {
   if (id < 0) {
     const clock = cpuClock(call, id);
-    return clock === undefined ? undefined : timespecOf(clock());
+    return clock === undefined ? undefined : timespecOf(clock.nowNs());
   }
   const { clock } = call.system;
   switch (id) {
@@ -84,17 +87,23 @@ function read(call: Call, id: number): Timespec | undefined {
  * The CPU time behind a negative clock id, which has the complement of a number in its upper bits: of that process, or
  * with CPUCLOCK_PERTHREAD of that thread of the caller's process (0: of the caller). Undefined where there is none.
  */
-export function cpuClock({ system, thread: caller }: Call, id: number): (() => number) | undefined {
+export function cpuClock({ system, thread: caller }: Call, id: number): TimerClock | undefined {
   const which = id & CPUCLOCK_CLOCK_MASK;
   if (which === CLOCKFD) return undefined;
   const pid = ~(id >> 3);
   if ((id & CPUCLOCK_PERTHREAD) !== 0) {
     const thread = pid === 0 ? caller : system.thread(pid);
-    if (thread === undefined || thread.group !== caller.group) return undefined;
-    return () => threadUsage(system, thread).userNs;
+    return thread === undefined || thread.group !== caller.group ? undefined : cpuTimeOf(system, thread);
   }
   const group = pid === 0 ? caller.group : system.groups.get(pid);
-  return group === undefined ? undefined : () => ownUsage(system, group).userNs;
+  return group === undefined ? undefined : cpuTimeOf(system, group);
+}
+
+/** The clock that a process or a thread is. */
+export function cpuTimeOf(system: System, of: ThreadGroup | Thread): TimerClock {
+  const usage = (): { readonly userNs: number } =>
+    of instanceof ThreadGroup ? ownUsage(system, of) : threadUsage(system, of);
+  return { cpuOf: of, nowNs: () => usage().userNs };
 }
 
 function encode(time: Timespec): Uint8Array {

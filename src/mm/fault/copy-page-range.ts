@@ -26,11 +26,13 @@ import { pteToSwpEntry } from "../swap/swap-entry.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { incMmCounter, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
-import { VM_MAYBE_GUARD, VM_MAYWRITE, VM_SHARED } from "../vma/vm-flags.ts";
+import { VM_HUGETLB, VM_MAYBE_GUARD, VM_MAYWRITE, VM_SHARED } from "../vma/vm-flags.ts";
+import { copyHugetlbRange } from "./hugetlb-fault.ts";
 
 /** Copies the PTEs of `from` (the parent's) into the child's mapping `to`. 0, or -ENOMEM with a part copied. */
 export function copyPageRange(to: VmArea, from: VmArea): number {
   if (from.anonVma === null && (from.flags & VM_MAYBE_GUARD) === 0) return 0;
+  if ((from.flags & VM_HUGETLB) !== 0) return copyHugetlbRange(to, from);
   const { phys } = from.mm;
   const { u32 } = phys.ram;
   const isCow = (from.flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;

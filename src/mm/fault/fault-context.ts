@@ -7,6 +7,7 @@
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn, type PgOff, pageAlignDown, type Vaddr } from "../page.ts";
 import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_PROT, PTE_USER, PTE_WRITE } from "../pagetable/pte.ts";
+import { PageSharer } from "../rmap/page-sharer.ts";
 import { FAULT_CAUSES, type FaultCause } from "../trace/events.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
@@ -30,6 +31,11 @@ export class FaultContext implements VmFault {
   cause = 0;
   /** PTEs that fault-around filled beside the faulting one. */
   around = 0;
+  /** Whether the last table on the way to `pte` was made for this fault: Linux makes it only when it has a page for it. */
+  isNewTable = false;
+  /** A process that shares the anonymous page which was copied; looked for only where somebody listens. */
+  sharer = 0;
+  readonly #sharers = new PageSharer();
 
   constructor(phys: PhysicalMemory, vma: VmArea) {
     this.phys = phys;
@@ -47,6 +53,12 @@ export class FaultContext implements VmFault {
     this.page = 0;
     this.cause = 0;
     this.around = 0;
+    this.isNewTable = false;
+    this.sharer = 0;
+  }
+
+  noteSharer(pfn: Pfn): void {
+    this.sharer = this.#sharers.find(this.phys, pfn, this.vma.mm);
   }
 
   get isWrite(): boolean {

@@ -8,7 +8,7 @@
  */
 
 import { setPageDirty } from "../filemap/dirty.ts";
-import { mmapMissHits, nextMapPage } from "../filemap/filemap-fault.ts";
+import { isLastPage, mmapMissHits, nextMapPage } from "../filemap/filemap-fault.ts";
 import { mlockPage } from "../frames/mlock.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { PTE_WORDS, PTRS_PER_TABLE } from "../pagetable/pte.ts";
@@ -102,6 +102,9 @@ function mapFilePage(vmf: FaultContext, pte: number, pfn: number, word: number):
 /**
  * Maps the cached pages of the window of FAULT_AROUND_PAGES pages around the fault, as far as mapping and page table
  * reach (do_fault_around). Answers whether the faulting page was among them.
+ *
+ * Where the first of them is a disk file's last page and there is no page table yet, Linux 6.18 maps none
+ * (filemap_map_pages): the check that keeps a huge page from reaching beyond the end stands before what makes the table.
  */
 function doFaultAround(vmf: FaultContext): boolean {
   const { vma, phys } = vmf;
@@ -121,6 +124,7 @@ function doFaultAround(vmf: FaultContext): boolean {
     const pfn = nextMapPage(mapping, index, last);
     if (pfn === 0) break;
     index = phys.frames.index[pfn];
+    if (mapped === 0 && vmf.isNewTable && mapping.canWriteback && isLastPage(mapping, index)) break;
     const pte = vmf.pte + (index - vmf.pgoff) * PTE_WORDS;
     if (u32[pte] === 0) {
       phys.getPage(pfn);

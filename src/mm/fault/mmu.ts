@@ -218,7 +218,8 @@ export class Mmu {
     this.faultsByCause[vmf.cause]++;
     this.faultAroundPtes += vmf.around;
     if (this.phys.tracer.enabled) {
-      this.#emit(task, vmf.realAddress, access, mode, vmf.cause, major, vmf.around, vmf.vma);
+      const { realAddress, cause, around, vma, sharer } = vmf;
+      this.#emit(task, realAddress, access, mode, cause, major, around, vma, sharer);
     }
   }
 
@@ -249,6 +250,7 @@ export class Mmu {
     major: boolean,
     around: number,
     vma: VmArea | null,
+    sharedWith = 0,
   ): void {
     this.phys.tracer.emit({
       type: "fault",
@@ -260,6 +262,7 @@ export class Mmu {
       kernel: mode === "kernel",
       around,
       mapping: vma === null ? "" : vmaName(vma),
+      sharedWith,
     });
   }
 }

@@ -1,8 +1,9 @@
 /** User memory as the source or destination of a read or write: the segments of a readv, or one buffer. */
-import type { Vaddr } from "../page.ts";
+import { PAGE_SIZE, pageAlignDown, type Vaddr } from "../page.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { FaultingTask } from "./faulting-task.ts";
 import type { Mmu } from "./mmu.ts";
+import { pinUserPagesFast } from "./pin-user-pages.ts";
 import { clearUser, copyFromUser, copyRamToUser, copyToUser, copyUserToRam } from "./uaccess.ts";
 
 export interface UserSegment {
@@ -40,6 +41,19 @@ export class UserIter implements IovIter {
       start += len;
       return part <= 0 || part % n === 0;
     });
+  }
+
+  pin(length: number, write: boolean): number {
+    const { phys } = this.#mmu;
+    const pinned = this.#advance(length, (addr, _done, len) => {
+      const first = pageAlignDown(addr);
+      const pages = Math.ceil((addr + len - first) / PAGE_SIZE);
+      const pfns = pinUserPagesFast(this.#mmu, this.#task, first, pages, write);
+      for (const pfn of pfns) phys.putPage(pfn);
+      return pfns.length === pages ? len : Math.max(0, first + pfns.length * PAGE_SIZE - addr);
+    });
+    this.revert(pinned);
+    return pinned;
   }
 
   get count(): number {

@@ -35,6 +35,7 @@ export function doWpPage(vmf: FaultContext): number {
     return 0;
   }
   vmf.cause = CAUSE["wp-copy"];
+  if (phys.tracer.enabled && (phys.frames.flags[pfn] & PG_ANON) !== 0) vmf.noteSharer(pfn);
   return wpPageCopy(vmf, pfn);
 }
 

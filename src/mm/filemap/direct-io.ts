@@ -9,6 +9,7 @@
 import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
+import { notifyChange } from "../vfs/attributes.ts";
 import type { File } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import { fileAccessed, fileUpdateTime } from "./file-times.ts";
@@ -27,16 +28,20 @@ function isAligned(iter: IovIter, pos: number, length: number, blockSize: number
   return iter.segmentsAlign?.(blockSize, length) ?? true;
 }
 
-/** Bytes read, 0 at the end of the file, or a negative errno. @param blockSize bytes in the smallest unit of storage */
+/**
+ * Bytes read, 0 at the end of the file, or a negative errno. Whoever asks for more than there is gets zeros for the rest; one
+ * bad page of memory, be it for these zeros, fails the whole call (iomap_dio_rw).
+ * @param blockSize bytes in the smallest unit of storage
+ */
 export function filemapDirectRead(file: File, iter: IovIter, pos: number, blockSize: number): number {
   const { inode, mapping } = file;
   if (iter.count === 0 || pos >= inode.size) return 0;
-  // What storage is asked for ends with the file's last block: whoever wants more may want any number of bytes.
-  const stored = pageAlign(inode.size) - pos;
-  if (!isAligned(iter, pos, Math.min(iter.count, stored), blockSize)) return -EINVAL;
-  const end = Math.min(pos + iter.count, inode.size);
-  const failed = filemapWriteAndWaitRange(mapping, pos, end);
+  const failed = filemapWriteAndWaitRange(mapping, pos, Math.min(pos + iter.count, inode.size));
   if (failed !== 0) return failed;
+  // What storage is asked for ends with the file's last block: whoever wants more may want any number of bytes.
+  const stored = Math.min(pos + iter.count, pageAlign(inode.size));
+  if (!isAligned(iter, pos, stored - pos, blockSize)) return -EINVAL;
+  const end = pinnedEnd(iter, pos, stored, /* write */ true, blockSize);
   let at = pos;
   let error = 0;
   while (at < end && error === 0) {
@@ -53,13 +58,22 @@ export function filemapDirectRead(file: File, iter: IovIter, pos: number, blockS
     }
     putFrames(mapping, pfns);
   }
+  if (end < stored) error ||= -EFAULT;
+  if (error === 0) {
+    at += iter.zeroIter(iter.count);
+    if (iter.count > 0) error = -EFAULT;
+  }
   fileAccessed(file);
-  return at > pos ? at - pos : error;
+  if (error !== 0) return error;
+  const read = Math.min(at, inode.size) - pos;
+  iter.revert(at - pos - read);
+  return read;
 }
 
 /**
  * Bytes written, or a negative errno; undefined where a page of the cache can't be dropped, and the write has to go through
- * the cache.
+ * the cache. A bad page of memory fails the whole call: what came before it is written, mostly as far as the
+ * file reached.
  */
 export function filemapDirectWrite(
   file: File,
@@ -69,21 +83,28 @@ export function filemapDirectWrite(
 ): number | undefined {
   const { inode, mapping } = file;
   if (iter.count === 0) return 0;
-  if (!isAligned(iter, pos, iter.count, blockSize)) return -EINVAL;
-  const end = pos + iter.count;
+  const wanted = pos + iter.count;
   const first = Math.floor(pos / PAGE_SIZE);
-  const last = Math.ceil(end / PAGE_SIZE) - 1;
-  const failed = filemapWriteAndWaitRange(mapping, pos, end);
+  const last = Math.ceil(wanted / PAGE_SIZE) - 1;
+  const failed = filemapWriteAndWaitRange(mapping, pos, wanted);
   if (failed !== 0) return failed;
   if (invalidateRange(mapping, first, last) !== 0) return undefined;
+  if (!isAligned(iter, pos, iter.count, blockSize)) return -EINVAL;
   fileUpdateTime(inode);
   const oldSize = inode.size;
+  const pinned = pinnedEnd(iter, pos, wanted, /* write */ false, blockSize);
+  // Behind the end of the file Linux fills up the block in which memory gave out, and takes that for success
+  // (iomap_dio_bio_iter, zero_tail): the file has become longer, be it by nothing but the gap before the write, when the
+  // rest fails in the cache.
+  const grows = pinned % PAGE_SIZE !== 0 && pinned >= oldSize;
+  if (pinned < wanted && pinned === pos && grows) notifyChange(inode, { size: pos });
+  const end = pinned === wanted || grows ? pinned : Math.max(pos, Math.min(pinned, oldSize));
   let at = pos;
   let error = 0;
   while (at < end && error === 0) {
     const begin = at;
     const index = Math.floor(at / PAGE_SIZE);
-    const count = Math.min(BATCH_PAGES, last + 1 - index);
+    const count = Math.min(BATCH_PAGES, Math.ceil(end / PAGE_SIZE) - index);
     const pfns = allocFrames(mapping, count);
     error = pfns.length < count ? -ENOMEM : readEdges(mapping, index, pfns, at, end, oldSize);
     for (let i = 0; i < count && error === 0; i++) {
@@ -110,7 +131,17 @@ export function filemapDirectWrite(
   }
   // A page that came back meanwhile shows what was there before.
   invalidateRange(mapping, first, last);
-  return at > pos ? at - pos : error;
+  if (error !== 0) return error;
+  return pinned === wanted ? at - pos : -EFAULT;
+}
+
+/**
+ * Where a transfer that is to reach `end` has to stop for a bad page of memory, at a multiple of a block. All pages are had
+ * before the first byte moves (bio_iov_iter_get_pages), since neither a write nor a longer file can be undone.
+ */
+function pinnedEnd(iter: IovIter, pos: number, end: number, write: boolean, blockSize: number): number {
+  const good = iter.pin?.(end - pos, write) ?? end - pos;
+  return pos + good < end ? pos + good - (good % blockSize) : end;
 }
 
 /** Of pages that are written in part, what stays: read, or zeros where the file had nothing. */

@@ -102,6 +102,10 @@ export function mmapMissHits(file: File, count: number): void {
   file.raMmapMiss = Math.max(0, file.raMmapMiss - count);
 }
 
+export function isLastPage(mapping: AddressSpace, index: PgOff): boolean {
+  return index + 1 === filePages(mapping);
+}
+
 /** Pages that the file has, the last one in part. */
 function filePages(mapping: AddressSpace): number {
   return Math.ceil(mapping.host.size / PAGE_SIZE);

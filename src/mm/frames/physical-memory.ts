@@ -26,6 +26,12 @@ export interface PageOwner {
   readonly ownerKind: "file" | "anon";
 }
 
+/** Who holds references on frames without being their owner, and may be in nobody's sight: a pipe under way in a socket. */
+export interface FrameHolder {
+  /** The frames, each as often as it is held. */
+  frames(): Iterable<Pfn>;
+}
+
 /** Makes frames free when there are too few. Registered at boot by the room above that can. */
 export interface Reclaimer {
   /** It is at work: whoever allocates now does so on its behalf, and may have the last frame (PF_MEMALLOC). */
@@ -88,6 +94,8 @@ const MAX_VMAS = 2 ** 21;
 export const PAGE_POISON = 0xaa;
 
 export class PhysicalMemory {
+  /** The kernel has panicked: nothing is written to storage any more. */
+  hasPanicked = false;
   readonly ram: Ram;
   readonly frames: PageFrames;
   readonly buddy: Buddy;
@@ -97,6 +105,8 @@ export class PhysicalMemory {
   readonly commit: Commit;
   /** The address_spaces and anon_vmas that frames belong to, by the id in the `mapping` column. */
   readonly owners: IdTable<PageOwner> = new IdTable<PageOwner>();
+  /** All pipes that there are. The validator counts what they hold. */
+  readonly holders: Set<FrameHolder> = new Set<FrameHolder>();
   /** Frames that can be allocated at all. */
   readonly totalFrames: number;
   /** Least free frames seen since boot: total − this is the peak of resident frames. */

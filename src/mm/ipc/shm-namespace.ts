@@ -15,6 +15,7 @@
  */
 import { BugError } from "../bug.ts";
 import { OVERCOMMIT_NEVER } from "../frames/commit.ts";
+import { hugePageSize, hugetlbFileSetup } from "../hugetlb/hugetlbfs.ts";
 import { PAGE_SIZE, pageAlign } from "../page.ts";
 import { shmemLock, shmemUnlock } from "../shmem/shmem-lock.ts";
 import { shmemFileSetup } from "../shmem/shmem-mount.ts";
@@ -57,10 +58,6 @@ export interface ShmHost {
 }
 
 const NS_PER_SECOND = 1e9;
-/** Sizes of huge pages that a kernel knows even without a pool of them, as powers of two; 0 stands for the default. */
-const HUGE_SIZES: readonly number[] = [0, 21, 30];
-/** Its members may ask for them, as root may (vm.hugetlb_shm_group). */
-const HUGETLB_SHM_GROUP = 0;
 
 export class ShmNamespace {
   readonly segments: IpcIds<ShmSegment> = new IpcIds();
@@ -69,6 +66,8 @@ export class ShmNamespace {
   shmall: bigint = SHMALL;
   /** kernel.shmmni */
   shmmni: number = SHMMNI;
+  /** vm.hugetlb_shm_group: its members may have segments of huge pages, as root may. */
+  hugetlbShmGroup = 0;
   #rmidForced = false;
   /** Pages of all segments, by their sizes. */
   totalPages = 0;
@@ -100,14 +99,9 @@ export class ShmNamespace {
     // Rounded up, it would wrap.
     if (size > 2 ** 64 - PAGE_SIZE) return -ENOSPC;
     if (this.totalPages + pages > this.shmall) return -ENOSPC;
-    if ((flags & SHM_HUGETLB) !== 0) return hugeSegmentError(task, flags);
-    if (size >= 2 ** 63) return -EINVAL;
-    // No more can be promised; and without a promise no file here is that long.
-    if (size > MAX_LFS_FILESIZE) return -ENOMEM;
-    const noreserve =
-      (flags & SHM_NORESERVE) !== 0 && task.mm.phys.commit.mode !== OVERCOMMIT_NEVER ? VM_NORESERVE : 0;
     const name = `SYSV${(key >>> 0).toString(16).padStart(8, "0")}`;
-    const file = shmemFileSetup(this.#host.mounts, name, size, noreserve, task, task.mm);
+    const isHuge = (flags & SHM_HUGETLB) !== 0;
+    const file = isHuge ? this.#hugeFile(task, name, size, flags) : this.#file(task, name, size, flags);
     if (typeof file === "number") return file;
     const segment = new ShmSegment(key, flags & PERMISSION_BITS, size, file, task, this.#seconds());
     const id = this.segments.add(segment, this.shmmni);
@@ -119,6 +113,31 @@ export class ShmNamespace {
     file.inode.ino = id;
     this.totalPages += pages;
     return id;
+  }
+
+  #file(task: ShmTask, name: string, size: number, flags: number): File | number {
+    if (size >= 2 ** 63) return -EINVAL;
+    // No more can be promised; and without a promise no file here is that long.
+    if (size > MAX_LFS_FILESIZE) return -ENOMEM;
+    const noreserve =
+      (flags & SHM_NORESERVE) !== 0 && task.mm.phys.commit.mode !== OVERCOMMIT_NEVER ? VM_NORESERVE : 0;
+    return shmemFileSetup(this.#host.mounts, name, size, noreserve, task, task.mm);
+  }
+
+  /** A file of huge pages, in whole ones: all of them are reserved now, or with SHM_NORESERVE none ever. */
+  #hugeFile(task: ShmTask, name: string, size: number, flags: number): File | number {
+    const code = (flags >>> SHM_HUGE_SHIFT) & SHM_HUGE_MASK;
+    const pageSize = hugePageSize(task.mm.arch.hugePageSizeLogs, code);
+    if (pageSize === undefined) return -EINVAL;
+    if (task.uid !== 0 && task.gid !== this.hugetlbShmGroup) return -EPERM;
+    return hugetlbFileSetup(this.#host.mounts, {
+      name,
+      size: Math.ceil(size / pageSize) * pageSize,
+      pageSize,
+      vmFlags: (flags & SHM_NORESERVE) !== 0 ? VM_NORESERVE : 0,
+      owner: task,
+      isPrivate: true,
+    });
   }
 
   /** A mapping shows the segment from now on (__shm_open). -EINVAL when that is gone, and perhaps another has its slot. */
@@ -169,7 +188,8 @@ export class ShmNamespace {
 
   /** SHM_LOCK: charges the user for all of it. 0 or -ENOMEM (shmem_lock, user_shm_lock). */
   lock(task: ShmTask, segment: ShmSegment): number {
-    if ((segment.mode & SHM_LOCKED) !== 0) return 0;
+    // Huge pages never leave memory, whoever asks for it.
+    if ((segment.mode & SHM_LOCKED) !== 0 || segment.isHuge) return 0;
     const pages = pageAlign(segment.segsz) / PAGE_SIZE;
     if (!this.#mayLock(task, pages)) return -ENOMEM;
     this.lockedPages.set(task.uid, (this.lockedPages.get(task.uid) ?? 0) + pages);
@@ -207,10 +227,4 @@ export class ShmNamespace {
   #seconds(): number {
     return Math.floor(this.#host.now() / NS_PER_SECOND);
   }
-}
-
-/** Why there is no segment of huge pages where there is no pool of them (hugetlb_file_setup). */
-function hugeSegmentError({ uid, gid }: Credentials, flags: number): number {
-  if (!HUGE_SIZES.includes((flags >>> SHM_HUGE_SHIFT) & SHM_HUGE_MASK)) return -EINVAL;
-  return uid === 0 || gid === HUGETLB_SHM_GROUP ? -ENOMEM : -EPERM;
 }

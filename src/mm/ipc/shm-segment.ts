@@ -42,6 +42,11 @@ export class ShmSegment implements KernIpcPerm, ShmidDs {
   /** The user whose RLIMIT_MEMLOCK is charged while SHM_LOCKED is set. */
   lockUser: number | null = null;
 
+  /** Its memory consists of huge pages. */
+  get isHuge(): boolean {
+    return this.file.inode.sb.hugePageSize !== undefined;
+  }
+
   constructor(
     key: number,
     mode: number,

@@ -83,6 +83,20 @@ export function memoryFault(signal: number, siCode: number, address: number): Me
   return signal === 11 ? new SegmentationFault(address, siCode) : new OutOfMemoryError(address);
 }
 
+/**
+ * The kernel can't go on and has stopped, with all that ran on it (panic). Thrown out of whatever caused it, and from then on
+ * by every call; what was not in storage yet is lost.
+ */
+export class KernelPanic extends Error {
+  override readonly name = "KernelPanic";
+  readonly code = "PANIC";
+
+  /** @param reason "Out of memory: …", as the last lines of the kernel's log have it */
+  constructor(reason: string) {
+    super(`Kernel panic - not syncing: ${reason}`);
+  }
+}
+
 /** `result`, or the LinuxError that a negative one stands for. */
 export function check(syscall: string, result: number, detail?: string): number {
   if (result >= 0) return result;

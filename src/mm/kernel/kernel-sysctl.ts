@@ -7,6 +7,10 @@ import type { MmStruct } from "../vma/mm-struct.ts";
 const DEFAULT_MAX_MAP_COUNT = 65530;
 const DEFAULT_MMAP_MIN_ADDR = 65536;
 
+/** A user's watches may take this part of RAM, so much each (struct epitem and eppoll_entry). */
+const EPOLL_SHARE = 25;
+const EPOLL_ITEM_BYTES = 184;
+
 interface InitialSettings {
   readonly maxMapCount?: number;
   readonly mmapMinAddr?: number;
@@ -17,6 +21,9 @@ export class KernelSysctl implements Sysctl {
   /** kernel.randomize_va_space: 0 for the same addresses in every run; 2 for a heap at a random place, too. */
   randomizeVaSpace: number;
   legacyVaLayout = 0;
+  epollMaxUserWatches: number;
+  numaStat = true;
+  numaStatFrom = 0;
   mmapRndBits: number;
   /** Whose address spaces keep copies, so that the paths that ask need not look here. */
   readonly #processes: ReadonlyMap<number, { readonly mm: MmStruct }>;
@@ -27,7 +34,9 @@ export class KernelSysctl implements Sysctl {
     initial: InitialSettings,
     arch: Arch,
     processes: ReadonlyMap<number, { readonly mm: MmStruct }>,
+    ramBytes: number,
   ) {
+    this.epollMaxUserWatches = Math.floor(ramBytes / EPOLL_SHARE / EPOLL_ITEM_BYTES);
     this.mmapRndBits = arch.mmapRndBits;
     this.#processes = processes;
     this.#maxMapCount = initial.maxMapCount ?? DEFAULT_MAX_MAP_COUNT;

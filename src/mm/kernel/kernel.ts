@@ -31,7 +31,7 @@ import type { FileSystem } from "../vfs/super-block.ts";
 import { syncFilesystem } from "../vfs/sync.ts";
 import { type Arch, RISCV64 } from "../vma/arch.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
-import { check, checkValue, LinuxError } from "./errors.ts";
+import { check, checkValue, KernelPanic, LinuxError } from "./errors.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { KernelSysctl } from "./kernel-sysctl.ts";
 import { MemoryCgroup } from "./memory-cgroup.ts";
@@ -131,6 +131,7 @@ export class Kernel implements ProcHost, OomHost {
   /** Ends a process that is not running, because memory is out. The machine, which has threads, puts its own here. */
   killer: (process: Process) => void = (process) => exitProcess(process, SIGKILL);
   readonly #log: KernelLog;
+  #panic: KernelPanic | null = null;
   /** Processes that have to die, and could not yet because somebody was at work in their memory. */
   readonly #doomed: Set<Process> = new Set();
   #nextPid = 1;
@@ -143,7 +144,7 @@ export class Kernel implements ProcHost, OomHost {
     }
     this.options = options;
     this.arch = options.arch ?? RISCV64;
-    this.sysctl = new KernelSysctl(options, this.arch, this.processes);
+    this.sysctl = new KernelSysctl(options, this.arch, this.processes, ram);
     this.phys = new PhysicalMemory({
       ramBytes: ram,
       machineBytes: options.machineBytes ?? 0,
@@ -245,6 +246,19 @@ export class Kernel implements ProcHost, OomHost {
     return this.#log.lines;
   }
 
+  /** What it died of; null while it lives. */
+  get panicked(): KernelPanic | null {
+    return this.#panic;
+  }
+
+  panic(reason: string): never {
+    this.#panic = new KernelPanic(reason);
+    this.phys.hasPanicked = true;
+    this.printk(this.#panic.message);
+    this.printk(`---[ end ${this.#panic.message} ]---`);
+    throw this.#panic;
+  }
+
   printk(line: string): void {
     this.#log.print(line);
   }
@@ -281,6 +295,7 @@ export class Kernel implements ProcHost, OomHost {
    * no call is in progress.
    */
   runFlusher(): void {
+    if (this.#panic !== null) throw this.#panic;
     settleSwapWriteback(this.phys);
     const { writeback } = this.mounts;
     if (writeback.nextWakeNs !== Number.POSITIVE_INFINITY) flushWhatIsDue(writeback);
@@ -291,6 +306,7 @@ export class Kernel implements ProcHost, OomHost {
    * met which was closed before it could tell anybody.
    */
   sync(): void {
+    if (this.#panic !== null) throw this.#panic;
     let first = 0;
     for (const sb of this.mounts.superBlocks()) {
       const untold = sb.takeUntoldError?.() ?? 0;
@@ -302,12 +318,15 @@ export class Kernel implements ProcHost, OomHost {
 
   /**
    * Ends every process, writes everything to storage and closes what file systems hold open on the host. The kernel is
-   * of no further use. Throws the first error of writing after all was tried; `using` does the same.
+   * of no further use. Throws the first error of writing after all was tried; `using` does the same. After a panic nothing is
+   * written.
    */
   shutdown(): void {
-    for (const process of [...this.processes.values()]) exitProcess(process, SIGKILL);
     try {
-      this.sync();
+      if (this.#panic === null) {
+        for (const process of [...this.processes.values()]) exitProcess(process, SIGKILL);
+        this.sync();
+      }
     } finally {
       for (const { device } of swapSpace(this.phys).list()) device.close?.();
       for (const sb of this.mounts.superBlocks()) sb.umount?.();

@@ -161,6 +161,7 @@ export class Process extends FileTransfers implements Task {
     this.files = files;
     this.fs = fs;
     this.rlimits = rlimits;
+    this.actor.pid = this.pid;
     applyRlimits(this.actor, rlimits);
     applyCapabilities(this);
     this.actor.personality = maker?.actor.personality ?? 0;

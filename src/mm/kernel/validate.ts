@@ -90,7 +90,6 @@ import {
 } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import { fileOf } from "../vfs/file.ts";
-import { type Pipe, pipeOf } from "../vfs/pipe.ts";
 import { AnonVma } from "../vma/anon-vma.ts";
 import { MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -335,16 +334,9 @@ class Validation {
       this.#found(`mapping ${mapping.id} counts ${mapping.pages.size} pages, has ${count}`);
   }
 
-  /** Frames that pipes show: spliced pages of files and programs. */
+  /** Frames that pipes have or show: what was written to them, and spliced pages of files and programs. */
   #countPipes(): void {
-    const pipes = new Set<Pipe>();
-    for (const { files } of this.#kernel.processes.values()) {
-      for (const [, file] of files.entries()) {
-        const pipe = pipeOf(file);
-        if (pipe !== undefined) pipes.add(pipe);
-      }
-    }
-    for (const pipe of pipes) for (const { pfn } of pipe.buffers) this.#refs[pfn]++;
+    for (const pipe of this.#kernel.phys.holders) for (const pfn of pipe.frames()) this.#refs[pfn]++;
   }
 
   /** What waits for the flusher knows it, and the flusher knows of the device. */

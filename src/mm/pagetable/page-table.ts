@@ -97,6 +97,18 @@ export class PageTable {
     return table * FRAME_WORDS + ((low >>> PAGE_SHIFT) & INDEX_MASK) * PTE_WORDS;
   }
 
+  /** Whether there is a table in which the entry of a huge page of `size` bytes would stand (huge_pte_offset). */
+  hasHugePte(addr: Vaddr, size: number): boolean {
+    return this.walk(addr) !== 0 || this.holeEnd <= (Math.floor(addr / size) + 1) * size;
+  }
+
+  /** Makes that table, and those above it; false when memory is out (huge_pte_alloc). */
+  hugePteAlloc(addr: Vaddr, size: number): boolean {
+    const high = (addr / PUD_SIZE) | 0;
+    const pud = this.#next(this.pgd, high >>> 9);
+    return pud !== 0 && (size >= PUD_SIZE || this.#next(pud, high & INDEX_MASK) !== 0);
+  }
+
   /**
    * Frees the tables that only served `start` … `end`, which no longer holds any PTE (free_pgd_range). A table goes
    * when its whole span lies between `floor` and `ceiling`, the ends of the neighbouring mappings.

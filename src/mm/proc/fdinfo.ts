@@ -2,8 +2,8 @@
 import { EACCES } from "../uapi/errno.ts";
 import { O_CLOEXEC, S_IFREG } from "../uapi/fcntl.ts";
 import type { File } from "../vfs/file.ts";
-import { showFileLocks } from "../vfs/file-lock.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
+import { showFileLocks } from "./locks.ts";
 import { mayInspect, type ProcTask } from "./proc-task.ts";
 import { directoryNode, type ProcNode } from "./proc-tree.ts";
 import { openSingle, seqOps } from "./seq-file.ts";
@@ -46,7 +46,7 @@ function fdinfo(task: ProcTask, name: string, mounts: MountNamespace): string {
   return (
     `pos:\t${file.pos}\nflags:\t0${flags.toString(8)}\n` +
     `mnt_id:\t${mounts.idOf(file.inode.sb)}\nino:\t${file.inode.ino}\n` +
-    showFileLocks(file, task.files) +
+    showFileLocks(mounts.locks, file, task.files) +
     (file.ops.showFdinfo?.(file) ?? "")
   );
 }

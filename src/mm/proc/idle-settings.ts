@@ -5,13 +5,19 @@
  * - numa_zonelist_order, zone_reclaim_mode, min_unmapped_ratio, min_slab_ratio: there is no other node to prefer or to spare.
  * - stat_interval, stat_refresh: counters are exact at every moment, where Linux gathers those of each processor now and then.
  * - page_lock_unfairness: nobody ever waits for a page lock.
+ * - lowmem_reserve_ratio, watermark_boost_factor, defrag_mode, percpu_pagelist_high_fraction: all memory is in one zone, free
+ *   frames of all kinds side by side, and no processor keeps any back for itself.
+ * - vfs_cache_pressure, vfs_cache_pressure_denom: names and inodes take nothing of RAM.
+ * - dirtytime_expire_seconds: no file system is mounted with lazytime.
  */
 import { EINVAL } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
 import type { ProcNode } from "./proc-tree.ts";
-import { numberNode } from "./sysctl-node.ts";
+import { type NumberSetting, numberNode, vectorNode } from "./sysctl-node.ts";
 import { readBytes, takeText } from "./text-file.ts";
 
+/** Below that, lists of pages for each processor would be longer than all of the zone (MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
+const MIN_HIGH_FRACTION = 8;
 const INT_MAX = 0x7fffffff;
 const USER_HZ = 100;
 /** Seconds that can be kept as ticks. */
@@ -21,20 +27,26 @@ const ORDER_BYTES = 16;
 
 export function settingsWithoutEffect(): Record<string, ProcNode> {
   return {
+    defrag_mode: keptNumber(0, { max: 1 }),
+    dirtytime_expire_seconds: keptNumber(12 * 3600),
+    lowmem_reserve_ratio: reserveRatioNode(),
     min_slab_ratio: keptNumber(5, { max: 100 }),
     min_unmapped_ratio: keptNumber(1, { max: 100 }),
     numa_zonelist_order: zonelistOrderNode(),
     page_lock_unfairness: keptNumber(5),
+    percpu_pagelist_high_fraction: keptNumber(0, {
+      refuses: (value) => value > 0 && value < MIN_HIGH_FRACTION,
+    }),
     stat_interval: keptNumber(1, { min: -MAX_SECONDS, max: MAX_SECONDS }),
     stat_refresh: refreshNode(),
+    vfs_cache_pressure: keptNumber(100),
+    vfs_cache_pressure_denom: keptNumber(100, { min: 100 }),
+    watermark_boost_factor: keptNumber(15000),
     zone_reclaim_mode: keptNumber(0),
   };
 }
 
-function keptNumber(
-  initial: number,
-  bounds: { readonly min?: number; readonly max?: number } = {},
-): ProcNode {
+function keptNumber(initial: number, bounds: Pick<NumberSetting, "min" | "max" | "refuses"> = {}): ProcNode {
   let kept = initial;
   return numberNode({
     get: () => kept,
@@ -42,6 +54,17 @@ function keptNumber(
       kept = value;
     },
     ...bounds,
+  });
+}
+
+/** A number for each of the zones Normal and Movable; what is less than 1 becomes 0, which reserves nothing. */
+function reserveRatioNode(): ProcNode {
+  const ratios = [32, 0];
+  return vectorNode({
+    get: () => ratios,
+    set: (index, value) => {
+      ratios[index] = Math.max(value, 0);
+    },
   });
 }
 

@@ -10,6 +10,7 @@ import {
 import { PAGE_SIZE } from "../page.ts";
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
 import type { VmArea } from "../vma/vm-area.ts";
+import { VM_HUGETLB } from "../vma/vm-flags.ts";
 import { vmaName } from "../vma/vma-name.ts";
 import { escapeChars, hex } from "./text.ts";
 import { walkPtes } from "./walk-ptes.ts";
@@ -35,7 +36,10 @@ export function numaMapsLine(vma: VmArea): string {
 }
 
 function origin(vma: VmArea): string {
-  if (vma.file !== null) return ` file=${escapeChars(vma.file.path, "\n\t= ")}`;
+  if (vma.file !== null) {
+    const huge = (vma.flags & VM_HUGETLB) !== 0 ? " huge" : "";
+    return ` file=${escapeChars(vma.file.path, "\n\t= ")}${huge}`;
+  }
   const name = vmaName(vma);
   return name === "[heap]" ? " heap" : name === "[stack]" ? " stack" : "";
 }

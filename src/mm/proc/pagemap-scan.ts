@@ -23,6 +23,7 @@ import { PAGE_OFFSET_MASK, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { PTE_GUARD, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../uapi/errno.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
+import { vmaKernelPagesize } from "../vma/vma-page-size.ts";
 
 /** _IOWR('f', 16, struct pm_scan_arg) */
 export const PAGEMAP_SCAN = 0xc0606610;
@@ -33,6 +34,7 @@ const PAGE_IS_FILE = 1 << 2;
 const PAGE_IS_PRESENT = 1 << 3;
 const PAGE_IS_SWAPPED = 1 << 4;
 const PAGE_IS_PFNZERO = 1 << 5;
+const PAGE_IS_HUGE = 1 << 6;
 const PAGE_IS_GUARD = 1 << 8;
 /** Up to and with PAGE_IS_GUARD. */
 const CATEGORIES = 0x1ff;
@@ -135,7 +137,11 @@ class Scan {
       if ((flags & PM_SCAN_CHECK_WPASYNC) !== 0) return -EPERM;
       if ((flags & PM_SCAN_WP_MATCHING) !== 0) continue;
       if (!this.#hasAll(0, PAGE_IS_WPALLOWED)) continue;
-      if (vecLen > 0 && !this.#walkMapping(Math.max(vma.start, start), Math.min(vma.end, end))) break;
+      if (vecLen === 0) continue;
+      const from = Math.max(vma.start, start);
+      const to = Math.min(vma.end, end);
+      const size = vmaKernelPagesize(vma);
+      if (!(size > PAGE_SIZE ? this.#walkHuge(from, to, size) : this.#walkMapping(from, to))) break;
     }
     return 0;
   }
@@ -158,6 +164,19 @@ class Scan {
       const pte = pageTable.walk(addr);
       const next = pte === 0 ? Math.min(pageTable.holeEnd, end) : addr + PAGE_SIZE;
       const categories = pte === 0 ? 0 : this.#categoriesOf(phys.ram.u32[pte], phys.ram.u32[pte + 1]);
+      if (this.#isWanted(categories) && !this.#output(categories, addr, next)) return false;
+      addr = next;
+    }
+    return true;
+  }
+
+  /** The same of huge pages: none is there, but where a table has an entry for one, that is said of it. */
+  #walkHuge(start: Vaddr, end: Vaddr, size: number): boolean {
+    const { pageTable } = this.#mm;
+    for (let addr: number = start; addr < end; ) {
+      const above = (Math.floor(addr / size) + 1) * size;
+      const categories = pageTable.hasHugePte(addr, size) ? PAGE_IS_HUGE : 0;
+      const next = Math.min(above, end);
       if (this.#isWanted(categories) && !this.#output(categories, addr, next)) return false;
       addr = next;
     }

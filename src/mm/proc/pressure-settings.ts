@@ -35,6 +35,13 @@ export function reclaimSettings(
         vmscan.oomKillAllocatingTask = value !== 0;
       },
     }),
+    panic_on_oom: numberNode({
+      get: () => vmscan.panicOnOom,
+      set: (value) => {
+        vmscan.panicOnOom = value;
+      },
+      max: 2,
+    }),
     swappiness: numberNode({
       get: () => vmscan.swappiness,
       set: (value) => {

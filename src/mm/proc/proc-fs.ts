@@ -7,6 +7,7 @@
 import { ENOENT } from "../uapi/errno.ts";
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
+import { procLocks } from "./locks.ts";
 import { procMeminfo } from "./meminfo.ts";
 import { procFilesystems } from "./mounts.ts";
 import type { ProcHost } from "./proc-task.ts";
@@ -39,6 +40,7 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     ...(cpuinfo === undefined ? {} : { cpuinfo: textNode(() => cpuinfo) }),
     filesystems: textNode(() => procFilesystems(host.mounts)),
     loadavg: textNode(() => procLoadavg(host)),
+    locks: textNode(() => procLocks(host.mounts.locks)),
     meminfo: textNode(() => procMeminfo(host)),
     mounts: linkNode(() => "self/mounts"),
     // Whoever asks is led to its own directory.

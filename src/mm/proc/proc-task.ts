@@ -118,12 +118,17 @@ export interface ProcessTable {
 /** The values behind /proc/sys. Setting one has its effect at once. */
 export interface Sysctl {
   maxMapCount: number;
+  /** Files that the event polls of a user may watch. */
+  epollMaxUserWatches: number;
   mmapMinAddr: number;
   /** Address spaces that are made from now on place mappings from the bottom up. */
   legacyVaLayout: number;
   /** Random bits of where mappings begin, in address spaces that are made from now on. */
   mmapRndBits: number;
   randomizeVaSpace: number;
+  /** vm.numa_stat: events of memory nodes are counted, from `numaStatFrom` allocations on. */
+  numaStat: boolean;
+  numaStatFrom: number;
 }
 
 /** The whole of what /proc shows. */
@@ -149,6 +154,7 @@ export interface ProcHost extends ProcessTable {
 /** The settings of reclaim. */
 export interface ReclaimSysctl {
   swappiness: number;
+  panicOnOom: number;
   oomKillAllocatingTask: boolean;
   oomDumpTasks: boolean;
 }

@@ -78,6 +78,8 @@ class ProcInode extends Inode {
   readonly node: ProcNode;
   /** Of a directory: the inodes of names that were asked for, with what they stood for. */
   readonly made: Map<string, { readonly key: unknown; readonly inode: ProcInode }> = new Map();
+  /** Size of `made` at which it is looked through for names of things that are gone. */
+  sweepAt = SWEEP_ALWAYS;
 
   constructor(sb: ProcSuperBlock, ino: number, node: ProcNode) {
     const isDirectory = node.directory !== undefined;
@@ -102,7 +104,12 @@ export class ProcSuperBlock implements SuperBlock {
   readonly revalidates = true;
   #nextIno = 1;
 
-  constructor(context: MountContext, root: ProcDirectory, fsName = "proc", magic: number = PROC_SUPER_MAGIC) {
+  constructor(
+    context: Pick<MountContext, "dev" | "now">,
+    root: ProcDirectory,
+    fsName = "proc",
+    magic: number = PROC_SUPER_MAGIC,
+  ) {
     this.fsName = fsName;
     this.magic = magic;
     this.dev = context.dev;
@@ -152,15 +159,27 @@ function lookup(dir: ProcInode, name: string): ProcInode | undefined {
     refresh(known.inode);
     return known.inode;
   }
-  for (const [other, { key, inode }] of dir.made) {
-    if (directory.find(other)?.key !== key) forget(dir, other, inode);
-  }
+  if (known !== undefined) forget(dir, name, known.inode);
+  if (dir.made.size < SWEEP_ALWAYS || dir.made.size >= dir.sweepAt) sweep(dir, directory);
   if (found === undefined) return undefined;
   const { sb } = dir;
   if (!(sb instanceof ProcSuperBlock)) throw new BugError("lookup", "a directory of /proc is elsewhere");
   const inode = new ProcInode(sb, sb.newIno(), found.node());
   dir.made.set(name, { key: found.key, inode });
   return inode;
+}
+
+/**
+ * Up to this many names a directory is swept whenever a new one is asked for; beyond, when it has doubled. So a listing of n
+ * names takes n steps, not n², and what is remembered is never more than twice what was there at some time.
+ */
+const SWEEP_ALWAYS = 64;
+
+function sweep(dir: ProcInode, directory: ProcDirectory): void {
+  for (const [name, { key, inode }] of dir.made) {
+    if (directory.find(name)?.key !== key) forget(dir, name, inode);
+  }
+  dir.sweepAt = Math.max(SWEEP_ALWAYS, 2 * dir.made.size);
 }
 
 /** What the name stood for is gone (proc_flush_pid): the memory of it goes too, unless somebody holds it open. */

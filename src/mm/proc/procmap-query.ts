@@ -19,6 +19,7 @@ import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE } from "../vma/vm-flags.ts";
 import { vmaName } from "../vma/vma-name.ts";
+import { vmaKernelPagesize } from "../vma/vma-page-size.ts";
 import { buildIdOf } from "./build-id.ts";
 
 /** _IOWR('f', 17, struct procmap_query) */
@@ -105,7 +106,7 @@ function describe(view: DataView, vma: VmArea): void {
   setU64(view, 24, vma.start);
   setU64(view, 32, vma.end);
   setU64(view, 40, flags);
-  setU64(view, 48, PAGE_SIZE);
+  setU64(view, 48, vmaKernelPagesize(vma));
   setU64(view, 56, inode === null ? 0 : vma.pgoff * PAGE_SIZE);
   setU64(view, 64, inode?.ino ?? 0);
   view.setUint32(72, inode === null ? 0 : majorOf(inode.sb.dev), true);

@@ -13,6 +13,7 @@ import { PAGE_OFFSET_MASK, PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
+import { expandDownwards } from "../vma/stack-growth.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_MAYREAD, VM_MAYWRITE, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { VM_FAULT_ERROR } from "../vma/vm-operations.ts";
@@ -46,6 +47,11 @@ function forEachPage(
 ): number {
   // Faults taken on behalf of another are counted for nobody.
   const task: FaultingTask = { pid: 0, mm, minFlt: 0, majFlt: 0 };
+  // A stack grows by it, as by an access of its owner's, but only where the range begins.
+  if (addr < mm.arch.taskSize && mm.vmas.lookup(addr) === null) {
+    const above = mm.vmas.find(addr);
+    if (above === null || expandDownwards(above, addr) !== 0) return 0;
+  }
   let done = 0;
   while (done < length) {
     const offset = (addr + done) & PAGE_OFFSET_MASK;

@@ -4,9 +4,9 @@
  * The kernel that Faultline stands for is built with these lines and without their features (huge pages, KSM): they
  * are there and say 0. ProtectionKey is left out, as on a CPU without such keys.
  */
-import { PAGE_SIZE } from "../page.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
+import { vmaKernelPagesize } from "../vma/vma-page-size.ts";
 import { mapsHeader, mapsLine } from "./maps.ts";
 import { gatherStats, MemSizeStats, PSS_UNIT } from "./mem-size-stats.ts";
 import { kbLine } from "./text.ts";
@@ -19,8 +19,8 @@ export function smapsEntry(vma: VmArea): string {
   return (
     `${mapsLine(vma)}\n` +
     kbLine("Size", vma.end - vma.start) +
-    kbLine("KernelPageSize", PAGE_SIZE) +
-    kbLine("MMUPageSize", PAGE_SIZE) +
+    kbLine("KernelPageSize", vmaKernelPagesize(vma)) +
+    kbLine("MMUPageSize", vmaKernelPagesize(vma)) +
     statLines(stats, /* rollup */ false) +
     `${"THPeligible:".padEnd(16)}${"0".padStart(8)}\n` +
     `VmFlags: ${vmFlagCodes(vma.flags)}\n`

@@ -21,6 +21,14 @@ export interface NumberSetting {
   readonly set?: (value: number) => void;
   readonly min?: number;
   readonly max?: number;
+  /** Numbers between the bounds that are refused all the same. */
+  readonly refuses?: (value: number) => boolean;
+}
+
+/** A setting that is several numbers in a row. */
+export interface VectorSetting {
+  readonly get: () => readonly number[];
+  readonly set: (index: number, value: number) => void;
 }
 
 /** A setting that is an unsigned number of 64 bits. */
@@ -98,6 +106,39 @@ function writeNumber(setting: NumberSetting, set: (value: number) => void, from:
   const value = parseInteger(word, /* anyBase */ true, Math.max(INT_MAX, setting.max ?? 0));
   if (value === "invalid" || value === "range" || word.startsWith("+")) return -EINVAL;
   if (value < (setting.min ?? 0) || value > (setting.max ?? INT_MAX)) return -EINVAL;
+  if (setting.refuses?.(value) === true) return -EINVAL;
   set(value);
   return head.length;
+}
+
+/**
+ * Several numbers, of which a write sets as many as it has, up to the first that is none. How far it got is all that is
+ * answered: that a number was wrong is told to nobody, and of a write without any all counts as taken.
+ */
+export function vectorNode(setting: VectorSetting): ProcNode {
+  return {
+    mode: S_IFREG | 0o644,
+    fops: {
+      read: (_file, to, pos) =>
+        pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get().join("\t")}\n`), to, 0),
+      write: (_file, from) => writeVector(setting, from),
+    },
+  };
+}
+
+function writeVector(setting: VectorSetting, from: IovIter): number {
+  const wanted = from.count;
+  const text = takeText(from, WRITE_BYTES);
+  if (typeof text === "number") return text;
+  let taken = /^\s*/.exec(text)?.[0].length ?? 0;
+  for (let index = 0; index < setting.get().length && taken < text.length; index++) {
+    const [word] = /^\S*/.exec(text.slice(taken)) ?? [""];
+    const value = parseInteger(word, /* anyBase */ true);
+    if (value === "invalid" || word.startsWith("+")) return index === 0 ? wanted : taken;
+    taken += word.length;
+    if (value === "range") return index === 0 ? wanted : taken;
+    setting.set(index, value);
+    taken += /^\s*/.exec(text.slice(taken))?.[0].length ?? 0;
+  }
+  return taken;
 }

@@ -8,11 +8,13 @@ import { dropPagecache } from "../filemap/drop-caches.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { IPC_MNI } from "../ipc/ipc-ids.ts";
 import { swapSpace } from "../swap/swap-space.ts";
-import { DROP_PAGECACHE, DROP_SLAB } from "../trace/vmstat.ts";
+import { DROP_PAGECACHE, DROP_SLAB, PGALLOC } from "../trace/vmstat.ts";
 import { UTS_DOMAINNAME, UTS_NODENAME, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
+import { fsSettings } from "./fs-settings.ts";
+import { hugetlbSettings } from "./hugetlb-settings.ts";
 import { settingsWithoutEffect } from "./idle-settings.ts";
 import { dirtySettings, reclaimSettings } from "./pressure-settings.ts";
-import type { ProcHost } from "./proc-task.ts";
+import type { ProcHost, Sysctl } from "./proc-task.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
 import { commandNode, longNode, numberNode, stringNode, unsignedNode } from "./sysctl-node.ts";
 
@@ -22,6 +24,7 @@ const PID_MAX = 32768;
 /** Everything under /proc/sys. */
 export function sysctlDirectory(host: ProcHost): ProcDirectory {
   return fixedDirectory({
+    fs: directoryNode(fixedDirectory(fsSettings(host))),
     kernel: directoryNode(fixedDirectory(kernelSettings(host))),
     vm: directoryNode(fixedDirectory(vmSettings(host))),
   });
@@ -70,10 +73,11 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
   };
 }
 
-function vmSettings({ arch, phys, sysctl, vmscan, mounts }: ProcHost): Record<string, ProcNode> {
+function vmSettings({ arch, phys, sysctl, vmscan, mounts, ipc }: ProcHost): Record<string, ProcNode> {
   const { commit } = phys;
   return {
     ...dirtySettings(mounts.writeback),
+    ...hugetlbSettings(phys, ipc),
     ...settingsWithoutEffect(),
     ...reclaimSettings(phys, vmscan),
     admin_reserve_kbytes: unsignedNode(
@@ -119,6 +123,7 @@ function vmSettings({ arch, phys, sysctl, vmscan, mounts }: ProcHost): Record<st
       },
       0o600,
     ),
+    numa_stat: numaStatNode(sysctl, phys),
     overcommit_kbytes: unsignedNode(
       () => commit.kbytes,
       // Each of the two ways to say the limit switches the other off.
@@ -156,6 +161,19 @@ function vmSettings({ arch, phys, sysctl, vmscan, mounts }: ProcHost): Record<st
       },
     ),
   };
+}
+
+/** Switched off, the counters of memory nodes are 0; switched on again, they begin anew. */
+function numaStatNode(sysctl: Sysctl, phys: PhysicalMemory): ProcNode {
+  return numberNode({
+    get: () => (sysctl.numaStat ? 1 : 0),
+    set: (value) => {
+      const counts = value !== 0;
+      if (counts && !sysctl.numaStat) sysctl.numaStatFrom = phys.stat[PGALLOC];
+      sysctl.numaStat = counts;
+    },
+    max: 1,
+  });
 }
 
 /** Written to, bit 0 gives up what the page cache need not keep; bit 1 the caches of objects, of which there are none. */

@@ -21,6 +21,7 @@ const CODES: readonly (readonly [mask: number, code: string])[] = [
   [VM.VM_LOCKONFAULT, "lf"],
   [VM.VM_ACCOUNT, "ac"],
   [VM.VM_NORESERVE, "nr"],
+  [VM.VM_HUGETLB, "ht"],
   [VM.VM_SYNC, "sf"],
   [VM.VM_WIPEONFORK, "wf"],
   [VM.VM_DONTDUMP, "dd"],

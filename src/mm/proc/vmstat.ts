@@ -1,7 +1,7 @@
 /** /proc/vmstat, and the same counters by zone and node: /proc/zoneinfo (mm/vmstat.c). */
 import { dirtyLimits } from "../filemap/dirty-limits.ts";
 import type { Watermarks } from "../frames/watermarks.ts";
-import { VMSTAT_NAMES } from "../trace/vmstat.ts";
+import { PGALLOC, VMSTAT_NAMES } from "../trace/vmstat.ts";
 import type { ProcHost } from "./proc-task.ts";
 import { EVENT_ITEMS, NODE_ITEMS, NUMA_ITEMS, X86_ITEMS, ZONE_ITEMS } from "./vmstat-items.ts";
 
@@ -77,6 +77,10 @@ export function counter(host: ProcHost, name: string): number {
   if (name === "nr_dirty_threshold" || name === "nr_dirty_background_threshold") {
     dirtyLimits(writeback);
     return name === "nr_dirty_threshold" ? writeback.thresh : writeback.bgThresh;
+  }
+  // There is one node, where every page is looked for and found.
+  if (name === "numa_hit" || name === "numa_local") {
+    return host.sysctl.numaStat ? host.phys.stat[PGALLOC] - host.sysctl.numaStatFrom : 0;
   }
   if (name === "nr_zone_write_pending") return counter(host, "nr_dirty") + counter(host, "nr_writeback");
   return 0;

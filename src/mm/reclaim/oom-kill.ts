@@ -35,11 +35,15 @@ export interface OomHost {
   memCgroupPath(group: number): string;
   /** SIGKILL that nothing can hold off: the process ends now, or, where it is running, before it runs on. */
   killForMemory(task: OomTask): void;
+  /** The end of everything: does not return. */
+  panic(reason: string): never;
   /** A line for the kernel's log. */
   printk(line: string): void;
 }
 
 export class OomKiller {
+  /** vm.panic_on_oom: 1 stops the machine when memory is out for all, 2 also when it is in a cgroup. */
+  panicOnOom = 0;
   /** vm.oom_kill_allocating_task, vm.oom_dump_tasks. */
   killAllocatingTask = false;
   dumpTasks = true;
@@ -61,6 +65,7 @@ export class OomKiller {
     const host = this.#host;
     // Who is to die already will free memory as soon as he gets on with it (task_will_free_mem).
     if (this.isCurrentDying) return true;
+    this.#checkPanicOnOom(group);
     const { currentTask } = host;
     if (
       this.killAllocatingTask &&
@@ -80,6 +85,14 @@ export class OomKiller {
     }
     this.#kill(victim, group, group === 0 ? "Out of memory" : "Memory cgroup out of memory");
     return true;
+  }
+
+  /** check_panic_on_oom */
+  #checkPanicOnOom(group: number): void {
+    if (this.panicOnOom === 0 || (this.panicOnOom !== 2 && group !== 0)) return;
+    dumpHeader(this.#phys, this.#host, this.dumpTasks ? this.#tasksOf(group) : [], group);
+    const why = this.panicOnOom === 2 ? "compulsory" : "system-wide";
+    this.#host.panic(`Out of memory: ${why} panic_on_oom is enabled`);
   }
 
   /** The process that frees the most; of equals the one that was started last (select_bad_process). */

@@ -89,11 +89,11 @@ function waitsForWriteback(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl): boo
 
 /**
  * MADV_PAGEOUT of a page that is on a list: takes it, whether it was used or not. A dirty one is only unmapped: writing
- * is left to write-back. Answers whether it is free.
+ * is left to write-back. One that somebody else holds, a pipe say, is unmapped and stays. Answers whether it is free.
  */
 export function pageOut(phys: PhysicalMemory, pfn: Pfn): boolean {
   const { flags } = phys.frames;
-  if (isInUse(phys, pfn)) return keep(phys, pfn);
+  if ((flags[pfn] & PG_LOCKED) !== 0) return keep(phys, pfn);
   if ((flags[pfn] & PG_WRITEBACK) !== 0) {
     flags[pfn] |= PG_RECLAIM;
     return activate(phys, pfn);
@@ -112,9 +112,10 @@ function isInUse(phys: PhysicalMemory, pfn: Pfn): boolean {
 /** @param sc null: on advice, which leaves dirty pages of files to write-back */
 function takePage(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl | null): boolean {
   const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
-  if (isLazyFree(flags[pfn])) return dropLazyFree(phys, pfn);
+  if (isLazyFree(flags[pfn])) return isInUse(phys, pfn) ? keep(phys, pfn) : dropLazyFree(phys, pfn);
   if ((flags[pfn] & (PG_ANON | PG_SWAPCACHE)) !== 0) return swapOut(phys, pfn, sc);
   if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return activate(phys, pfn);
+  if (isInUse(phys, pfn)) return keep(phys, pfn);
   // A page of tmpfs can only go to swap, unless it was never written: then it is zeroes, which a hole reads as, too.
   if ((flags[pfn] & PG_SWAPBACKED) !== 0 && (flags[pfn] & PG_DIRTY) !== 0) {
     return shmemWriteout(phys, pfn) === 0 ? freeSwapCachePage(phys, pfn, sc) : activate(phys, pfn);

@@ -76,7 +76,15 @@ export class Vmscan implements Reclaimer {
     this.#oomKiller = options.oomKiller;
   }
 
-  /** vm.oom_kill_allocating_task, vm.oom_dump_tasks. */
+  /** vm.panic_on_oom, vm.oom_kill_allocating_task, vm.oom_dump_tasks. */
+  get panicOnOom(): number {
+    return this.#oomKiller?.panicOnOom ?? 0;
+  }
+
+  set panicOnOom(value: number) {
+    if (this.#oomKiller !== undefined) this.#oomKiller.panicOnOom = value;
+  }
+
   get oomKillAllocatingTask(): boolean {
     return this.#oomKiller?.killAllocatingTask ?? false;
   }

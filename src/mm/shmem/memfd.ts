@@ -4,7 +4,8 @@
  * A seal is a promise that a file of shmem keeps from then on: not to shrink, not to grow, not to be written, to take
  * no further seals. Whoever is handed the descriptor can check them and then trust the mapping.
  */
-import { EACCES, EBUSY, EINVAL, ENOSYS, EPERM } from "../uapi/errno.ts";
+import { hugePageSize, hugetlbFileSetup } from "../hugetlb/hugetlbfs.ts";
+import { EACCES, EBUSY, EINVAL, ENODEV, EPERM } from "../uapi/errno.ts";
 import {
   F_ALL_SEALS,
   F_SEAL_EXEC,
@@ -20,13 +21,16 @@ import { type File, FMODE_WRITE } from "../vfs/file.ts";
 import { type Credentials, isReg } from "../vfs/inode.ts";
 import { byteLength } from "../vfs/namei.ts";
 import type { KernMounts } from "../vfs/super-block.ts";
+import { VM_NORESERVE } from "../vma/vm-flags.ts";
 import { ShmemInode } from "./shmem-inode.ts";
 import { newShmemFile } from "./shmem-mount.ts";
 
 /** NAME_MAX less the length of "memfd:". */
 const MFD_NAME_MAX_LEN = 249;
-/** Where the size of huge pages is chosen (MFD_HUGE_MASK << MFD_HUGE_SHIFT). */
-const MFD_HUGE_SIZE: number = 0x3f << 26;
+/** Where the size of huge pages is chosen. */
+const MFD_HUGE_SHIFT = 26;
+const MFD_HUGE_MASK = 0x3f;
+const MFD_HUGE_SIZE: number = MFD_HUGE_MASK << MFD_HUGE_SHIFT;
 const KNOWN_FLAGS = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC | MFD_NOEXEC_SEAL;
 
 /** vm.memfd_noexec: files that don't say may be executed, may not, or none may. */
@@ -46,14 +50,22 @@ export function checkMemfdFlags({ memfdNoexec }: KernMounts, flags: number): num
   return (flags & MFD_EXEC) !== 0 && memfdNoexec >= MEMFD_NOEXEC_SCOPE_NOEXEC_ENFORCED ? -EACCES : 0;
 }
 
-/** An empty file called "/memfd:name (deleted)". MFD_CLOEXEC is the descriptor's business. */
-export function newMemfd(mounts: KernMounts, name: string, flags: number, owner: Credentials): File | number {
+/**
+ * An empty file called "/memfd:name (deleted)", with MFD_HUGETLB of huge pages in one of the sizes that there are
+ * (-ENODEV for others). MFD_CLOEXEC is the descriptor's business.
+ */
+export function newMemfd(
+  mounts: KernMounts,
+  name: string,
+  flags: number,
+  owner: Credentials,
+  hugePageSizeLogs: readonly number[],
+): File | number {
   const wrong = checkMemfdFlags(mounts, flags);
   if (wrong !== 0) return wrong;
   if (byteLength(name) > MFD_NAME_MAX_LEN) return -EINVAL;
-  // There are no huge pages to make it of.
-  if ((flags & MFD_HUGETLB) !== 0) return -ENOSYS;
-  const file = newShmemFile(mounts, `memfd:${name}`, 0, owner);
+  const file = newEmptyFile(mounts, `memfd:${name}`, flags, owner, hugePageSizeLogs);
+  if (typeof file === "number") return file;
   const { inode } = file;
   const isExecutable =
     (flags & MFD_EXEC) !== 0 ||
@@ -67,8 +79,22 @@ export function newMemfd(mounts: KernMounts, name: string, flags: number, owner:
   return file;
 }
 
+function newEmptyFile(
+  mounts: KernMounts,
+  name: string,
+  flags: number,
+  owner: Credentials,
+  sizeLogs: readonly number[],
+): File | number {
+  if ((flags & MFD_HUGETLB) === 0) return newShmemFile(mounts, name, 0, owner);
+  const pageSize = hugePageSize(sizeLogs, (flags >>> MFD_HUGE_SHIFT) & MFD_HUGE_MASK);
+  if (pageSize === undefined) return -ENODEV;
+  return hugetlbFileSetup(mounts, { name, size: 0, pageSize, vmFlags: VM_NORESERVE, owner });
+}
+
+/** Files of memory: shmem's and those of huge pages. */
 function isSealable(file: File): boolean {
-  return file.inode instanceof ShmemInode && isReg(file.inode);
+  return (file.inode instanceof ShmemInode || file.inode.sb.hugePageSize !== undefined) && isReg(file.inode);
 }
 
 /** F_GET_SEALS. */

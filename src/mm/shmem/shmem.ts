@@ -10,6 +10,7 @@ import { fileAccessed, fileUpdateTime } from "../filemap/file-times.ts";
 import { truncateInodePages, truncatePunchHole, truncateSetsize } from "../filemap/truncate.ts";
 import { markPageAccessed } from "../frames/lru.ts";
 import { PG_REFERENCED, PG_UPTODATE } from "../frames/page-flags.ts";
+import { ZERO_PFN } from "../frames/ram.ts";
 import { PAGE_SIZE, type Pfn, type PgOff, pageAlign } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { unmapMappingRange } from "../rmap/rmap-walk.ts";
@@ -97,7 +98,7 @@ function shmemSpliceRead(file: File, start: number, pipe: Pipe, len: number): nu
       if (pos === start) return pfn;
       break;
     }
-    if (pfn === 0) pipe.pushBytes(new Uint8Array(bytes));
+    if (pfn === 0) pipe.pushPage(ZERO_PFN, offset, offset + bytes);
     else {
       pipe.pushPage(pfn, offset, offset + bytes);
       phys.putPage(pfn);

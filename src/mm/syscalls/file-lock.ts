@@ -2,7 +2,7 @@
 import { EAGAIN, EBADF, EINVAL, EOVERFLOW } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, SEEK_CUR, SEEK_END, SEEK_SET } from "../uapi/fcntl.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
-import { blockerOf, F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, setLock } from "../vfs/file-lock.ts";
+import { F_RDLCK, F_UNLCK, F_WRLCK, type FileLock } from "../vfs/file-lock.ts";
 import { ERESTART_WOULD_BLOCK } from "../vfs/would-block.ts";
 import { fdGet } from "./fd.ts";
 import type { Task } from "./task.ts";
@@ -77,19 +77,19 @@ function rangeOf(
 }
 
 /** Sets a lock of fcntl: -EBADF where the file is not open for what it protects; -EAGAIN, or what waits, if it is taken. */
-export function sysSetLock(lock: FileLock, waits: boolean): number {
+export function sysSetLock(task: Task, lock: FileLock, waits: boolean): number {
   if (lock.kind !== "flock") {
     if (lock.type === F_RDLCK && (lock.file.mode & FMODE_READ) === 0) return -EBADF;
     if (lock.type === F_WRLCK && (lock.file.mode & FMODE_WRITE) === 0) return -EBADF;
   }
-  const result = setLock(lock);
+  const result = task.fs.mounts.locks.set(lock);
   return result === -EAGAIN && waits ? -ERESTART_WOULD_BLOCK : result;
 }
 
 /** F_GETLK: the lock in the way, or the same with F_UNLCK. */
-export function sysGetLock(lock: FileLock, flock: Flock): Flock | number {
+export function sysGetLock(task: Task, lock: FileLock, flock: Flock): Flock | number {
   if (lock.type === F_UNLCK) return -EINVAL;
-  const blocker = blockerOf(lock);
+  const blocker = task.fs.mounts.locks.blockerOf(lock);
   if (blocker === undefined) return { ...flock, type: F_UNLCK };
   const { type, start, end, kind, pid } = blocker;
   return {

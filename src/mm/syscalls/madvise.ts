@@ -51,6 +51,7 @@ import {
   VM_DONTDUMP,
   VM_DONTEXPAND,
   VM_DROPPABLE,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_MAYSHARE,
   VM_MAYWRITE,
@@ -63,6 +64,7 @@ import {
 } from "../vma/vm-flags.ts";
 import { setVmaFlags } from "../vma/vma-lifetime.ts";
 import { vmaModify } from "../vma/vma-modify.ts";
+import { vmaKernelPagesize } from "../vma/vma-page-size.ts";
 import type { Task } from "./task.ts";
 
 /**
@@ -156,29 +158,34 @@ function adviseRange(cred: Credentials, mm: MmStruct, addr: Vaddr, end: Vaddr, a
 function adviseVma(cred: Credentials, vma: VmArea, start: Vaddr, end: Vaddr, advice: number): number {
   if (!mayAdvise(vma, advice)) return -EPERM;
   const isLocked = (vma.flags & VM_LOCKED) !== 0;
+  const isHuge = (vma.flags & VM_HUGETLB) !== 0;
+  const isSpecial = (vma.flags & VM_DONTEXPAND) !== 0;
   switch (advice) {
     case MADV_REMOVE:
       return isLocked ? -EINVAL : remove(vma, start, end);
     case MADV_WILLNEED:
       return willneed(vma, start, end);
     case MADV_COLD:
-      if (isLocked) return -EINVAL;
+      if (isLocked || isHuge) return -EINVAL;
       coolPages(vma, start, end);
       return 0;
     case MADV_PAGEOUT:
-      return isLocked ? -EINVAL : pageout(cred, vma, start, end);
+      return isLocked || isHuge ? -EINVAL : pageout(cred, vma, start, end);
     case MADV_FREE:
       if (isLocked || !vma.isAnonymous) return -EINVAL;
       lazyFreeRange(vma, start, end);
       return 0;
     case MADV_DONTNEED:
     case MADV_DONTNEED_LOCKED:
+      // Of huge pages those that lie in the range as a whole go, where it begins with one.
+      if (isHuge) return start % vmaKernelPagesize(vma) === 0 ? 0 : -EINVAL;
       if (isLocked && advice === MADV_DONTNEED) return -EINVAL;
       zapPages(vma.mm, vma, start, end);
       return 0;
     case MADV_GUARD_INSTALL:
-      return isLocked ? -EINVAL : installGuards(vma, start, end);
+      return isLocked || isSpecial ? -EINVAL : installGuards(vma, start, end);
     case MADV_GUARD_REMOVE:
+      if (isSpecial) return -EINVAL;
       removeGuards(vma, start, end);
       return 0;
     default:
@@ -215,15 +222,17 @@ function advisedFlags(vma: VmArea, advice: number): number {
     case MADV_DONTFORK:
       return flags | VM_DONTCOPY;
     case MADV_DOFORK:
-      return (flags & VM_DONTEXPAND) !== 0 ? -EINVAL : flags & ~VM_DONTCOPY;
+      return flags & ~VM_DONTCOPY;
     case MADV_WIPEONFORK:
       return vma.file !== null || (flags & VM_SHARED) !== 0 ? -EINVAL : flags | VM_WIPEONFORK;
     case MADV_KEEPONFORK:
       return (flags & VM_DROPPABLE) !== 0 ? -EINVAL : flags & ~VM_WIPEONFORK;
     case MADV_DONTDUMP:
       return flags | VM_DONTDUMP;
-    case MADV_DODUMP:
-      return (flags & (VM_DONTEXPAND | VM_DROPPABLE)) !== 0 ? -EINVAL : flags & ~VM_DONTDUMP;
+    case MADV_DODUMP: {
+      const refuses = (flags & VM_HUGETLB) === 0 ? VM_DONTEXPAND | VM_DROPPABLE : VM_DROPPABLE;
+      return (flags & refuses) !== 0 ? -EINVAL : flags & ~VM_DONTDUMP;
+    }
     default:
       return -EINVAL;
   }

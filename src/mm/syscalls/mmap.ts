@@ -7,6 +7,7 @@
 import type { Mmu } from "../fault/mmu.ts";
 import { mmPopulate } from "../fault/populate.ts";
 import { OVERCOMMIT_NEVER } from "../frames/commit.ts";
+import { hugePageSize, hugetlbFileSetup } from "../hugetlb/hugetlbfs.ts";
 import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { newSharedAnonymousFile } from "../shmem/shared-anonymous.ts";
 import type { MappingType } from "../trace/events.ts";
@@ -23,6 +24,7 @@ import {
   EPERM,
   ETXTBSY,
 } from "../uapi/errno.ts";
+import { S_IFBLK, S_IFMT, S_IFREG, S_IFSOCK } from "../uapi/fcntl.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../uapi/fs.ts";
 import {
   MAP_ANONYMOUS,
@@ -102,12 +104,13 @@ const LEGACY_MAP_MASK: number =
   MAP_HUGETLB |
   (21 << 26) |
   (30 << 26);
-/** Where a size of huge pages stands in the flags, and the sizes that x86-64 and riscv64 know, the usual one first. */
+/** Where a size of huge pages stands in the flags. */
 const MAP_HUGE_SHIFT = 26;
 const MAP_HUGE_MASK = 0x3f;
-const HUGE_SIZE_LOGS: readonly number[] = [21, 30];
-/** Largest offset any file may have (MAX_LFS_FILESIZE): 2^63 − 1. */
+/** One more than the largest offset that a file on a disk or a socket may have (MAX_LFS_FILESIZE). */
 const MAX_FILE_BYTES = 2 ** 63;
+/** The same for all else that can be opened, where mmap takes an offset for a number without sign (file_mmap_size_max). */
+const MAX_DEVICE_BYTES = 2 ** 64;
 
 /**
  * mmap(2). Answers the address, or a negative errno. `offset` is in bytes and must be page-aligned.
@@ -129,59 +132,50 @@ export function sysMmap(
 ): number {
   if (!isPageAligned(offset)) return -EINVAL;
   if ((flags & MAP_ANONYMOUS) !== 0) {
-    if ((flags & MAP_HUGETLB) !== 0) return hugeMmap(task, addr, len, prot, flags, offset);
+    if ((flags & MAP_HUGETLB) !== 0) return hugeMmap(mmu, task, addr, len, prot, flags, offset);
     return doMmap(mmu, task, null, addr, len, prot, flags, offset);
   }
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
+  const pageSize = file.inode.sb.hugePageSize ?? 0;
+  if (pageSize > 0) return doMmap(mmu, task, file, addr, hugeAlign(len, pageSize), prot, flags, offset);
   if ((flags & MAP_HUGETLB) !== 0) return -EINVAL;
   return doMmap(mmu, task, file, addr, len, prot, flags, offset);
 }
 
 /**
- * mmap of huge pages, of which there is no pool (hugetlb_file_setup, hugetlb_reserve_pages): everything is checked as for
- * a file, the pages are asked for last, and by then what lay at a fixed address is gone.
+ * mmap of huge pages that are no open file's: of a file made for it (ksys_mmap_pgoff). It reserves nothing when it is made; the
+ * mapping asks for what it wants reserved, last of all, when what lay at a fixed address is gone.
  */
-function hugeMmap(task: Task, hint: Vaddr, len: number, prot: number, flags: number, offset: number): number {
-  const { mm } = task;
-  const sizeLog = (flags >>> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
-  if (sizeLog !== 0 && !HUGE_SIZE_LOGS.includes(sizeLog)) return -EINVAL;
-  const size = 2 ** (sizeLog === 0 ? HUGE_SIZE_LOGS[0] : sizeLog);
-  const length = Math.ceil(len / size) * size;
-  if (len === 0) return -EINVAL;
-  if (length >= 2 ** 64 || length > mm.arch.taskSize) return -ENOMEM;
-  const isFixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
-  if (isFixed && (hint > mm.arch.taskSize - length || hint % size !== 0)) {
-    return hint % size !== 0 ? -EINVAL : -ENOMEM;
-  }
-  const wanted = isFixed ? hint : roundHintToMin(mm, hint);
-  const addr = getUnmappedArea(
-    mm,
-    wanted,
-    length,
-    offset / PAGE_SIZE,
-    flags | (isFixed ? MAP_FIXED : 0),
-    null,
-  );
-  if (addr < 0) return addr;
-  if ((flags & MAP_FIXED_NOREPLACE) !== 0 && mm.vmas.findIntersection(addr, addr + length) !== null) {
-    return -EEXIST;
-  }
-  if ((flags & MAP_LOCKED) !== 0 && mm.rlimitMemlock === 0 && !mm.capIpcLock) return -EPERM;
-  const isShared = (flags & MAP_TYPE) !== MAP_PRIVATE;
-  const vmFlags = protToVmFlags(prot) | mapToVmFlags(mm, flags) | mm.defFlags | (isShared ? VM_SHARED : 0);
-  if (!mlockFutureOk(mm, vmFlags, length)) return -EAGAIN;
-  if (offset / PAGE_SIZE >= (MAX_FILE_BYTES - length) / PAGE_SIZE) return -EOVERFLOW;
-  const type = flags & MAP_TYPE;
-  if (type !== MAP_PRIVATE && type !== MAP_SHARED && type !== MAP_SHARED_VALIDATE) return -EINVAL;
-  if (type === MAP_SHARED_VALIDATE && (flags & ~legacyMapMask(mm)) !== 0) return -EOPNOTSUPP;
-  if ((vmFlags & VM_GROWSDOWN) !== 0) return -EINVAL;
-  const failed = isFixed ? splitAtEnds(mm, addr, addr + length) : 0;
-  if (failed !== 0) return failed;
-  const replaced = isFixed ? mappedPages(mm, addr, addr + length) : 0;
-  if (!mayExpandVm(mm, vmFlags, length / PAGE_SIZE - replaced)) return -ENOMEM;
-  if (isFixed) unmapWhole(mm, addr, addr + length);
-  return offset % size !== 0 ? -EINVAL : -ENOMEM;
+function hugeMmap(
+  mmu: Mmu,
+  task: Task,
+  addr: Vaddr,
+  len: number,
+  prot: number,
+  flags: number,
+  offset: number,
+): number {
+  const pageSize = hugePageSize(task.mm.arch.hugePageSizeLogs, (flags >>> MAP_HUGE_SHIFT) & MAP_HUGE_MASK);
+  if (pageSize === undefined) return -EINVAL;
+  const size = hugeAlign(len, pageSize);
+  const file = hugetlbFileSetup(task.fs.mounts, {
+    name: "anon_hugepage",
+    size,
+    pageSize,
+    vmFlags: VM_NORESERVE,
+    owner: task,
+  });
+  if (typeof file === "number") return file;
+  const result = doMmap(mmu, task, file, addr, size, prot, flags, offset);
+  file.put();
+  return result;
+}
+
+/** A length in whole huge pages, as a 64-bit number that wraps. */
+function hugeAlign(len: number, pageSize: number): number {
+  const length = Math.ceil(len / pageSize) * pageSize;
+  return length >= 2 ** 64 ? 0 : length;
 }
 
 /** mmap of an open file, or of anonymous memory where `file` is null: for the system call and for loaders. */
@@ -204,8 +198,9 @@ export function doMmap(
   if (length >= 2 ** 64) return -ENOMEM;
   if (mm.mapCount > mm.maxMapCount) return -ENOMEM;
   let pgoff = offset / PAGE_SIZE;
+  const isHuge = file !== null && file.inode.sb.hugePageSize !== undefined;
   // A fixed address among the last 4095 bytes looks like an error number to Linux, and comes back as one.
-  if ((flags & MAP_FIXED) !== 0 && wanted > 2 ** 64 - PAGE_SIZE && length <= mm.arch.taskSize) {
+  if ((flags & MAP_FIXED) !== 0 && wanted > 2 ** 64 - PAGE_SIZE && length <= mm.arch.taskSize && !isHuge) {
     return wanted - 2 ** 64;
   }
   // A directory or a pipe has no page cache to ask for an alignment; it is refused below, after the search for a place.
@@ -243,7 +238,9 @@ export function doMmap(
         return -EINVAL;
     }
   }
-  if ((flags & MAP_NORESERVE) !== 0 && mm.phys.commit.mode !== OVERCOMMIT_NEVER) vmFlags |= VM_NORESERVE;
+  // Huge pages are never promised without being there, so that renouncing them is always allowed.
+  const mayRenounce = isHuge || mm.phys.commit.mode !== OVERCOMMIT_NEVER;
+  if ((flags & MAP_NORESERVE) !== 0 && mayRenounce) vmFlags |= VM_NORESERVE;
   const failed = mmapRegion(task, file, addr, length, vmFlags, pgoff);
   if (failed !== 0) return failed;
   if (mm.phys.tracer.enabled) traceMmap(task, file, addr, length, prot, flags, pgoff);
@@ -290,6 +287,11 @@ function syncFlag(file: File): number {
   return file.inode.mapping?.canWriteback === true ? MAP_SYNC : 0;
 }
 
+function maxMappedBytes({ inode }: File): number {
+  const type = inode.mode & S_IFMT;
+  return type === S_IFREG || type === S_IFBLK || type === S_IFSOCK ? MAX_FILE_BYTES : MAX_DEVICE_BYTES;
+}
+
 /** Checks a file mapping against the descriptor; the mapping's flags, or a negative errno. */
 function fileVmFlags(
   file: File,
@@ -301,7 +303,8 @@ function fileVmFlags(
   validatedFlags: number,
 ): number {
   let vmFlags = asked;
-  if (length > MAX_FILE_BYTES || pgoff >= (MAX_FILE_BYTES - length) / PAGE_SIZE) return -EOVERFLOW;
+  const maxBytes = maxMappedBytes(file);
+  if (length > maxBytes || pgoff >= (maxBytes - length) / PAGE_SIZE) return -EOVERFLOW;
   switch (flags & MAP_TYPE) {
     case MAP_SHARED:
     case MAP_SHARED_VALIDATE:
@@ -354,7 +357,7 @@ function mmapRegion(
   const replaced = mappedPages(mm, addr, end);
   if (!mayExpandVm(mm, vmFlags, pages - replaced)) return -ENOMEM;
   let charged = 0;
-  if (isAccountable(vmFlags)) {
+  if (isAccountable(vmFlags) && file?.inode.sb.hugePageSize === undefined) {
     // What is replaced hands its promise on; the unmapping takes it back, so it has to be made again.
     const inherited = replaced === 0 ? 0 : accountedPages(mm, addr, end);
     if (!vmEnoughMemory(mm, pages - inherited)) return -ENOMEM;
@@ -372,10 +375,7 @@ function mmapRegion(
     }
   }
   vmStatAccount(mm, vmFlags, pages);
-  if ((vmFlags & VM_LOCKED) !== 0) {
-    if ((vmFlags & (VM_DROPPABLE | VM_DONTEXPAND)) === 0) mm.lockedVm += pages;
-    else dropLock(mm, addr);
-  }
+  if ((vmFlags & VM_LOCKED) !== 0) countLocked(mm, addr, pages);
   return 0;
 }
 
@@ -413,10 +413,12 @@ function newMapping(
   return 0;
 }
 
-/** Some kinds of memory are never locked, whatever mlockall(MCL_FUTURE) said. */
-function dropLock(mm: MmStruct, addr: Vaddr): void {
+/** Counts a new mapping as locked; but some kinds of memory never are, whatever the call or mlockall(MCL_FUTURE) said. */
+function countLocked(mm: MmStruct, addr: Vaddr, pages: number): void {
   const vma = mm.vmas.lookup(addr);
-  if (vma !== null) setVmaFlags(vma, vma.flags & ~VM_LOCKED_MASK);
+  if (vma === null) return;
+  if ((vma.flags & (VM_DROPPABLE | VM_DONTEXPAND)) === 0) mm.lockedVm += pages;
+  else setVmaFlags(vma, vma.flags & ~VM_LOCKED_MASK);
 }
 
 /** Pages of start … end whose mappings are promises. Precondition: no mapping reaches beyond an end. */

@@ -17,6 +17,7 @@ import {
   VM_ACCESS_FLAGS,
   VM_ACCOUNT,
   VM_GROWSDOWN,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_MAYEXEC,
   VM_NORESERVE,
@@ -33,7 +34,7 @@ import type { Task } from "./task.ts";
 const PROT_SEM = 0x8;
 
 /**
- * Errors: EINVAL unaligned, unknown protection bits, both GROWS bits, or one of them on a mapping that does not grow;
+ * Errors: EINVAL unaligned, inside of a huge page, unknown protection bits, both GROWS bits, or one of them on a mapping that does not grow;
  * ENOMEM a hole, or a split beyond max_map_count; EACCES more than the file's descriptor allowed.
  */
 export function sysMprotect(mmu: Mmu, task: Task, addr: Vaddr, len: number, protAndGrows: number): number {
@@ -83,7 +84,7 @@ function mprotectFixup(mmu: Mmu, task: Task, vma: VmArea, start: Vaddr, end: Vad
   if ((wanted & VM_WRITE) !== 0) {
     // Only what becomes data by this call is checked against the limit of data.
     if (!mayExpandVm(mm, wanted, pages) && mayExpandVm(mm, old, pages)) return -ENOMEM;
-    if ((old & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
+    if ((old & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE)) === 0) {
       if (!vmEnoughMemory(mm, pages)) return -ENOMEM;
       charged = pages;
       wanted |= VM_ACCOUNT;

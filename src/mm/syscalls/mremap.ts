@@ -26,6 +26,7 @@ import type { VmArea } from "../vma/vm-area.ts";
 import {
   VM_ACCOUNT,
   VM_DONTEXPAND,
+  VM_HUGETLB,
   VM_LOCKED,
   VM_LOCKONFAULT,
   VM_MAYSHARE,
@@ -35,6 +36,7 @@ import {
 import { copyVma } from "../vma/vma-copy.ts";
 import { setVmaFlags } from "../vma/vma-lifetime.ts";
 import { vmaMergeExtend } from "../vma/vma-merge.ts";
+import { vmaKernelPagesize } from "../vma/vma-page-size.ts";
 import { doMunmap } from "./munmap.ts";
 import type { Task } from "./task.ts";
 
@@ -133,9 +135,11 @@ function checkParameters(remap: Remap): number {
 
 /** Whether this mapping can be remapped so (check_prep_vma). */
 function checkVma(remap: Remap, vma: VmArea | null): number {
-  const { mm, flags, addr, newLen } = remap;
+  const { mm, flags, addr } = remap;
   if (vma === null) return -EFAULT;
   if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
+  if ((vma.flags & VM_HUGETLB) !== 0 && !alignHugetlb(remap, vmaKernelPagesize(vma))) return -EINVAL;
+  const { newLen } = remap;
   if (!impliesNewAddress(remap)) remap.newAddr = addr;
   const shrinks = remap.oldLen > newLen;
   if (!impliesNewAddress(remap) && remap.oldLen >= newLen) return 0;
@@ -150,6 +154,17 @@ function checkVma(remap: Remap, vma: VmArea | null): number {
   if (!mlockFutureOk(mm, vma.flags, delta)) return -EAGAIN;
   if (!mayExpandVm(mm, vma.flags, delta / PAGE_SIZE)) return -ENOMEM;
   return 0;
+}
+
+/**
+ * Rounds up to huge pages; false where an address lies inside of one (the new one counts even where it is not asked for),
+ * or for growth, which no promise of huge pages can follow (align_hugetlb).
+ */
+function alignHugetlb(remap: Remap, pageSize: number): boolean {
+  remap.oldLen = Math.ceil(remap.oldLen / pageSize) * pageSize;
+  remap.newLen = Math.ceil(remap.newLen / pageSize) * pageSize;
+  if (remap.addr % pageSize !== 0 || remap.newAddr % pageSize !== 0) return false;
+  return remap.newLen <= remap.oldLen;
 }
 
 /** Resizes without a wish for a place (mremap_at). */

@@ -17,12 +17,12 @@ import {
   O_NOATIME,
   O_NONBLOCK,
 } from "../uapi/fcntl.ts";
-import { F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ, FIOCLEX, FIONCLEX } from "../uapi/fs.ts";
+import { F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ, F_SETPIPE_SZ, FIOCLEX, FIONCLEX } from "../uapi/fs.ts";
 import { MFD_CLOEXEC, RLIMIT_NOFILE } from "../uapi/mman.ts";
 import type { File } from "../vfs/file.ts";
 import { openPath } from "../vfs/open.ts";
 import { isOwner } from "../vfs/permission.ts";
-import { mayGoOn, newPipe, PIPE_SIZE, pipeOf } from "../vfs/pipe.ts";
+import { mayGoOn, newPipe, pipeOf } from "../vfs/pipe.ts";
 import { ERESTART_WOULD_BLOCK } from "../vfs/would-block.ts";
 import { fdGet, fdGetRaw, fdInstall, startAt, walkContext } from "./fd.ts";
 import type { Task } from "./task.ts";
@@ -127,7 +127,9 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
     case F_GET_SEALS:
       return memfdGetSeals(open);
     case F_GETPIPE_SZ:
-      return pipeOf(open) === undefined ? -EBADF : PIPE_SIZE;
+      return pipeOf(open)?.size ?? -EBADF;
+    case F_SETPIPE_SZ:
+      return pipeOf(open)?.resize(arg >>> 0) ?? -EBADF;
     default:
       return -EINVAL;
   }
@@ -146,14 +148,14 @@ export { checkMemfdFlags } from "../shmem/memfd.ts";
 
 /** memfd_create(2). */
 export function sysMemfdCreate(task: Task, name: string, flags: number): number {
-  const file = newMemfd(task.fs.mounts, name, flags, task);
+  const file = newMemfd(task.fs.mounts, name, flags, task, task.mm.arch.hugePageSizeLogs);
   return typeof file === "number" ? file : fdInstall(task, file, (flags & MFD_CLOEXEC) !== 0);
 }
 
 /** pipe2(2): the reading and the writing descriptor, or negative errno. */
 export function sysPipe2(task: Task, flags: number): readonly [number, number] | number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL;
-  const ends = newPipe(task.fs.mounts, flags);
+  const ends = newPipe(task.fs.mounts, flags, task.uid);
   if (typeof ends === "number") return ends;
   const cloexec = (flags & O_CLOEXEC) !== 0;
   const reading = fdInstall(task, ends[0], cloexec);

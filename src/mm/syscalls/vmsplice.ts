@@ -3,7 +3,7 @@
  * program's memory, which copies.
  */
 import type { Mmu } from "../fault/mmu.ts";
-import { pinUserPages } from "../fault/pin-user-pages.ts";
+import { getUserPagesFast } from "../fault/pin-user-pages.ts";
 import { UserIter, type UserSegment } from "../fault/user-iter.ts";
 import { PAGE_OFFSET_MASK, PAGE_SIZE, pageAlignDown } from "../page.ts";
 import { EBADF, EFAULT, EPIPE } from "../uapi/errno.ts";
@@ -40,21 +40,30 @@ export function sysVmsplice(
   return failed !== 0 ? failed : vmspliceToPipe(mmu, task, pipe, segments);
 }
 
-/** Each page of the segments takes one buffer. */
+/** Each page of the segments takes one buffer; so many of them are looked up at a time, whether there is room or not (iter_to_pipe). */
+const BATCH_PAGES = 16;
+
 function vmspliceToPipe(mmu: Mmu, task: Task, pipe: Pipe, segments: readonly UserSegment[]): number {
   if (pipe.readers === 0) return -EPIPE;
   let done = 0;
   for (const { base, len } of segments) {
-    for (let at = base; at < base + len; ) {
-      if (pipe.isFull) return done;
-      const [pfn] = pinUserPages(mmu, task, task.mm, pageAlignDown(at), 1, /* write */ false);
-      if (pfn === undefined) return done > 0 ? done : -EFAULT;
-      const offset = at & PAGE_OFFSET_MASK;
-      const bytes = Math.min(PAGE_SIZE - offset, base + len - at);
-      pipe.pushPage(pfn, offset, offset + bytes);
-      mmu.phys.putPage(pfn);
-      at += bytes;
-      done += bytes;
+    for (let at: number = base; at < base + len; ) {
+      const first = pageAlignDown(at);
+      const pages = Math.min(BATCH_PAGES, Math.ceil((base + len - first) / PAGE_SIZE));
+      const pfns = getUserPagesFast(mmu, task, first, pages);
+      let isFull = false;
+      for (const pfn of pfns) {
+        isFull ||= pipe.isFull;
+        if (!isFull) {
+          const offset = at & PAGE_OFFSET_MASK;
+          const bytes = Math.min(PAGE_SIZE - offset, base + len - at);
+          pipe.pushPage(pfn, offset, offset + bytes);
+          at += bytes;
+          done += bytes;
+        }
+        mmu.phys.putPage(pfn);
+      }
+      if (isFull || pfns.length === 0) return done > 0 ? done : -EFAULT;
     }
   }
   return done;

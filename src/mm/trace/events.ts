@@ -58,6 +58,8 @@ export interface FaultEvent {
   readonly around: number;
   /** what the fault hit: path of the file, "[heap]", "[stack]" or "" */
   readonly mapping: string;
+  /** wp-copy of a page that fork shares: a process that goes on showing the old one. Otherwise 0 */
+  readonly sharedWith: number;
 }
 
 export interface MapEvent {

@@ -70,6 +70,7 @@ const NAMES = [
   "swpout_zero",
   "drop_pagecache",
   "drop_slab",
+  "htlb_buddy_alloc_fail",
 ] as const;
 
 export type VmStatName = (typeof NAMES)[number];
@@ -140,6 +141,7 @@ export const SWPIN_ZERO = 61;
 export const SWPOUT_ZERO = 62;
 export const DROP_PAGECACHE = 63;
 export const DROP_SLAB = 64;
+export const HTLB_BUDDY_PGALLOC_FAIL = 65;
 
 export type VmStat = Float64Array;
 

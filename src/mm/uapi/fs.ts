@@ -76,6 +76,7 @@ export const FIOCLEX = 0x5451;
 export const S_IALLUGO = 0o7777;
 
 export const TMPFS_MAGIC = 0x01021994;
+export const HUGETLBFS_MAGIC = 0x958458f6;
 export const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 export const PROC_SUPER_MAGIC = 0x9fa0;
 export const PIPEFS_MAGIC = 0x50495045;

@@ -58,6 +58,11 @@ export class AddressSpace implements PageOwner {
     return this.host.sb.hugeAligned === true;
   }
 
+  /** Bytes of its huge pages; 0 for a file of ordinary ones. */
+  get hugePageSize(): number {
+    return this.host.sb.hugePageSize ?? 0;
+  }
+
   get hugeAlignedPrivate(): boolean {
     return this.ops.hugeAlignedPrivate === true;
   }

@@ -40,7 +40,7 @@ export function vfsGetattr(inode: Inode): Stat | number {
     gid: inode.gid,
     rdev: inode.rdev,
     size: inode.size,
-    blksize: PAGE_SIZE,
+    blksize: inode.sb.hugePageSize ?? PAGE_SIZE,
     blocks: inode.blocks,
     atimeNs: inode.atimeNs,
     mtimeNs: inode.mtimeNs,

@@ -44,6 +44,13 @@ export class FdTable {
     return this.#closeFile(file);
   }
 
+  /** Takes back what `alloc` gave: the reference is the caller's again (put_unused_fd). Precondition: nobody knows of it yet. */
+  takeBack(fd: number): void {
+    this.#files[fd] = undefined;
+    this.#cloexec.delete(fd);
+    if (fd < this.#lowest) this.#lowest = fd;
+  }
+
   /** Makes `newFd` another descriptor of `oldFd`'s file, closing what it was. Preconditions: oldFd is open, newFd < limit. */
   dup2(oldFd: number, newFd: number, cloexec: boolean): number {
     const file = this.#files[oldFd];

@@ -137,7 +137,7 @@ export class File implements MappedFile {
   }
 
   get movesAlone(): boolean {
-    return this.ops.placesMappings === true;
+    return this.ops.placesMappings === true && this.inode.sb.hugePageSize === undefined;
   }
 
   /** The path that maps shows. */

@@ -10,6 +10,11 @@ export interface IovIter {
   readonly isOutside?: boolean;
   /** Whether each segment's part of the next `length` bytes is a multiple of n bytes long; absent: there is one segment. */
   segmentsAlign?(n: number, length: number): boolean;
+  /**
+   * Makes the pages of the next `length` bytes resident, to be written or read, as storage wants them that copies to and from
+   * them itself (pin_user_pages_fast). How many bytes lie before the first bad page; absent: none is bad.
+   */
+  pin?(length: number, write: boolean): number;
   /** Bytes left. */
   readonly count: number;
   /** Copies up to n bytes from RAM at byte address `ram` to the destination and advances; answers how many. */

@@ -14,6 +14,14 @@ export class LimitedIter implements IovIter {
     return this.#left;
   }
 
+  segmentsAlign(n: number, length: number): boolean {
+    return this.#inner.segmentsAlign?.(n, length) ?? true;
+  }
+
+  pin(length: number, write: boolean): number {
+    return this.#inner.pin?.(length, write) ?? length;
+  }
+
   copyToIter(ram: number, n: number): number {
     return this.#took(this.#inner.copyToIter(ram, Math.min(n, this.#left)));
   }

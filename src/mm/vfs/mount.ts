@@ -10,6 +10,7 @@ import { EBUSY, EINVAL, ENOTDIR } from "../uapi/errno.ts";
 import { makedev } from "../uapi/fs.ts";
 import { BackingDevInfo, WritebackDomain } from "./backing-dev.ts";
 import { Dentry } from "./dentry.ts";
+import { LockTable } from "./file-lock.ts";
 import { igrab, isDir } from "./inode.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "./namei.ts";
 import { dPath } from "./path.ts";
@@ -35,6 +36,8 @@ export class MountNamespace implements KernMounts {
   readonly now: () => number;
   /** Write-back of all that is mounted. */
   readonly writeback: WritebackDomain;
+  /** Locks on files of all that is mounted. */
+  readonly locks: LockTable = new LockTable();
   memfdNoexec = 0;
   readonly #mounts: Mount[] = [];
   /** File systems that only the kernel uses (shmem's own, pipes), by name. */

@@ -1,5 +1,5 @@
 /**
- * Pipes (fs/pipe.c): sixteen page-sized buffers between a writing and a reading file.
+ * Pipes (fs/pipe.c): sixteen page-sized buffers, or as many as F_SETPIPE_SZ says, between a writing and a reading file.
  *
  * ```
  *   tail                head            a write's odd bytes join the last buffer if they fit there whole;
@@ -11,15 +11,15 @@
  * that finds some room takes what fits and answers how much: whoever can block the caller goes on with the rest when
  * there is room again, as the loop in pipe_write does.
  *
- * A buffer need not be the pipe's own: splice puts pages of a file into it, which show what is written to the file until
+ * Each buffer is a page of RAM. It need not be the pipe's own: splice puts pages of a file into it, which show what is written to the file until
  * they are read (pipe_buf_operations of the page cache).
  *
  * A copy that meets a bad user page moves nothing of its buffer, where a file takes and gives what could be copied: only
  * the buffers before it count (copy_page_from_iter in anon_pipe_write, copy_page_to_iter in anon_pipe_read).
  */
-import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { FrameHolder, PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
-import { EAGAIN, EFAULT, EINVAL, ENOTTY, ENXIO, EPIPE } from "../uapi/errno.ts";
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, ENOTTY, ENXIO, EPERM, EPIPE } from "../uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFIFO } from "../uapi/fcntl.ts";
 import {
   PIPEFS_MAGIC,
@@ -36,33 +36,29 @@ import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import type { MountNamespace } from "./mount.ts";
+import { PipePayer, roundPipeSize } from "./pipe-payer.ts";
 import { PollQueue } from "./poll-queue.ts";
 import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
 import type { FileSystem } from "./super-block.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
 
-/** Buffers of a pipe (PIPE_DEF_BUFFERS). */
+/** Buffers of a new pipe (PIPE_DEF_BUFFERS). */
 const PIPE_BUFFERS = 16;
-/** Capacity in bytes, as F_GETPIPE_SZ says. */
-export const PIPE_SIZE: number = PIPE_BUFFERS * PAGE_SIZE;
 
-/** One buffer. It may show a page that others have, too: of a file, of a program, of another pipe. */
+/** One buffer: a frame of RAM, its own, or one that others have, too: of a file, of a program, of another pipe. */
 export interface PipeBuffer {
-  /** A page's worth of bytes: the buffer's own, or the frame `pfn` of RAM. */
+  /** The frame, on which the buffer holds a reference, and its bytes. */
+  readonly pfn: Pfn;
   readonly bytes: Uint8Array;
   /** What is unread: bytes[start … end). */
   start: number;
   end: number;
-  /** The frame that `bytes` are, on which the buffer holds a reference; 0 for none. */
-  readonly pfn: Pfn;
-  /** Nobody else shows the bytes behind `end`: a write may append to them (PIPE_BUF_FLAG_CAN_MERGE). */
+  /** Nobody else writes behind `end`: a write may append there (PIPE_BUF_FLAG_CAN_MERGE). */
   readonly canMerge: boolean;
-  /** `bytes` were given to another buffer as well: they are not written anew once this one is empty. */
-  isShared: boolean;
 }
 
 /** Owner: the inode that the two files share. Invariant: each buffer has at least one unread byte. */
-export class Pipe {
+export class Pipe implements FrameHolder {
   readers = 0;
   writers = 0;
   /** How often it was opened for reading, and for writing: who opens a named pipe waits for one of the others. */
@@ -73,11 +69,39 @@ export class Pipe {
   readonly writeQueue: PollQueue = new PollQueue();
   readonly phys: PhysicalMemory;
   readonly #buffers: PipeBuffer[] = [];
-  /** A buffer that was emptied, for the next write. */
-  #spare: Uint8Array | undefined;
+  /** A frame of its own that was emptied, for the next write (tmp_page); 0 for none. */
+  #spare: Pfn = 0;
+  /** How many buffers it may have (max_usage). */
+  #capacity = PIPE_BUFFERS;
+  readonly #payer: PipePayer | undefined;
 
-  constructor(phys: PhysicalMemory) {
+  /** @param payer the user for whom its buffers count; undefined: they count for nobody */
+  constructor(phys: PhysicalMemory, payer?: PipePayer) {
     this.phys = phys;
+    phys.holders.add(this);
+    this.#payer = payer;
+    if (payer !== undefined) this.#capacity = payer.buffersOfNew(PIPE_BUFFERS);
+    payer?.add(this.#capacity);
+  }
+
+  /** Capacity in bytes (F_GETPIPE_SZ). */
+  get size(): number {
+    return this.#capacity * PAGE_SIZE;
+  }
+
+  /** Changes it, rounded up: the new one, or negative errno (pipe_set_size). */
+  resize(wanted: number): number {
+    const size = roundPipeSize(wanted);
+    if (size === 0) return -EINVAL;
+    const buffers = size / PAGE_SIZE;
+    if (buffers > this.#capacity && this.#payer?.mayGrow(size, buffers - this.#capacity) === false)
+      return -EPERM;
+    if (this.#buffers.length > buffers) return -EBUSY;
+    this.#payer?.add(buffers - this.#capacity);
+    const hadRoom = !this.isFull;
+    this.#capacity = buffers;
+    if (!hadRoom && !this.isFull) this.#tellWriters();
+    return size;
   }
 
   /** Unread bytes (FIONREAD). */
@@ -86,7 +110,7 @@ export class Pipe {
   }
 
   get isFull(): boolean {
-    return this.#buffers.length >= PIPE_BUFFERS;
+    return this.#buffers.length >= this.#capacity;
   }
 
   get isEmpty(): boolean {
@@ -95,7 +119,7 @@ export class Pipe {
 
   /** Buffers that nothing is in. */
   get freeBuffers(): number {
-    return PIPE_BUFFERS - this.#buffers.length;
+    return this.#capacity - this.#buffers.length;
   }
 
   /** The buffers in the order in which they are read. */
@@ -116,7 +140,13 @@ export class Pipe {
     return done;
   }
 
-  /** Takes as much of `from` as fits. Bytes, or -EFAULT. */
+  /** The frames that it holds a reference on, some of them perhaps several times. */
+  *frames(): IterableIterator<Pfn> {
+    for (const { pfn } of this.#buffers) yield pfn;
+    if (this.#spare !== 0) yield this.#spare;
+  }
+
+  /** Takes as much of `from` as fits. Bytes, -EFAULT, or -ENOMEM. */
   write(from: IovIter): number {
     const done = this.#append(from);
     if (done > 0) this.#tellReaders();
@@ -128,41 +158,52 @@ export class Pipe {
     const odd = from.count % PAGE_SIZE;
     const last = this.#buffers.at(-1);
     if (odd > 0 && last?.canMerge === true && last.end + odd <= PAGE_SIZE) {
-      if (from.copyBytesFromIter(last.bytes.subarray(last.end, last.end + odd)) < odd) return -EFAULT;
+      if (from.copyFromIter(last.pfn * PAGE_SIZE + last.end, odd) < odd) return -EFAULT;
       last.end += odd;
       done = odd;
     }
     while (from.count > 0 && !this.isFull) {
-      const bytes = this.#spare ?? new Uint8Array(PAGE_SIZE);
-      this.#spare = undefined;
+      const pfn = this.#takeFrame();
+      if (pfn === 0) return done > 0 ? done : -ENOMEM;
       const end = Math.min(from.count, PAGE_SIZE);
-      if (from.copyBytesFromIter(bytes.subarray(0, end)) < end) return done > 0 ? done : -EFAULT;
-      this.#buffers.push({ bytes, start: 0, end, pfn: 0, canMerge: true, isShared: false });
+      if (from.copyFromIter(pfn * PAGE_SIZE, end) < end) {
+        this.#keepFrame(pfn);
+        return done > 0 ? done : -EFAULT;
+      }
+      this.#buffers.push({ bytes: this.#bytesOf(pfn), start: 0, end, pfn, canMerge: true });
       done += end;
     }
     return done;
   }
 
+  /** A frame for bytes of a writer; 0 where memory is out. */
+  #takeFrame(): Pfn {
+    const pfn = this.#spare;
+    this.#spare = 0;
+    return pfn !== 0 ? pfn : this.phys.allocPage();
+  }
+
+  #keepFrame(pfn: Pfn): void {
+    if (this.#spare === 0 && this.readers + this.writers > 0) this.#spare = pfn;
+    else this.phys.putPage(pfn);
+  }
+
+  #bytesOf(pfn: Pfn): Uint8Array {
+    return this.phys.ram.u8.subarray(pfn * PAGE_SIZE, (pfn + 1) * PAGE_SIZE);
+  }
+
   /** Adds bytes start … end of a frame, without copying them; takes a reference of its own. Precondition: not full. */
   pushPage(pfn: Pfn, start: number, end: number): void {
     this.phys.getPage(pfn);
-    const bytes = this.phys.ram.u8.subarray(pfn * PAGE_SIZE, (pfn + 1) * PAGE_SIZE);
-    this.#buffers.push({ bytes, start, end, pfn, canMerge: false, isShared: false });
-    this.#tellReaders();
-  }
-
-  /** Adds bytes of nobody's, at most a page, which are the pipe's from now on. Precondition: not full. */
-  pushBytes(bytes: Uint8Array): void {
-    this.#buffers.push({ bytes, start: 0, end: bytes.length, pfn: 0, canMerge: false, isShared: false });
+    this.#buffers.push({ bytes: this.#bytesOf(pfn), start, end, pfn, canMerge: false });
     this.#tellReaders();
   }
 
   /** Adds the first `len` bytes of another pipe's buffer, which keeps them. Precondition: not full. */
   pushShared(buffer: PipeBuffer, len: number): void {
     const { bytes, start, pfn } = buffer;
-    if (pfn !== 0) this.phys.getPage(pfn);
-    buffer.isShared = true;
-    this.#buffers.push({ bytes, start, end: start + len, pfn, canMerge: false, isShared: true });
+    this.phys.getPage(pfn);
+    this.#buffers.push({ bytes, start, end: start + len, pfn, canMerge: false });
     this.#tellReaders();
   }
 
@@ -187,9 +228,13 @@ export class Pipe {
     }
   }
 
-  /** Lets go of everything: nobody can read it any more. */
-  clear(): void {
+  /** Lets go of everything: nobody has it any more. */
+  free(): void {
     while (!this.isEmpty) this.#drop();
+    if (this.#spare !== 0) this.phys.putPage(this.#spare);
+    this.#spare = 0;
+    this.phys.holders.delete(this);
+    this.#payer?.add(-this.#capacity);
   }
 
   #drop(): void {
@@ -197,8 +242,9 @@ export class Pipe {
     const buffer = this.#buffers.shift();
     if (buffer === undefined) return;
     if (wasFull) this.#tellWriters();
-    if (buffer.pfn !== 0) this.phys.putPage(buffer.pfn);
-    else if (!buffer.isShared && buffer.bytes.length === PAGE_SIZE) this.#spare = buffer.bytes;
+    // Its own, and nobody shows it: the next write may have it.
+    if (buffer.canMerge && this.phys.frames.refCount[buffer.pfn] === 1) this.#keepFrame(buffer.pfn);
+    else this.phys.putPage(buffer.pfn);
   }
 
   /** Every write does, also to a pipe that was not empty: epoll has always seen it so. */
@@ -263,11 +309,13 @@ const pipeOps: FileOperations = {
   },
   pollQueue: (file) => ((file.mode & FMODE_READ) !== 0 ? pipeIn(file).readQueue : pipeIn(file).writeQueue),
   release(file) {
-    const pipe = pipeIn(file);
+    const pipe = pipes.get(file.inode);
+    // A named one whose open failed has none.
+    if (pipe === undefined || isUnopened(file)) return;
     if ((file.mode & FMODE_READ) !== 0) pipe.readers--;
     if ((file.mode & FMODE_WRITE) !== 0) pipe.writers--;
     if (pipe.readers === 0 && pipe.writers === 0) {
-      pipe.clear();
+      pipe.free();
       // The next one who opens a named pipe finds a new one.
       if (file.data instanceof FifoOpen) pipes.delete(file.inode);
     } else if ((pipe.readers === 0) !== (pipe.writers === 0)) {
@@ -276,6 +324,11 @@ const pipeOps: FileOperations = {
     }
   },
 };
+
+/** It is named, and its open failed. */
+function isUnopened(file: File): boolean {
+  return file.inode.ops.open !== openEnd && !(file.data instanceof FifoOpen);
+}
 
 /** What an open of a named pipe keeps. */
 class FifoOpen {
@@ -298,11 +351,14 @@ function isBeforeFirstWriter(file: File, pipe: Pipe): boolean {
 /** What a named pipe's inode does when it is opened; of one inode all opens share a pipe while any is left (fifo_open). */
 export function openFifo(phys: PhysicalMemory): (inode: Inode, file: File) => number {
   return (inode, file) => {
-    const pipe = pipes.get(inode) ?? new Pipe(phys);
-    pipes.set(inode, pipe);
     const reads = (file.mode & FMODE_READ) !== 0;
     const writes = (file.mode & FMODE_WRITE) !== 0;
     const isNonblock = (file.flags & O_NONBLOCK) !== 0;
+    const existing = pipes.get(inode);
+    // Before it counts as a writer: a reader who waits for one must not take it for one.
+    if (writes && !reads && isNonblock && (existing?.readers ?? 0) === 0) return -ENXIO;
+    const pipe = existing ?? new Pipe(phys, new PipePayer(phys, file.opener.uid));
+    pipes.set(inode, pipe);
     const { readOpens, writeOpens } = pipe;
     let hasPartner = (): boolean => true;
     if (reads && !writes && pipe.writers === 0 && !isNonblock)
@@ -318,7 +374,7 @@ export function openFifo(phys: PhysicalMemory): (inode: Inode, file: File) => nu
     }
     const isQuiet = reads && !writes && pipe.writers === 0 && isNonblock;
     file.data = new FifoOpen(pipe, isQuiet ? writeOpens : undefined, hasPartner);
-    return writes && !reads && isNonblock && pipe.readers === 0 ? -ENXIO : 0;
+    return 0;
   };
 }
 
@@ -340,8 +396,11 @@ function openEnd(_inode: Inode, file: File): number {
 
 const pipeFs: FileSystem = pseudoFs("pipefs", PIPEFS_MAGIC, S_IFIFO, pipeOps);
 
-/** A new pipe: its reading and its writing file, one reference each, or negative errno. @param flags O_NONBLOCK */
-export function newPipe(mounts: MountNamespace, flags: number): readonly [File, File] | number {
+/**
+ * A new pipe: its reading and its writing file, one reference each, or negative errno.
+ * @param flags O_NONBLOCK @param uid who makes it
+ */
+export function newPipe(mounts: MountNamespace, flags: number, uid: number): readonly [File, File] | number {
   // Packet mode keeps the boundaries of writes: not built.
   if ((flags & O_DIRECT) !== 0) return -EINVAL;
   const sb = mounts.kernMount(pipeFs) as PseudoSuperBlock;
@@ -349,7 +408,7 @@ export function newPipe(mounts: MountNamespace, flags: number): readonly [File, 
   inode.atimeNs = sb.now();
   inode.mtimeNs = inode.atimeNs;
   inode.ctimeNs = inode.atimeNs;
-  const pipe = new Pipe(mounts.phys);
+  const pipe = new Pipe(mounts.phys, new PipePayer(mounts.phys, uid));
   pipe.readers = 1;
   pipe.writers = 1;
   pipes.set(inode, pipe);

@@ -10,11 +10,11 @@
  * read. Whoever would have to wait gets -ERESTART_WOULD_BLOCK, or -EAGAIN where it asked not to.
  */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
-import { PAGE_SIZE } from "../page.ts";
-import { EAGAIN, EINVAL, EPIPE } from "../uapi/errno.ts";
+import { PAGE_SIZE, type Pfn } from "../page.ts";
+import { EAGAIN, EINVAL, ENOMEM, EPIPE } from "../uapi/errno.ts";
 import type { File } from "./file.ts";
 import { PartsIter } from "./parts-iter.ts";
-import { PIPE_SIZE, Pipe } from "./pipe.ts";
+import { Pipe } from "./pipe.ts";
 import { vfsIterWrite, type Writer } from "./read-write.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
 
@@ -144,7 +144,7 @@ export function spliceDirect(
   let error = 0;
   while (done < len) {
     const read =
-      source.ops.spliceRead?.(source, sourcePos + done, pipe, Math.min(len - done, PIPE_SIZE)) ?? -EINVAL;
+      source.ops.spliceRead?.(source, sourcePos + done, pipe, Math.min(len - done, pipe.size)) ?? -EINVAL;
     if (read <= 0) {
       error = read;
       break;
@@ -154,16 +154,30 @@ export function spliceDirect(
     else done += written;
     if (written < read) break;
   }
-  pipe.clear();
+  pipe.free();
   return done > 0 ? done : error;
 }
 
-/** For a file without pages of its own to show: reads into fresh buffers (copy_splice_read). */
+/** For a file without pages of its own to show: reads into fresh frames (copy_splice_read). */
 export function copySpliceRead(file: File, pos: number, pipe: Pipe, len: number): number {
   const { read } = file.ops;
   if (read === undefined) return -EINVAL;
-  const bytes = new Uint8Array(Math.min(len, pipe.freeBuffers * PAGE_SIZE));
-  const got = read(file, new PartsIter(pipe.phys, [bytes]), pos);
-  for (let at = 0; at < got; at += PAGE_SIZE) pipe.pushBytes(bytes.slice(at, Math.min(at + PAGE_SIZE, got)));
+  const { phys } = pipe;
+  const wanted = Math.min(len, pipe.freeBuffers * PAGE_SIZE);
+  const frames: Pfn[] = [];
+  const parts: Uint8Array[] = [];
+  for (let left = wanted; left > 0; left -= PAGE_SIZE) {
+    const pfn = phys.allocPage();
+    if (pfn === 0) break;
+    const from = pfn * PAGE_SIZE;
+    parts.push(phys.ram.u8.subarray(from, from + Math.min(left, PAGE_SIZE)));
+    frames.push(pfn);
+  }
+  const got = wanted > 0 && frames.length === 0 ? -ENOMEM : read(file, new PartsIter(phys, parts), pos);
+  for (const [i, pfn] of frames.entries()) {
+    const end = Math.min(PAGE_SIZE, got - i * PAGE_SIZE);
+    if (end > 0) pipe.pushPage(pfn, 0, end);
+    phys.putPage(pfn);
+  }
   return got;
 }

@@ -36,6 +36,8 @@ export interface FileSystem {
 export interface SuperBlock {
   /** Its files ask for huge-page alignment of large mappings, as those of ext4 do. */
   readonly hugeAligned?: boolean;
+  /** Its files consist of huge pages of so many bytes (hugetlbfs). */
+  readonly hugePageSize?: number;
   readonly fsName: string;
   readonly dev: number;
   readonly root: Inode;

@@ -170,21 +170,41 @@ function directory(
   return dir;
 }
 
+/** Directories that were made in the second layer for what is about to be done in them, the uppermost first. */
+type Made = UnionDir[];
+
 /** The directory in the second layer, made there if only the first has it, with those above it. */
-function secondOf(dir: UnionDir): Dentry | number {
+function secondOf(dir: UnionDir, made: Made): Dentry | number {
   const { parent, first } = dir;
   if (dir.second !== null) return dir.second;
   if (parent === null || first === null) throw new BugError("secondOf", `"${dir.name}" is in no layer`);
-  const above = secondOf(parent);
+  const above = secondOf(parent, made);
   if (typeof above === "number") return above;
   const there = inLayer(above, dir.name);
   // Something else has the name there, which the first hides.
   if (there !== null) return typeof there === "number" ? there : -ENOTDIR;
   const { mode, uid, gid } = first.inode;
-  const made = above.inode.ops.mkdir?.(above.inode, dir.name, mode & 0o7777, { uid, gid }) ?? -EPERM;
-  if (typeof made === "number") return made;
-  dir.second = dAdd(above, dir.name, made);
+  const inode = above.inode.ops.mkdir?.(above.inode, dir.name, mode & 0o7777, { uid, gid }) ?? -EPERM;
+  if (typeof inode === "number") return inode;
+  dir.second = dAdd(above, dir.name, inode);
+  made.push(dir);
   return dir.second;
+}
+
+/** What `act` answers; where that is an error, the directories are gone again that were made for it. */
+function orUndone<T>(act: (made: Made) => T | number): T | number {
+  const made: Made = [];
+  const result = act(made);
+  if (typeof result !== "number" || result >= 0) return result;
+  for (const dir of made.reverse()) {
+    const { second, parent } = dir;
+    const above = parent?.second?.inode;
+    if (second === null || above === undefined || above.ops.rmdir?.(above, dir.name, second.inode) !== 0)
+      break;
+    dDelete(second);
+    dir.second = null;
+  }
+  return result;
 }
 
 /** Makes `name` in the second layer by what `make` does there. */
@@ -193,15 +213,17 @@ function makeIn(
   name: string,
   make: (dir: Inode, ops: InodeOperations) => Inode | number | undefined,
 ): Inode | number {
-  const dir = unionDir(at);
-  const second = secondOf(dir);
-  if (typeof second === "number") return second;
-  // What is there is a file that a directory of the first would hide; the union knows no such name.
-  if (inLayer(second, name) !== null) return -EEXIST;
-  const made = make(second.inode, second.inode.ops) ?? -EPERM;
-  if (typeof made === "number") return made;
-  const dentry = dAdd(second, name, made);
-  return isDir(made) ? directory(dir, name, null, dentry) : made;
+  return orUndone((made) => {
+    const dir = unionDir(at);
+    const second = secondOf(dir, made);
+    if (typeof second === "number") return second;
+    // What is there is a file that a directory of the first would hide; the union knows no such name.
+    if (inLayer(second, name) !== null) return -EEXIST;
+    const inode = make(second.inode, second.inode.ops) ?? -EPERM;
+    if (typeof inode === "number") return inode;
+    const dentry = dAdd(second, name, inode);
+    return isDir(inode) ? directory(dir, name, null, dentry) : inode;
+  });
 }
 
 /** The dentry in the second layer of a name that may be changed: the first has none. */
@@ -230,12 +252,15 @@ function removeFrom(
 }
 
 function link(inode: Inode, at: Inode, name: string): number {
-  const second = secondOf(unionDir(at));
-  if (typeof second === "number") return second;
-  if (inode.sb !== second.inode.sb) return -EXDEV;
-  const failed = second.inode.ops.link?.(inode, second.inode, name) ?? -EPERM;
-  if (failed === 0) dAdd(second, name, inode);
-  return failed;
+  const dir = unionDir(at);
+  if (inode.sb !== dir.sb.second) return -EXDEV;
+  return orUndone((made) => {
+    const second = secondOf(dir, made);
+    if (typeof second === "number") return second;
+    const failed = second.inode.ops.link?.(inode, second.inode, name) ?? -EPERM;
+    if (failed === 0) dAdd(second, name, inode);
+    return failed;
+  });
 }
 
 const rename: NonNullable<InodeOperations["rename"]> = (
@@ -254,33 +279,28 @@ const rename: NonNullable<InodeOperations["rename"]> = (
   const target = changeable(newDir, newName);
   if (typeof target === "number" && target !== -ENOENT) return target;
   const replaced = typeof target === "number" ? null : target;
-  const from = secondOf(oldDir);
-  if (typeof from === "number") return from;
-  const to = secondOf(newDir);
-  if (typeof to === "number") return to;
-  const failed =
-    from.inode.ops.rename?.(
-      from.inode,
-      oldName,
-      source.inode,
-      to.inode,
-      newName,
-      replaced?.inode ?? null,
-      flags,
-    ) ?? -EPERM;
-  if (failed !== 0) return failed;
-  const isExchange = replaced !== null && (flags & RENAME_EXCHANGE) !== 0;
-  if (isExchange) {
-    dExchange(source, replaced);
-  } else {
-    if (replaced !== null) dDelete(replaced);
-    dMove(source, to, newName);
-  }
-  const moved = oldDir.dirs.get(oldName);
-  const other = newDir.dirs.get(newName);
-  moveDir(oldDir, oldName, isExchange ? other : undefined);
-  moveDir(newDir, newName, moved);
-  return 0;
+  return orUndone((made) => {
+    const from = secondOf(oldDir, made);
+    if (typeof from === "number") return from;
+    const to = secondOf(newDir, made);
+    if (typeof to === "number") return to;
+    const other = replaced?.inode ?? null;
+    const failed =
+      from.inode.ops.rename?.(from.inode, oldName, source.inode, to.inode, newName, other, flags) ?? -EPERM;
+    if (failed !== 0) return failed;
+    const isExchange = replaced !== null && (flags & RENAME_EXCHANGE) !== 0;
+    if (isExchange) {
+      dExchange(source, replaced);
+    } else {
+      if (replaced !== null) dDelete(replaced);
+      dMove(source, to, newName);
+    }
+    const moved = oldDir.dirs.get(oldName);
+    const exchanged = newDir.dirs.get(newName);
+    moveDir(oldDir, oldName, isExchange ? exchanged : undefined);
+    moveDir(newDir, newName, moved);
+    return 0;
+  });
 };
 
 /** `dir`, if there is one, is what the name leads to from now on. */
@@ -332,22 +352,25 @@ const directoryOps: InodeOperations = {
     makeIn(dir, name, (second, ops) => ops.symlink?.(second, name, target, owner)),
   mknod: (dir, name, mode, dev, owner) =>
     makeIn(dir, name, (second, ops) => ops.mknod?.(second, name, mode, dev, owner)),
-  tmpfile: (at, mode, owner) => {
-    const second = secondOf(unionDir(at));
-    if (typeof second === "number") return second;
-    return second.inode.ops.tmpfile?.(second.inode, mode, owner) ?? -EOPNOTSUPP;
-  },
+  tmpfile: (at, mode, owner) =>
+    orUndone((made) => {
+      const second = secondOf(unionDir(at), made);
+      if (typeof second === "number") return second;
+      return second.inode.ops.tmpfile?.(second.inode, mode, owner) ?? -EOPNOTSUPP;
+    }),
   link,
   unlink: (dir, name) => removeFrom(dir, name, (second, victim, ops) => ops.unlink?.(second, name, victim)),
   rmdir: (dir, name) => removeFrom(dir, name, (second, victim, ops) => ops.rmdir?.(second, name, victim)),
   rename,
   setattr: (at, change) => {
     const dir = unionDir(at);
-    const second = secondOf(dir);
-    if (typeof second === "number") return second;
-    const failed = notifyChange(second.inode, change);
-    if (failed === 0) dir.copyAttributes();
-    return failed;
+    return orUndone((made) => {
+      const second = secondOf(dir, made);
+      if (typeof second === "number") return second;
+      const failed = notifyChange(second.inode, change);
+      if (failed === 0) dir.copyAttributes();
+      return failed;
+    });
   },
 };
 

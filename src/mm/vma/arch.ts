@@ -30,6 +30,8 @@ export interface Arch {
   readonly heapMayBeExecutable: boolean;
   /** Reading untouched anonymous memory takes a frame at once, instead of the shared zero page (mm_forbids_zeropage). */
   readonly forbidsZeroPage: boolean;
+  /** Sizes of huge pages as powers of two, the usual one first (hstates). */
+  readonly hugePageSizeLogs: readonly number[];
   /** MAP_32BIT and MAP_ABOVE4G; 0 where they do not exist. */
   readonly map32bit: number;
   readonly mapAbove4g: number;
@@ -64,6 +66,7 @@ export const RISCV64: Arch = {
   fallbackIsRandom: false,
   heapMayBeExecutable: false,
   forbidsZeroPage: false,
+  hugePageSizeLogs: [21, 30],
   map32bit: 0,
   mapAbove4g: 0,
   unmappedBase: Math.ceil(2 ** 47 / 3 / 4096) * 4096,
@@ -88,6 +91,7 @@ export const X86_64: Arch = {
   fallbackIsRandom: true,
   heapMayBeExecutable: true,
   forbidsZeroPage: false,
+  hugePageSizeLogs: [21, 30],
   map32bit: 0x40,
   mapAbove4g: 0x80,
   unmappedBase: Math.ceil((2 ** 47 - 4096) / 3 / 4096) * 4096,

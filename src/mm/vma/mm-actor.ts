@@ -7,6 +7,8 @@
  * acts on it.
  */
 export class MmActor {
+  /** The process's number; 0 for an address space that nobody acts on yet. */
+  pid = 0;
   /** Resource limits in bytes: soft ones, and the hard one of RLIMIT_DATA, which a soft limit of 0 falls back to. */
   rlimitAs: number = Number.POSITIVE_INFINITY;
   rlimitData: number = Number.POSITIVE_INFINITY;

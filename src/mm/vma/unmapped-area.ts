@@ -81,6 +81,8 @@ function chooseArea(
   flags: number,
   file: MappedFile | null,
 ): Vaddr {
+  const hugePageSize = file?.mapping.hugePageSize ?? 0;
+  if (hugePageSize > 0) return hugetlbArea(mm, addr, len, flags, hugePageSize);
   const size = mm.thpSize;
   const isPrivate = (flags & MAP_SHARED) === 0;
   const anonymous = file === null && isPrivate && addr === 0 && len % size === 0;
@@ -90,7 +92,14 @@ function chooseArea(
     const aligned = hugeAlignedArea(mm, addr, len, file === null ? 0 : pgoff * PAGE_SIZE, flags);
     if (aligned > 0) return aligned;
   }
-  return areaOf(mm, addr, len, flags);
+  return areaOf(mm, addr, len, flags, /* alignMask */ 0);
+}
+
+/** A place for huge pages that can lie at their multiples only (hugetlb_get_unmapped_area). */
+function hugetlbArea(mm: MmStruct, addr: Vaddr, len: number, flags: number, size: number): Vaddr {
+  if (len % size !== 0) return -EINVAL;
+  if ((flags & MAP_FIXED) !== 0 && addr % size !== 0) return -EINVAL;
+  return areaOf(mm, Math.ceil(addr / size) * size, len, flags, size - 1);
 }
 
 /**
@@ -101,7 +110,7 @@ function hugeAlignedArea(mm: MmStruct, addr: Vaddr, len: number, offset: number,
   const size = mm.thpSize;
   const firstHuge = Math.ceil(offset / size) * size;
   if (offset + len <= firstHuge || offset + len - firstHuge < size) return 0;
-  const found = areaOf(mm, addr, len + size, flags);
+  const found = areaOf(mm, addr, len + size, flags, /* alignMask */ 0);
   if (found < 0) return 0;
   // The hint was free: it wins over alignment.
   if (found === addr) return addr;
@@ -116,7 +125,7 @@ const LOW_RND_PAGES = 0x2000;
 const ABOVE_4G: number = 2 ** 32;
 
 /** The fixed address, the hint where that is free, or a hole (arch_get_unmapped_area, …_topdown). */
-function areaOf(mm: MmStruct, addr: Vaddr, len: number, flags: number): Vaddr {
+function areaOf(mm: MmStruct, addr: Vaddr, len: number, flags: number, alignMask: number): Vaddr {
   const { taskSize, map32bit, mapAbove4g } = mm.arch;
   if (len > taskSize - mm.mmapMinAddr) return -ENOMEM;
   if ((flags & MAP_FIXED) !== 0) return addr;
@@ -130,15 +139,15 @@ function areaOf(mm: MmStruct, addr: Vaddr, len: number, flags: number): Vaddr {
   }
   if (isLow) {
     const shift = mm.random === undefined ? 0 : mm.random.below(LOW_RND_PAGES) * PAGE_SIZE;
-    return lowestPlace(mm, len, LOW_BEGIN + shift, LOW_END, 0, 0);
+    return lowestPlace(mm, len, LOW_BEGIN + shift, LOW_END, alignMask, 0);
   }
   if (!mm.bottomUp) {
     const low = (flags & mapAbove4g) !== 0 ? ABOVE_4G : PAGE_SIZE;
-    const place = highestPlace(mm, len, low, mm.mmapBase, 0, 0);
+    const place = highestPlace(mm, len, low, mm.mmapBase, alignMask, 0);
     if (place >= 0) return place;
     // The room below mmap_base is used up, as with a huge stack limit: what lies above it is better than nothing.
   }
-  return lowestPlace(mm, len, mm.mmapLegacyBase, taskSize, 0, 0);
+  return lowestPlace(mm, len, mm.mmapLegacyBase, taskSize, alignMask, 0);
 }
 
 /** unmapped_area: from the bottom up. */

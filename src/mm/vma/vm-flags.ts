@@ -26,6 +26,8 @@ export const VM_DONTEXPAND = 0x00040000;
 export const VM_LOCKONFAULT = 0x00080000;
 export const VM_ACCOUNT = 0x00100000;
 export const VM_NORESERVE = 0x00200000;
+/** Of huge pages (hugetlbfs): all its bounds are multiples of theirs. */
+export const VM_HUGETLB = 0x00400000;
 /** Asked for with MAP_SYNC: without effect but on storage that is memory. */
 export const VM_SYNC = 0x00800000;
 export const VM_WIPEONFORK = 0x02000000;

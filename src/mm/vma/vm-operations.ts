@@ -47,6 +47,8 @@ export interface MappedObject {
   writableMappings: number;
   /** Dirty pages are written back (mapping_can_writeback), so that writes through shared mappings must be noticed. */
   readonly canWriteback?: boolean;
+  /** Bytes of its huge pages, where it consists of such (hugetlbfs): what is mapped of it begins and ends at their bounds. */
+  readonly hugePageSize?: number;
   /** Large mappings are aligned to huge pages (ext4's get_unmapped_area), where the mm has a thpSize. */
   readonly hugeAligned?: boolean;
   /** Only private ones are (get_unmapped_area_zero). */

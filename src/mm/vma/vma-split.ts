@@ -6,14 +6,15 @@
  */
 import { BugError } from "../bug.ts";
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
-import { ENOMEM } from "../uapi/errno.ts";
+import { EINVAL, ENOMEM } from "../uapi/errno.ts";
 import { anonVmaClone } from "./anon-vma.ts";
 import type { VmArea } from "./vm-area.ts";
 import { dupVma, freeVma, linkSplitVma } from "./vma-lifetime.ts";
+import { maySplit } from "./vma-page-size.ts";
 
 /**
  * Splits `vma` at `addr` unless the address space has as many mappings as it may (split_vma). `newBelow` says which
- * part is the new mapping; `vma` stays the other. 0 or −ENOMEM.
+ * part is the new mapping; `vma` stays the other. 0, −ENOMEM, or −EINVAL inside of a huge page.
  */
 export function splitVma(vma: VmArea, addr: Vaddr, newBelow: boolean): number {
   if (vma.mm.mapCount >= vma.mm.maxMapCount) return -ENOMEM;
@@ -26,6 +27,7 @@ export function splitVmaUnchecked(vma: VmArea, addr: Vaddr, newBelow: boolean): 
   if (addr <= start || addr >= end) {
     throw new BugError("splitVma", `${addr} is not inside ${start}–${end}`);
   }
+  if (!maySplit(vma, addr)) return -EINVAL;
   const added = dupVma(mm, vma);
   if (added === null) return -ENOMEM;
   // Not linked yet, so its bounds may be set directly; its anon_vma chains are made from them.

@@ -15,10 +15,13 @@ export class HostSwapFile implements SwapDevice {
   /** −1 once it is closed. */
   #fd: number;
 
-  /** Opens a file that has a swap header: one that mkswap(8) made, or createSwapFile. Throws what Node's fs throws. */
-  constructor(path: string) {
+  /**
+   * A file that has a swap header: one that mkswap(8) made, or createSwapFile. Throws what Node's fs throws.
+   * @param fd the file, open to read and write, and the device's from now on: whatever has come to stand at `path` since
+   */
+  constructor(path: string, fd: number = fs.openSync(path, "r+")) {
     this.path = path;
-    this.#fd = fs.openSync(path, "r+");
+    this.#fd = fd;
     this.pages = Math.floor(fs.fstatSync(this.#fd).size / PAGE_SIZE);
   }
 
@@ -56,18 +59,23 @@ function transfer(move: (done: number) => number): number {
 
 /** Makes a swap file of `sizeBytes` bytes, all of them allocated, with a header; mode 600. Throws what Node's fs throws. */
 export function createSwapFile(path: string, sizeBytes: number, options: MkswapOptions = {}): void {
-  const pages = Math.floor(sizeBytes / PAGE_SIZE);
-  const header = mkswap(pages, options);
   const fd = fs.openSync(path, "w", 0o600);
   try {
-    const zeros = new Uint8Array(Math.min(pages, 256) * PAGE_SIZE);
-    for (let page = 0; page < pages; page += 256) {
-      writeAll(fd, zeros.subarray(0, Math.min(256, pages - page) * PAGE_SIZE), page * PAGE_SIZE);
-    }
-    writeAll(fd, header, 0);
+    fillSwapFile(fd, sizeBytes, options);
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** Makes an open file a swap file, as createSwapFile. Precondition: it is empty. */
+export function fillSwapFile(fd: number, sizeBytes: number, options: MkswapOptions = {}): void {
+  const pages = Math.floor(sizeBytes / PAGE_SIZE);
+  const header = mkswap(pages, options);
+  const zeros = new Uint8Array(Math.min(pages, 256) * PAGE_SIZE);
+  for (let page = 0; page < pages; page += 256) {
+    writeAll(fd, zeros.subarray(0, Math.min(256, pages - page) * PAGE_SIZE), page * PAGE_SIZE);
+  }
+  writeAll(fd, header, 0);
 }
 
 /** A disk that gets full takes a part first, and refuses only the next one. */

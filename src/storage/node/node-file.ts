@@ -94,7 +94,7 @@ function releaseRegular(file: File): void {
 
 /** Brings everything that the guest changed to the host. 0 or the first negative errno. */
 export function writeBack(inode: NodeInode): number {
-  if (inode.fd < 0) return 0;
+  if (inode.fd < 0 || inode.mapping?.phys.hasPanicked === true) return 0;
   return writebackSingleInode(inode);
 }
 

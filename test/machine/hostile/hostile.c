@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -240,6 +241,50 @@ static void locks(void) {
   say("locks", n);
 }
 
+// Sockets that are full, in one process after the other.
+static int open_socket(void) {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0) return -1;
+  for (int i = 0; i < 2; i++) while (write(fds[i], block, sizeof block) > 0) {}
+  return fds[0];
+}
+
+// Sockets under way in sockets, which nobody has otherwise; and rings of them.
+static void rights(int is_ring) {
+  char space[CMSG_SPACE(8)] = {0};
+  struct iovec piece = {block, 1};
+  struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(8);
+  int held[2] = {0, 1};
+  long n = 0;
+  for (; n < 30000; n++) {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds) < 0) break;
+    memcpy(CMSG_DATA(head), is_ring ? fds : held, 8);
+    if (sendmsg(fds[0], &message, 0) < 0) break;
+    if (n > 0 || is_ring) { close(is_ring ? fds[0] : held[0]); close(is_ring ? fds[1] : held[1]); }
+    memcpy(held, fds, 8);
+  }
+  say(is_ring ? "rings" : "rights", n);
+}
+
+static void watches(void) {
+  long n = 0;
+  for (int i = 0; i < 500; i++) open_event();
+  for (;;) {
+    int ep = epoll_create1(0);
+    if (ep < 0) break;
+    for (int fd = 3; fd < 500; fd++, n++) {
+      struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+      if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0) { say("watches", n); return; }
+    }
+  }
+  say("event polls", n);
+}
+
 static void jumps(void) {
   // Into every odd place: a fault, a signal, and on.
   struct sigaction ign = {.sa_handler = SIG_DFL};
@@ -312,9 +357,12 @@ int main(int argc, char **argv) {
     {"vmas-forked", vmas_forked}, {"epolls", epolls}, {"timers", timers}, {"queued", queued}, {"output", output},
     {"spin", spin}, {"sleeps", tiny_sleeps}, {"timer-storm", timer_storm}, {"files", files}, {"deep", deep},
     {"tmpfs", file_pages}, {"sparse", sparse}, {"args", args}, {"locks", locks}, {"jumps", jumps}, {"self", self},
-    {"paths", paths}, {"calls", calls},
+    {"paths", paths}, {"calls", calls}, {"watches", watches},
   };
   for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) if (strcmp(way, ways[i].name) == 0) { ways[i].run(); return 0; }
+  if (strcmp(way, "rights") == 0) { rights(0); return 0; }
+  if (strcmp(way, "rings") == 0) { rights(1); return 0; }
+  if (strcmp(way, "sockets") == 0) descriptors(open_socket, "sockets");
   if (strcmp(way, "null") == 0) descriptors(open_null, "null");
   if (strcmp(way, "pipes") == 0) descriptors(open_pipe, "pipes");
   if (strcmp(way, "events") == 0) descriptors(open_event, "events");

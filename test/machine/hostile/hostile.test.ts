@@ -64,6 +64,11 @@ describe("what grows without end meets a limit", () => {
     ["deep", 0, /^deep after \d+: No space left on device/],
     ["tmpfs", 0, /^tmpfs after 512: No space left on device/],
     ["sparse", 0, /^sparse after \d+: File too large/],
+    ["locks", 0, /^locks after 65536: No locks available/],
+    ["sockets", SIGKILLED, /^sockets after \d+: .*\nprocesses of them after \d+: Resource/],
+    ["rights", 0, /^rights after \d+: Out of memory/],
+    ["rings", 0, /^rings after 30000: /],
+    ["watches", 0, /^watches after \d+: No space left on device/],
     ["args", 2, /^execve after 1: Argument list too long/],
   ])("%s", async (way, status, text) => {
     const end = await hostile(way, 60);

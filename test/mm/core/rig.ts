@@ -28,7 +28,8 @@ export const BASE: number = 0x10_0000_0000;
 let booted: Kernel[] = [];
 
 afterEach(() => {
-  const findings = booted.flatMap((kernel) => validate(kernel));
+  // A kernel that has panicked stopped in the middle of something.
+  const findings = booted.flatMap((kernel) => (kernel.panicked === null ? validate(kernel) : []));
   booted = [];
   expect(findings).toEqual([]);
 });

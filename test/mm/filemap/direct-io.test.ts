@@ -4,7 +4,7 @@ import { filemapDirectRead, filemapDirectWrite } from "../../../src/mm/filemap/d
 import { genericFileRead } from "../../../src/mm/filemap/filemap.ts";
 import { genericFileWrite } from "../../../src/mm/filemap/generic-write.ts";
 import { PAGE_SIZE } from "../../../src/mm/page.ts";
-import { EINVAL } from "../../../src/mm/uapi/errno.ts";
+import { EFAULT, EINVAL } from "../../../src/mm/uapi/errno.ts";
 import { checkCache } from "./check-cache.ts";
 import { ByteIter, FakeFile, pattern, smallMemory } from "./fake-file.ts";
 
@@ -78,4 +78,46 @@ it("leaves a write to the cache where a page of it can't be dropped", () => {
   expect(fake.writes).toEqual([]);
   fake.phys.putPage(held);
   expect(write()).toBe(PAGE_SIZE);
+});
+
+it("fills what is asked for beyond the end with zeros, and fails as a whole where memory ends before", () => {
+  const fake = new FakeFile(smallMemory(200), pattern(PAGE_SIZE + 100));
+  const file = fake.open();
+  const bytes = new Uint8Array(3 * PAGE_SIZE).fill(9);
+  const iter = new ByteIter(fake.phys, bytes);
+  expect(filemapDirectRead(file, iter, 0, SECTOR)).toBe(PAGE_SIZE + 100);
+  expect(iter.at).toBe(PAGE_SIZE + 100);
+  expect(bytes.subarray(0, PAGE_SIZE + 100)).toEqual(pattern(PAGE_SIZE + 100));
+  expect(bytes.subarray(PAGE_SIZE + 100)).toEqual(new Uint8Array(2 * PAGE_SIZE - 100));
+  const bad = new ByteIter(fake.phys, new Uint8Array(3 * PAGE_SIZE), 2 * PAGE_SIZE);
+  expect(filemapDirectRead(file, bad, 0, SECTOR)).toBe(-EFAULT);
+});
+
+it("writes what comes before a bad page of memory as far as the file reaches, and fails", () => {
+  const fake = setup(2);
+  const file = fake.open();
+  const write = (good: number, pos: number): number | undefined =>
+    filemapDirectWrite(
+      file,
+      new ByteIter(fake.phys, new Uint8Array(2 * PAGE_SIZE).fill(8), good),
+      pos,
+      SECTOR,
+    );
+  expect(write(SECTOR + 10, 0)).toBe(-EFAULT);
+  expect(write(PAGE_SIZE + SECTOR, 2 * PAGE_SIZE - SECTOR)).toBe(-EFAULT);
+  const expected = pattern(2 * PAGE_SIZE);
+  expected.fill(8, 0, SECTOR);
+  expected.fill(8, 2 * PAGE_SIZE - SECTOR);
+  expect(fake.bytes).toEqual(expected);
+  expect(fake.inode.size).toBe(2 * PAGE_SIZE);
+  expect(write(PAGE_SIZE, 2 * PAGE_SIZE)).toBe(-EFAULT);
+  expect(fake.inode.size).toBe(2 * PAGE_SIZE);
+});
+
+it("grows the file by what memory gave, where it gives out within a block behind the end", () => {
+  const fake = setup(1);
+  const source = new ByteIter(fake.phys, new Uint8Array(2 * PAGE_SIZE).fill(8), 3 * SECTOR + 1);
+  expect(filemapDirectWrite(fake.open(), source, 2 * PAGE_SIZE, SECTOR)).toBe(-EFAULT);
+  expect(fake.inode.size).toBe(2 * PAGE_SIZE + 3 * SECTOR);
+  expect(fake.bytes.subarray(2 * PAGE_SIZE)).toEqual(new Uint8Array(3 * SECTOR).fill(8));
 });

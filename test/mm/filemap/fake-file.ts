@@ -148,6 +148,10 @@ export class ByteIter implements IovIter {
     return this.bytes.length - this.at;
   }
 
+  pin(length: number): number {
+    return Math.max(0, Math.min(length, this.#badFrom - this.at));
+  }
+
   copyToIter(ram: number, n: number): number {
     return this.copyBytesToIter(this.#u8.subarray(ram, ram + n));
   }

@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { filemapWriteAndWaitRange } from "../../../src/mm/filemap/writeback.ts";
 import {
+  IPC_CREAT,
+  IPC_PRIVATE,
   Kernel,
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -9,6 +11,8 @@ import {
   type Process,
   procFs,
   RISCV64,
+  SHM_HUGETLB,
+  SHM_NORESERVE,
   X86_64,
 } from "../../../src/mm/index.ts";
 import { F_GET_SEALS } from "../../../src/mm/uapi/fs.ts";
@@ -184,6 +188,107 @@ it("takes what there is nothing to obey with, as Linux does", () => {
   expect(said("page_lock_unfairness")).toEqual(["EINVAL 5", "3 101", "EINVAL 101", "EINVAL 101"]);
   expect(said("numa_zonelist_order")).toEqual(["EINVAL Node", "EINVAL Node", "1 Node", "EINVAL Node"]);
   expect(put("stat_refresh", "1")).toBe("1 ");
+});
+
+/** As the host said it; lowmem_reserve_ratio has a number for each of five zones there. */
+const KEPT: Readonly<Record<string, readonly Row[]>> = {
+  vfs_cache_pressure: [
+    ["-1", "EINVAL 100"],
+    ["90 7", "3 90"],
+    [" ", "EINVAL 90"],
+    ["0x64", "4 100"],
+    ["2147483648", "EINVAL 100"],
+  ],
+  vfs_cache_pressure_denom: [
+    ["99", "EINVAL 100"],
+    ["2147483647", "10 2147483647"],
+  ],
+  watermark_boost_factor: [
+    ["-1", "EINVAL 15000"],
+    ["2147483647", "10 2147483647"],
+  ],
+  dirtytime_expire_seconds: [
+    ["-1", "EINVAL 43200"],
+    ["2147483647", "10 2147483647"],
+  ],
+  numa_stat: [
+    ["2", "EINVAL 1"],
+    ["0", "1 0"],
+  ],
+  percpu_pagelist_high_fraction: [
+    ["7", "EINVAL 0"],
+    ["-1", "EINVAL 0"],
+    ["8", "1 8"],
+    ["0", "1 0"],
+  ],
+  defrag_mode: [
+    ["2", "EINVAL 0"],
+    ["-1", "EINVAL 0"],
+  ],
+  hugetlb_shm_group: [
+    ["-1", "2 -1"],
+    ["2147483648", "EINVAL -1"],
+    ["0", "1 0"],
+  ],
+  hugetlb_optimize_vmemmap: [
+    ["2", "1 1"],
+    ["-1", "2 1"],
+    ["y", "EINVAL 1"],
+    ["0", "1 0"],
+  ],
+  nr_overcommit_hugepages: [
+    ["-1", "EINVAL 0"],
+    ["0 3", "2 0"],
+    ["7", "1 7"],
+  ],
+  nr_hugepages: [["5", "1 0"]],
+  nr_hugepages_mempolicy: [["5", "1 0"]],
+  panic_on_oom: [
+    ["3", "EINVAL 0"],
+    ["-1", "EINVAL 0"],
+    ["2", "1 2"],
+  ],
+  lowmem_reserve_ratio: [
+    ["32 0", "4 32\t0"],
+    ["64", "2 64\t0"],
+    ["32 0 7", "5 32\t0"],
+    ["16 x", "3 16\t0"],
+    ["-5 1", "4 0\t1"],
+    ["x", "1 0\t1"],
+    ["8\n", "2 8\t1"],
+  ],
+};
+
+describe("what is kept", () => {
+  for (const [name, rows] of Object.entries(KEPT)) {
+    it(name, () => {
+      expect(rows.map(([text]) => [text, put(name, text)])).toEqual(rows);
+    });
+  }
+});
+
+it("looks for huge pages in vain, and lets a group have segments of them", () => {
+  put("nr_hugepages", "5");
+  put("nr_hugepages", "0");
+  expect(readAll(process, "/proc/vmstat")).toContain("\nhtlb_buddy_alloc_fail 1\n");
+  const member = kernel.spawn({ uid: 1000, gid: 77 });
+  const make = (): number =>
+    member.shmget(IPC_PRIVATE, PAGE, IPC_CREAT | SHM_HUGETLB | SHM_NORESERVE | 0o600);
+  expect(make).toThrow("EPERM");
+  put("hugetlb_shm_group", "77");
+  expect(make()).toBeGreaterThanOrEqual(0);
+});
+
+it("numa_stat: no page is counted while it is off, and then from the start", () => {
+  const hits = (): number => Number(/^numa_hit (\d+)$/m.exec(readAll(process, "/proc/vmstat"))?.[1]);
+  expect(hits()).toBeGreaterThan(0);
+  put("numa_stat", "0");
+  expect(hits()).toBe(0);
+  put("numa_stat", "1");
+  expect(hits()).toBe(0);
+  const at = process.mmap(0, 4 * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS);
+  for (let page = 0; page < 4; page++) process.storeU8(at + page * PAGE, 1);
+  expect(hits()).toBeGreaterThanOrEqual(4);
 });
 
 describe("vm.memfd_noexec", () => {

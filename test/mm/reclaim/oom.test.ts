@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { OutOfMemoryError, type TraceEvent, validate } from "../../../src/mm/index.ts";
+import { KernelPanic, OutOfMemoryError, type TraceEvent, validate } from "../../../src/mm/index.ts";
 import { P } from "../core/rig.ts";
 import { bootFrames, fill, firstWrong, mapPages } from "./rig.ts";
 
@@ -110,6 +110,40 @@ describe("out of memory", () => {
     expect(() => fill(task, 300)).toThrow(OutOfMemoryError);
     expect(task.exitStatus).toBeNull();
     expect(kernel.dmesg.at(-1)).toContain("Out of memory and no killable processes...");
+  });
+
+  it("stops the machine instead where vm.panic_on_oom says so, and nothing of it can be used any more", () => {
+    const kernel = bootFrames(256);
+    kernel.vmscan.panicOnOom = 1;
+    const task = kernel.spawn();
+    expect(() => fill(task, 300)).toThrow(KernelPanic);
+    expect(task.exitStatus).toBeNull();
+    expect(kernel.dmesg.slice(-2).map((line) => line.slice(line.indexOf("]") + 2))).toEqual([
+      "Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled",
+      "---[ end Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled ]---",
+    ]);
+    expect(kernel.dmesg.join("\n")).toContain("invoked oom-killer");
+    expect(() => task.brk()).toThrow(KernelPanic);
+    expect(() => kernel.sync()).toThrow(KernelPanic);
+    kernel.shutdown();
+  });
+
+  it("stops the machine for the end of a cgroup's memory only with 2", () => {
+    const [one, two] = [1, 2].map((setting) => {
+      const kernel = bootFrames(1024);
+      kernel.vmscan.panicOnOom = setting;
+      const cgroup = kernel.memcg.create("small");
+      cgroup.max = 100 * P;
+      const task = kernel.spawn({ cgroup });
+      try {
+        fill(task, 200);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return "";
+    });
+    expect(one).toContain("out of memory");
+    expect(two).toBe("Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled");
   });
 
   it("kills everybody who shares the memory of the one that was chosen, and kills who allocates if so set", () => {

@@ -1,16 +1,19 @@
 import { expect, test } from "vitest";
 import { UserIter } from "../../../src/mm/fault/user-iter.ts";
+import { LinuxError } from "../../../src/mm/kernel/errors.ts";
 import { Kernel } from "../../../src/mm/kernel/kernel.ts";
+import { validate } from "../../../src/mm/kernel/validate.ts";
 import { PAGE_SIZE } from "../../../src/mm/page.ts";
 import { tmpFs } from "../../../src/mm/shmem/tmpfs.ts";
 import { sysFtruncate } from "../../../src/mm/syscalls/file-size.ts";
 import { sysFcntl, sysPipe2 } from "../../../src/mm/syscalls/open.ts";
 import { sysPread64 } from "../../../src/mm/syscalls/read-write.ts";
 import { sysFsync } from "../../../src/mm/syscalls/sync.ts";
-import { EAGAIN, EBADF, EFAULT, EINVAL, EPIPE, ESPIPE } from "../../../src/mm/uapi/errno.ts";
+import { EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EPERM, EPIPE, ESPIPE } from "../../../src/mm/uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK } from "../../../src/mm/uapi/fcntl.ts";
 import {
   F_GETPIPE_SZ,
+  F_SETPIPE_SZ,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -146,4 +149,54 @@ test("a bad address moves nothing of its buffer", () => {
     [4093, 4106],
     [4106, 0],
   ]);
+});
+
+/** The same calls on Linux 6.18 gave these numbers. */
+test("F_SETPIPE_SZ rounds up, never below what is in it, and binds users", () => {
+  const kernel = new Kernel({ ram: 16 * 2 ** 20 });
+  const task = kernel.spawn();
+  task.uid = 1000;
+  const pair = (): readonly [number, number] => {
+    const ends = sysPipe2(task, O_NONBLOCK);
+    if (typeof ends === "number") throw new Error(`pipe: ${ends}`);
+    return ends;
+  };
+  const [reader, writer] = pair();
+  const resize = (size: number): number => sysFcntl(task, writer, F_SETPIPE_SZ, size);
+  expect([1, 0, -1, 5000, 12289].map(resize)).toEqual([4096, 4096, -EINVAL, 8192, 16384]);
+  const fill = (): number => task.write(writer, new Uint8Array(2 ** 20));
+  expect(fill()).toBe(16384);
+  expect([4096, 16384, 8192, 2 ** 20].map(resize)).toEqual([-EBUSY, 16384, -EBUSY, 2 ** 20]);
+  expect(fill()).toBe(1032192);
+  expect([2 ** 20 + 1, 2 ** 31, 2 ** 31 + 1].map(resize)).toEqual([-EPERM, -EPERM, -EINVAL]);
+  expect(sysFcntl(task, reader, F_GETPIPE_SZ, 0)).toBe(2 ** 20);
+  expect(validate(kernel)).toEqual([]);
+  // One pipe of a mebibyte is there already; 16,384 pages are 64 of them.
+  for (let i = 1; i < 64; i++) expect(sysFcntl(task, pair()[1], F_SETPIPE_SZ, 2 ** 20)).toBe(2 ** 20);
+  const [, last] = pair();
+  expect([8192, 12288].map((size) => sysFcntl(task, last, F_SETPIPE_SZ, size))).toEqual([8192, -EPERM]);
+  expect(sysFcntl(task, last, F_GETPIPE_SZ, 0)).toBe(8192);
+  task.files.closeAll();
+  expect(sysFcntl(task, pair()[1], F_GETPIPE_SZ, 0)).toBe(65536);
+});
+
+test("what is in pipes is in RAM: who fills too many dies for want of memory", () => {
+  const kernel = new Kernel({ ram: 2 ** 20 });
+  const task = kernel.spawn();
+  const used = kernel.phys.usedFrames;
+  let filled = 0;
+  for (; filled < 20 && !task.isOomVictim; filled++) {
+    const ends = sysPipe2(task, O_NONBLOCK);
+    if (typeof ends === "number") throw new Error(`pipe: ${ends}`);
+    try {
+      task.write(ends[1], new Uint8Array(65536));
+    } catch (error) {
+      expect(error).toBeInstanceOf(LinuxError);
+      break;
+    }
+  }
+  expect(filled).toBeLessThan(16);
+  expect(validate(kernel)).toEqual([]);
+  task.files.closeAll();
+  expect(kernel.phys.usedFrames).toBeLessThanOrEqual(used);
 });

@@ -10,7 +10,7 @@ import {
   sysRenameat2,
   sysUnlinkat,
 } from "../../../src/mm/syscalls/directory.ts";
-import { sysNewfstatat } from "../../../src/mm/syscalls/stat.ts";
+import { sysNewfstatat, sysStatfs } from "../../../src/mm/syscalls/stat.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CREAT, O_RDWR, O_WRONLY } from "../../../src/mm/uapi/fcntl.ts";
 import type { FileSystem } from "../../../src/mm/vfs/super-block.ts";
 import { unionFs } from "../../../src/mm/vfs/union-fs.ts";
@@ -135,5 +135,27 @@ describe("a union", () => {
     const on = guest();
     must(on.open("/etc/motd", O_WRONLY | O_CREAT));
     expect(on.list("/").sort()).toEqual([".", "..", "etc", "first", "lib"]);
+  });
+
+  test("leaves nothing in the second of what failed", () => {
+    // Room for two more: the directories, and not what was to go into them.
+    const first = frozen({ "lib/a/deep": "/first" });
+    const on = new Guest(unionFs(first, tmpFs({ nrInodes: 3 })));
+    const free = (): number => {
+      const found = sysStatfs(on.task, "/");
+      return typeof found === "number" ? found : found.freeFiles;
+    };
+    const before = free();
+    expect(before).toBe(2);
+    expect(outcome(sysMkdirat(on.task, AT_FDCWD, "/lib/a/new", 0o755))).toBe("ENOSPC");
+    expect(outcome(on.open("/lib/a/new", O_RDWR | O_CREAT))).toBe("ENOSPC");
+    expect(outcome(sysLinkat(on.task, AT_FDCWD, "/lib/a/deep", AT_FDCWD, "/lib/a/link", 0))).toBe("EXDEV");
+    expect(free()).toBe(before);
+    on.put("/mine", "x");
+    expect(outcome(sysRenameat2(on.task, AT_FDCWD, "/mine", AT_FDCWD, "/lib/a/mine", 0))).toBe("ENOSPC");
+    expect([free(), on.get("/mine")]).toEqual([before - 1, "x"]);
+    must(sysUnlinkat(on.task, AT_FDCWD, "/mine", 0));
+    must(sysMkdirat(on.task, AT_FDCWD, "/lib/new", 0o755));
+    expect(free()).toBe(0);
   });
 });

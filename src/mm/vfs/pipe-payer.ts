@@ -1,0 +1,70 @@
+/**
+ * Who pays for the buffers of pipes (user_struct.pipe_bufs): a user may have 16,384 pages of them. Beyond that his pipes are
+ * small, and don't grow. Whoever has privileges is counted, but not bound.
+ */
+import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import { PAGE_SIZE } from "../page.ts";
+
+/** Buffers of a pipe whose user has too many already (PIPE_MIN_DEF_BUFFERS). */
+const FEW_BUFFERS = 2;
+const MAX_SIZE = 2 ** 31;
+
+/** fs.pipe-max-size and its like, and what users have. One per machine. */
+export class PipeLimits {
+  maxSize: number = 2 ** 20;
+  /** Pages; 0 for no limit. */
+  userPagesSoft = 16384;
+  userPagesHard = 0;
+  readonly byUser: Map<number, number> = new Map();
+}
+
+const limits: WeakMap<PhysicalMemory, PipeLimits> = new WeakMap();
+
+export function pipeLimits(phys: PhysicalMemory): PipeLimits {
+  const found = limits.get(phys) ?? new PipeLimits();
+  limits.set(phys, found);
+  return found;
+}
+
+/** A capacity as pipes have it: pages, a power of two of them; 0 where it is too large. */
+export function roundPipeSize(size: number): number {
+  if (size < 0 || size > MAX_SIZE) return 0;
+  return 2 ** Math.ceil(Math.log2(Math.max(size, PAGE_SIZE)));
+}
+
+export class PipePayer {
+  readonly #limits: PipeLimits;
+  readonly #uid: number;
+
+  constructor(phys: PhysicalMemory, uid: number) {
+    this.#limits = pipeLimits(phys);
+    this.#uid = uid;
+  }
+
+  get #buffers(): number {
+    return this.#limits.byUser.get(this.#uid) ?? 0;
+  }
+
+  add(buffers: number): void {
+    const sum = this.#buffers + buffers;
+    if (sum === 0) this.#limits.byUser.delete(this.#uid);
+    else this.#limits.byUser.set(this.#uid, sum);
+  }
+
+  /** How many a new pipe gets who should have so many. */
+  buffersOfNew(buffers: number): number {
+    return this.#isOver(buffers) ? FEW_BUFFERS : buffers;
+  }
+
+  /** Whether a pipe may have this size (bytes), which takes so many more buffers. */
+  mayGrow(size: number, more: number): boolean {
+    return this.#uid === 0 || (size <= this.#limits.maxSize && !this.#isOver(more));
+  }
+
+  #isOver(more: number): boolean {
+    const { userPagesSoft, userPagesHard } = this.#limits;
+    const sum = this.#buffers + more;
+    const isOver = (limit: number): boolean => limit > 0 && sum > limit;
+    return this.#uid !== 0 && (isOver(userPagesSoft) || isOver(userPagesHard));
+  }
+}
