@@ -31,7 +31,7 @@ EXAMPLES='append four-mappings cow pingpong count-lines sigbus fork-snapshot lar
 TESTS='hello args-env-auxv stack-growth segv-handler signals fork-wait malloc-stress file-io links mmap-errors
   float setjmp qsort pipe time madvise proc-self waiting timers advice vector-io fallocate transfer file-states
   sysv-shm clone faults layout pidfd proc-status epoll threads futex sched thread-signals sockets file-locks fifo
-  thread-memory event-clocks thread-proc messages hugetlb'
+  thread-memory event-clocks thread-proc messages hugetlb pty'
 KERNELS='hash sieve qsort matmul crc32 memory'
 
 # These are built with glibc: an example under its own name, a test as NAME-glibc beside the one with musl.
@@ -99,6 +99,6 @@ for name in $TESTS; do musl "test/programs/bin/$name" "test/programs/$name.c" $T
 for name in $GLIBC_TESTS; do glibc "test/programs/bin/$name-glibc" "test/programs/$name.c" $TEST_FLAGS; done
 for name in $KERNELS; do musl "bench/kernels/bin/$name" "bench/kernels/$name.c" $KERNEL_FLAGS; done
 musl bench/pressure/bin/patterns bench/pressure/patterns.c
-musl test/programs/bin/four-times-ram test/programs/four-times-ram.c $TEST_FLAGS
+musl test/cli/four-times-ram/four-times-ram test/cli/four-times-ram/four-times-ram.c $TEST_FLAGS
 musl test/machine/hostile/hostile test/machine/hostile/hostile.c
 musl test/cli/loopback test/cli/loopback.c -D_GNU_SOURCE

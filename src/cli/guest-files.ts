@@ -18,6 +18,7 @@
  */
 import { accessSync, constants, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, posix, resolve, sep } from "node:path";
+import { devPtsFs, Terminals, terminalNodes } from "../machine/index.ts";
 import {
   devFs,
   type FileSystem,
@@ -44,6 +45,8 @@ const PRIVATE_FOLDER = "/run/faultline";
 /** A kernel with its files in place. */
 export interface GuestFiles {
   readonly kernel: Kernel;
+  /** Those of /dev, for the machine. */
+  readonly terminals: Terminals;
   /** PROGRAM and the working directory, as paths in there. */
   readonly path: string;
   readonly cwd: string;
@@ -102,11 +105,12 @@ function currentFolderOnly(
   const guestCwd = guestPath(cwd);
   const kernel = bootKernel(cwd, withSysroot(isAll ? disk(cwd) : tmpFs()), options);
   const setup = kernel.spawn({ comm: "faultline" });
+  const terminals = new Terminals();
   if (isAll) {
-    mountKernelFiles(kernel, setup);
+    mountKernelFiles(kernel, setup, terminals);
   } else {
     makeFolders(setup, "/tmp", 0o1777);
-    for (const { path, fs } of kernelFiles(kernel)) {
+    for (const { path, fs } of kernelFiles(kernel, terminals)) {
       if (isInside(cwd, path)) continue;
       kernel.mount(path, fs);
     }
@@ -124,7 +128,7 @@ function currentFolderOnly(
     }
   }
   setup.exit();
-  return { kernel, path, cwd: guestCwd };
+  return { kernel, terminals, path, cwd: guestCwd };
 }
 
 /** A kernel whose "/" is the host's folder `top`, which was named `root`. */
@@ -138,17 +142,18 @@ function rootedAt(
 ): GuestFiles {
   const kernel = bootKernel(root, disk(top), options);
   const setup = kernel.spawn({ comm: "faultline" });
-  mountKernelFiles(kernel, setup);
+  const terminals = new Terminals();
+  mountKernelFiles(kernel, setup, terminals);
   const cwd = isInside(process.cwd(), top) ? guestPath(process.cwd().slice(trimmed(top).length)) : "/";
   // A path of the program's own world first; a path of the host's, if that leads into the root.
   const found = programInside(setup, program, cwd, env ?? []);
   setup.exit();
-  if (found !== undefined) return { kernel, path: found, cwd };
+  if (found !== undefined) return { kernel, terminals, path: found, cwd };
   const file = hostProgram(program, `${program} (neither in ${root} nor here)`);
   if (!isInside(file, top)) {
     throw new ProgramError(program, `not in the root folder ${root}`, NOT_FOUND);
   }
-  return { kernel, path: guestPath(file.slice(trimmed(top).length)), cwd };
+  return { kernel, terminals, path: guestPath(file.slice(trimmed(top).length)), cwd };
 }
 
 /** The path of PROGRAM among the guest's files, where it is a file; a name without a slash along PATH of `env` too. */
@@ -219,17 +224,24 @@ function bootKernel(shown: string, root: FileSystem, options: KernelOptions): Ke
 }
 
 /** The kernel's own files, and where they belong. */
-function kernelFiles(kernel: Kernel): readonly { readonly path: string; readonly fs: FileSystem }[] {
+function kernelFiles(
+  kernel: Kernel,
+  terminals: Terminals,
+): readonly { readonly path: string; readonly fs: FileSystem }[] {
   return [
-    { path: "/dev", fs: devFs({ random: (bytes) => kernel.random.fill(bytes) }) },
+    {
+      path: "/dev",
+      fs: devFs({ random: (bytes) => kernel.random.fill(bytes), nodes: terminalNodes(terminals) }),
+    },
+    { path: "/dev/pts", fs: devPtsFs(terminals) },
     { path: "/proc", fs: procFs(kernel) },
     { path: "/sys", fs: sysFs() },
   ];
 }
 
-/** Mounts the memory devices, /proc and /sys, if there are folders for them: in a folder of the host's none is made. */
-function mountKernelFiles(kernel: Kernel, setup: Process): void {
-  for (const { path, fs } of kernelFiles(kernel)) {
+/** Mounts the devices, /proc and /sys, if there are folders for them: in a folder of the host's none is made. */
+function mountKernelFiles(kernel: Kernel, setup: Process, terminals: Terminals): void {
+  for (const { path, fs } of kernelFiles(kernel, terminals)) {
     const there = statOf(setup, path);
     if (there !== undefined && (there.mode & S_IFMT) === S_IFDIR) kernel.mount(path, fs);
   }

@@ -34,7 +34,10 @@ export function hostStreams(mayWait?: () => boolean): readonly [MachineStream, M
 }
 
 function inputStream(): MachineStream {
-  return { ...appearance(STDIN, () => process.stdout), ...hostInput(STDIN) };
+  return {
+    ...appearance(STDIN, () => (isTerminal(1) ? process.stdout : process.stderr)),
+    ...hostInput(STDIN),
+  };
 }
 
 /** @param stream Node's view of it, made only for a terminal */
@@ -84,6 +87,13 @@ function appearance(fd: number, screen: () => NodeJS.WriteStream): Partial<Machi
     get columns(): number {
       return screen().columns ?? 80;
     },
+    ...(fd === STDIN && {
+      // Node puts the settings back at its end.
+      setRaw: (): void => void process.stdin.setRawMode(true).unref(),
+      onResize: (listener: (rows: number, columns: number) => void): void => {
+        screen().on("resize", () => listener(screen().rows, screen().columns));
+      },
+    }),
   };
   return { mode: S_IFCHR | 0o620, rdev: makedev(PTS_MAJOR, 0), terminal };
 }

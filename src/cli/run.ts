@@ -74,6 +74,7 @@ async function runBooted(
     clock,
     onSlice,
     module: builtInterpreter(kernel),
+    terminals: booted.terminals,
     ...(options.seed !== undefined && { scheduleSeed: options.seed }),
     ...(loopback !== undefined && { hostLoopback: loopback }),
   });

@@ -26,8 +26,11 @@ export { signalName } from "./signals/signal-numbers.ts";
 export {
   type ByteSink,
   type ByteSource,
+  type HostTerminal,
   type MachineStream,
   nullStream,
   type StreamOptions,
   streamOf,
 } from "./stream.ts";
+export { devPtsFs, terminalNodes } from "./tty/devpts.ts";
+export { Terminals } from "./tty/terminals.ts";

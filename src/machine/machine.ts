@@ -38,6 +38,11 @@ import { SignalHandlers } from "./signals/signal-state.ts";
 import { type MachineStream, nullStream } from "./stream.ts";
 import { System } from "./system.ts";
 import { ThreadGroup } from "./thread.ts";
+import { newConsole } from "./tty/console.ts";
+import { newConsoleFile } from "./tty/devpts.ts";
+import { setTerminal } from "./tty/job-control.ts";
+import { Terminals } from "./tty/terminals.ts";
+import type { Tty } from "./tty/tty.ts";
 
 /** RAM that a Kernel must set aside (`machineBytes`) for a Machine to run on it. */
 export const MACHINE_BYTES: number = HART_AREA_BYTES;
@@ -47,6 +52,8 @@ export interface MachineOptions {
   readonly stdin?: MachineStream;
   readonly stdout?: MachineStream;
   readonly stderr?: MachineStream;
+  /** Where programs find the machine's terminals (terminalNodes, devPtsFs). Default: nowhere but in their descriptors. */
+  readonly terminals?: Terminals;
   /** Default: a virtual clock, which makes runs repeat exactly. Give the same one to the kernel as `now`. */
   readonly clock?: MachineClock;
   /** Instructions of a turn. Default 100,000. */
@@ -116,6 +123,7 @@ export class Machine {
   readonly #system: System;
   readonly #scheduler: Scheduler;
   readonly #load: LoadAverage = new LoadAverage();
+  readonly #console: Tty | undefined;
   #main: { readonly pid: number; status: number | undefined } | undefined;
 
   constructor(kernel: Kernel, options: MachineOptions = {}) {
@@ -130,7 +138,9 @@ export class Machine {
     this.clock = options.clock ?? new VirtualClock();
     const hart = makeHart(() => this.#system, ram.memory, ram.machineBase, options.module);
     const random = (bytes: Uint8Array): void => kernel.random.fill(bytes);
-    this.#system = new System(kernel, hart, this.clock, random, options.hostLoopback);
+    const terminals = options.terminals ?? new Terminals();
+    this.#system = new System(kernel, hart, this.clock, random, terminals, options.hostLoopback);
+    this.#console = this.#makeConsole();
     this.#system.onExit = (group, status) => this.#noteExit(group, status);
     kernel.activity = new MachineActivity(this.#system, this.#load);
     this.#scheduler = new Scheduler(
@@ -195,6 +205,7 @@ export class Machine {
       process.exit(127);
       throw error;
     }
+    if (this.#console?.session === 0) setTerminal(group, this.#console);
     process.activity = new ProcessActivity(this.#system, group);
     this.#system.groups.set(group.pid, group);
     this.#system.threads.push(group.leader);
@@ -236,8 +247,10 @@ export class Machine {
       if (turn.kind === "stuck") {
         if (!this.#isWaitingForInput()) throw this.#deadlock();
         await pause(INPUT_PAUSE_MS);
+        this.#console?.pump();
       } else if (count % turns === 0) {
         await pause(0);
+        this.#console?.pump();
       }
     }
   }
@@ -311,10 +324,22 @@ export class Machine {
       { stream: stderr, name: "stderr", flags: O_WRONLY },
     ];
     for (const { stream, name, flags } of streams) {
-      const file = newStreamFile(this.kernel.mounts, name, stream, flags);
-      this.#system.streams.set(file.inode, stream);
+      const file =
+        this.#console !== undefined && stream.terminal !== undefined
+          ? newConsoleFile(this.kernel.mounts, this.#system.terminals, this.#console)
+          : newStreamFile(this.kernel.mounts, name, stream, flags);
+      if (stream.terminal === undefined) this.#system.streams.set(file.inode, stream);
       process.files.alloc(file, /* cloexec */ false, process.rlimits[RLIMIT_NOFILE].soft);
     }
+  }
+
+  /** A terminal behind any of the standard streams is the machine's console. */
+  #makeConsole(): Tty | undefined {
+    const { stdin, stdout, stderr } = this.#options;
+    const input = stdin?.terminal === undefined ? undefined : stdin;
+    const output = [stdout, stderr].find((stream) => stream?.terminal !== undefined);
+    if (input === undefined && output === undefined) return undefined;
+    return newConsole(this.#system.terminals, input, output);
   }
 
   #isWaitingForInput(): boolean {

@@ -46,6 +46,7 @@ import {
   SIGBUS,
   SIGILL,
   SIGKILL,
+  SIGSTOP,
   SIGTRAP,
   TRAP_BRKPT,
 } from "./signals/signal-numbers.ts";
@@ -53,6 +54,7 @@ import { BLOCKED, Call, REGISTERS_SET } from "./syscalls/call.ts";
 import { SYSCALLS } from "./syscalls/table.ts";
 import type { System } from "./system.ts";
 import type { Thread } from "./thread.ts";
+import { isOrphaned } from "./tty/job-control.ts";
 
 const A0 = 10;
 const A7 = 17;
@@ -89,7 +91,10 @@ export class Scheduler {
     this.#quantum = quantum;
     this.#effects = {
       terminate: (group, signal) => exitGroup(system, group, signal),
-      stop: (group, signal) => stopGroup(system, group, signal),
+      // Nobody would continue an orphan; only SIGSTOP asks for no one.
+      stop: (group, signal) => {
+        if (signal === SIGSTOP || !isOrphaned(system, group.processGroup)) stopGroup(system, group, signal);
+      },
       onDeliver: (thread, info) => {
         rearmRealTimer(system, thread.group, info.signal);
         const { tracer } = system.kernel;

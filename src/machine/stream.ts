@@ -10,7 +10,20 @@ import { ERESTART_WOULD_BLOCK } from "../mm/vfs/would-block.ts";
  * have nothing yet also has a `poll`, which says when it has: a reader waits for that.
  */
 export interface MachineStream extends StreamIo {
-  readonly terminal?: { readonly rows: number; readonly columns: number };
+  readonly terminal?: HostTerminal;
+}
+
+/** The terminal that a stream belongs to. */
+export interface HostTerminal {
+  readonly rows: number;
+  readonly columns: number;
+  /**
+   * From now on every key is handed on, and nothing echoed: the machine's line discipline does that. Absent: it has been
+   * so from the start.
+   */
+  setRaw?(): void;
+  /** Tells of every change of the size. */
+  onResize?(listener: (rows: number, columns: number) => void): void;
 }
 
 /** Where bytes come from. Answers what has come, `null` at the end, `undefined` when nothing has come yet. */
@@ -21,7 +34,7 @@ export type ByteSink = (bytes: Uint8Array) => void;
 export interface StreamOptions {
   readonly read?: ByteSource;
   readonly write?: ByteSink;
-  readonly terminal?: { readonly rows: number; readonly columns: number };
+  readonly terminal?: HostTerminal;
 }
 
 /** Major number of terminals (UNIX98_PTY_SLAVE_MAJOR). */

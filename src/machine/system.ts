@@ -17,6 +17,7 @@ import { Network } from "./net/network.ts";
 import type { MachineStream } from "./stream.ts";
 import type { Thread, ThreadGroup } from "./thread.ts";
 import { TimerQueue } from "./timer-queue.ts";
+import type { Terminals } from "./tty/terminals.ts";
 
 /** Different numbers of unknown system calls that are kept. */
 const MAX_UNKNOWN = 1000;
@@ -46,6 +47,7 @@ export class System {
   readonly network: Network;
   /** How many files event polls watch. */
   readonly watches: WatchLimit;
+  readonly terminals: Terminals;
   /** Who waits at which futex. */
   readonly futexes: FutexTable = new FutexTable();
   /** The thread that is being asked whether it can go on; signalfd shows each its own signals. */
@@ -75,6 +77,7 @@ export class System {
     hart: Hart,
     clock: MachineClock,
     random: (bytes: Uint8Array) => void,
+    terminals: Terminals,
     hostLoopback?: HostLoopback,
   ) {
     this.kernel = kernel;
@@ -82,6 +85,8 @@ export class System {
     this.hart = hart;
     this.clock = clock;
     this.random = random;
+    this.terminals = terminals;
+    terminals.system = this;
     this.watches = new WatchLimit(kernel.sysctl);
     this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE, hostLoopback);
   }

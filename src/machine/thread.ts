@@ -34,6 +34,15 @@ export interface Wait {
   abandon?(): void;
 }
 
+/** What a process knows of the terminal of its session (tty/tty.ts). */
+export interface ControllingTerminal {
+  /** Device number. */
+  readonly rdev: number;
+  /** The session whose it is, and the process group in its foreground; 0 for none. */
+  session: number;
+  foreground: number;
+}
+
 /** What the calls of the scheduler set (sched.ts). */
 export interface SchedulingPolicy {
   /** SCHED_… */
@@ -144,6 +153,8 @@ export class ThreadGroup {
   exePath = "";
   processGroup: number;
   session: number;
+  /** The controlling terminal of its session. */
+  terminal: ControllingTerminal | undefined;
   /** The signal that stopped it, 0 while it may run; and what a waiting parent has not been told yet. */
   stopSignal = 0;
   stopNews: "stopped" | "continued" | undefined;

@@ -2,11 +2,14 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
+  devPtsFs,
   type ExitStatus,
   MACHINE_BYTES,
   Machine,
   type MachineOptions,
   streamOf,
+  Terminals,
+  terminalNodes,
   VirtualClock,
 } from "../../src/machine/index.ts";
 import { Kernel, type KernelOptions } from "../../src/mm/kernel/kernel.ts";
@@ -46,11 +49,15 @@ export function testMachine(
     ...kernelOptions,
   });
   kernel.mount("/proc", procFs(kernel));
-  kernel.mount("/dev", devFs({ random: (bytes) => void bytes.fill(4) }));
+  const terminals = new Terminals();
+  const random = (bytes: Uint8Array): void => void bytes.fill(4);
+  kernel.mount("/dev", devFs({ random, nodes: terminalNodes(terminals) }));
+  kernel.mount("/dev/pts", devPtsFs(terminals));
   const out: Uint8Array[] = [];
   const err: Uint8Array[] = [];
   const machine = new Machine(kernel, {
     clock,
+    terminals,
     stdout: streamOf({ write: (bytes) => void out.push(bytes.slice()) }),
     stderr: streamOf({ write: (bytes) => void err.push(bytes.slice()) }),
     maxInstructions: 1e9,

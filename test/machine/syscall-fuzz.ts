@@ -8,7 +8,7 @@
  */
 
 import { Prng } from "../../src/lib/prng.ts";
-import { MACHINE_BYTES, VirtualClock } from "../../src/machine/index.ts";
+import { devPtsFs, MACHINE_BYTES, Terminals, terminalNodes, VirtualClock } from "../../src/machine/index.ts";
 import { MachineActivity, ProcessActivity } from "../../src/machine/life/activity.ts";
 import { commitExec } from "../../src/machine/life/exec.ts";
 import { prepareExec } from "../../src/machine/life/prepare-exec.ts";
@@ -127,10 +127,13 @@ class Fuzz {
     });
     const kernel = this.#kernel;
     kernel.mount("/proc", procFs(kernel));
-    kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes) }));
+    const terminals = new Terminals();
+    const nodes = terminalNodes(terminals);
+    kernel.mount("/dev", devFs({ random: (bytes) => kernel.random.fill(bytes), nodes }));
+    kernel.mount("/dev/pts", devPtsFs(terminals));
     const { ram } = kernel.phys;
     const hart = makeHart(() => this.#system, ram.memory, ram.machineBase, undefined);
-    this.#system = new System(kernel, hart, this.#clock, (bytes) => kernel.random.fill(bytes));
+    this.#system = new System(kernel, hart, this.#clock, (bytes) => kernel.random.fill(bytes), terminals);
     kernel.activity = new MachineActivity(this.#system, this.#load);
     kernel.phys.icache = { flushIcachePage: (pfn) => hart.invalidateFrame(pfn * PAGE_SIZE) };
     // One instruction a turn: a call.

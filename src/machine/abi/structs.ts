@@ -219,20 +219,14 @@ export const STACK_T_BYTES = 24;
 export const POLLFD_BYTES = 8;
 
 /** struct winsize, 8 bytes: 0 ws_row, 2 ws_col, 4 ws_xpixel, 6 ws_ypixel. */
-export function encodeWinsize(rows: number, columns: number): Uint8Array {
-  return new StructView(8).put16(0, rows).put16(2, columns).bytes;
-}
-
-/**
- * struct termios of the kernel, 36 bytes: 0 c_iflag, 4 c_oflag, 8 c_cflag, 12 c_lflag, 16 c_line, 17 c_cc[19]. The
- * settings are those of a fresh terminal (tty_std_termios): ICRNL IXON, OPOST ONLCR, B38400 CS8 CREAD HUPCL,
- * ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN.
- */
-export function encodeTermios(): Uint8Array {
-  const out = new StructView(36);
-  out.put32(0, 0x500).put32(4, 0x5).put32(8, 0xbf).put32(12, 0x8a3b);
-  out.bytes.set([3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22], 17);
-  return out.bytes;
+export function encodeWinsize(size: {
+  readonly rows: number;
+  readonly columns: number;
+  readonly xPixels: number;
+  readonly yPixels: number;
+}): Uint8Array {
+  const { rows, columns, xPixels, yPixels } = size;
+  return new StructView(8).put16(0, rows).put16(2, columns).put16(4, xPixels).put16(6, yPixels).bytes;
 }
 
 /**

@@ -120,6 +120,9 @@ export class ProcessActivity implements TaskActivity {
   get session(): number {
     return this.#group.session;
   }
+  get terminal(): { readonly rdev: number; readonly foreground: number } | undefined {
+    return this.#group.terminal;
+  }
   get userNs(): number {
     return ownUsage(this.#system, this.#group).userNs;
   }

@@ -19,6 +19,7 @@ import {
 } from "../signals/signal-numbers.ts";
 import type { System } from "../system.ts";
 import type { Thread, ThreadGroup } from "../thread.ts";
+import { disassociate, killOrphaned } from "../tty/job-control.ts";
 import { mmRelease } from "./mm-release.ts";
 import { bothUsage, ownUsage } from "./usage.ts";
 
@@ -40,8 +41,10 @@ export function exitGroup(system: System, group: ThreadGroup, status: number): v
   const parent = system.parentOf(group);
   const orphans = system.childrenOf(group);
   exitProcess(process, status);
+  disassociate(system, group, true);
   system.onExit?.(group, status);
   for (const orphan of orphans) reparent(system, group, orphan);
+  killOrphaned(system, group);
   if (parent === undefined || parent.hasExited) system.groups.delete(group.pid);
   else notifyParent(system, group, parent, status);
 }
@@ -125,6 +128,7 @@ function reparent(system: System, father: ThreadGroup, orphan: ThreadGroup): voi
   const reaper = system.parentOf(orphan);
   orphan.maker = reaper?.leader;
   orphan.exitSignal = SIGCHLD;
+  killOrphaned(system, orphan, father);
   if (!orphan.hasExited) return;
   // Nobody will ask for what is dead already and has no parent any more.
   if (reaper === undefined) system.groups.delete(orphan.pid);

@@ -191,6 +191,7 @@ function newGroup(
   child.exePath = from.exePath;
   child.processGroup = from.processGroup;
   child.session = from.session;
+  child.terminal = from.terminal;
   child.noNewPrivileges = from.noNewPrivileges;
   child.leader.inheritScheduling(parent);
   child.membarriers = from.membarriers;

@@ -322,5 +322,6 @@ function setsid(call: Call): number {
   if (isLeader) return -EPERM;
   group.session = group.pid;
   group.processGroup = group.pid;
+  group.terminal = undefined;
   return group.pid;
 }

@@ -17,10 +17,12 @@ import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, SOCK_SEQPACKET } from "../net/constants.ts";
 import { socketOf } from "../net/socket.ts";
 import { SIGPIPE, SIGXFSZ } from "../signals/signal-numbers.ts";
+import { ttyFileOf } from "../tty/terminals.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { comesFromOutside } from "./from-outside.ts";
 import { ERESTARTSYS } from "./restart.ts";
 import { NOTHING_ENCLOSED, receiveOn, sendOn } from "./socket-transfer.ts";
+import { holdWrite, readTerminal } from "./terminal-read.ts";
 import { cut, sendToCaller } from "./transfer-pieces.ts";
 
 /** A pipe or stream is given this much at a time, so that a huge write waits for its reader. */
@@ -71,6 +73,8 @@ function read(call: Call, segments: readonly UserSegment[], pos: number, flags: 
     if (segments.every(({ len }) => len === 0)) return 0;
     return receiveOn(call, opened, socket, segments, (flags & RWF_NOWAIT) === 0 ? 0 : MSG_DONTWAIT);
   }
+  const terminal = opened === undefined || pos !== AT_POSITION ? undefined : ttyFileOf(opened);
+  if (opened !== undefined && terminal !== undefined) return readTerminal(call, opened, terminal, segments);
   const bytes = sysPreadv2(call.process, fd, call.iter(segments), pos, flags);
   if (bytes !== -ERESTART_WOULD_BLOCK) return bytes;
   const file = call.process.files.get(fd);
@@ -98,6 +102,9 @@ function writeStream(
   segments: readonly UserSegment[],
   flags: number,
 ): number {
+  const terminal = ttyFileOf(file);
+  const held = terminal === undefined ? undefined : holdWrite(call, terminal);
+  if (held !== undefined) return held;
   const total = segments.reduce((sum, segment) => sum + segment.len, 0);
   let done = typeof call.thread.callState === "number" ? call.thread.callState : 0;
   do {

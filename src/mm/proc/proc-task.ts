@@ -52,6 +52,8 @@ export interface TaskActivity {
   readonly state: string;
   readonly processGroup: number;
   readonly session: number;
+  /** Device number of its controlling terminal, and the process group in the foreground of that. */
+  readonly terminal: { readonly rdev: number; readonly foreground: number } | undefined;
   readonly userNs: number;
   readonly systemNs: number;
   /** The same of the children it waited for. */

@@ -44,9 +44,8 @@ export function procStat(
     task.parent?.pid ?? 0,
     activity?.processGroup ?? 0,
     activity?.session ?? 0,
-    // Terminal and its foreground group: none.
-    0,
-    -1,
+    activity?.terminal?.rdev ?? 0,
+    activity?.terminal?.foreground ?? -1,
     flags,
     (thread ?? task).minFlt,
     task.childMinFlt,

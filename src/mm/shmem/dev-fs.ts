@@ -1,4 +1,4 @@
-/** /dev: the memory devices on a small tmpfs of their own (devtmpfs; drivers/char/mem.c). */
+/** /dev: the memory devices, and what its mounter adds, on a small tmpfs of their own (devtmpfs; drivers/char/mem.c). */
 import { BugError } from "../bug.ts";
 import { S_IFCHR } from "../uapi/fcntl.ts";
 import { DEFAULT_POLLMASK, makedev } from "../uapi/fs.ts";
@@ -12,7 +12,18 @@ import { shmemZeroSetup } from "./shared-anonymous.ts";
 import type { ShmemSuperBlock } from "./shmem-inode.ts";
 import { newTmpfs } from "./tmpfs.ts";
 
+/** A character device that whoever mounts /dev brings along. */
+export interface DeviceNode {
+  readonly name: string;
+  /** Device number. */
+  readonly dev: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly fops: FileOperations;
+}
+
 export interface DevFsOptions {
+  readonly nodes?: readonly DeviceNode[];
   /** Fills bytes from the kernel's source of randomness. */
   readonly random: (bytes: Uint8Array) => void;
 }
@@ -26,18 +37,22 @@ export function devFs(options: DevFsOptions): FileSystem {
 
 function mountDevices(context: MountContext, options: DevFsOptions): ShmemSuperBlock {
   const random = randomDevice(options.random);
-  const nodes: readonly (readonly [string, number, FileOperations])[] = [
+  const memory: readonly (readonly [string, number, FileOperations])[] = [
     ["null", makedev(1, 3), nullDevice],
     ["zero", ZERO_DEV, mappableZero(context.kernMounts)],
     ["full", makedev(1, 7), fullDevice],
     ["random", makedev(1, 8), { ...random, poll: () => DEFAULT_POLLMASK }],
     ["urandom", makedev(1, 9), random],
   ];
-  const devices = new Map(nodes.map(([, dev, fops]) => [dev, fops]));
+  const nodes: readonly DeviceNode[] = [
+    ...memory.map(([name, dev, fops]) => ({ name, dev, fops, mode: 0o666 })),
+    ...(options.nodes ?? []),
+  ];
+  const devices = new Map(nodes.map(({ dev, fops }) => [dev, fops]));
   const sb = newTmpfs("devtmpfs", context, { mode: 0o755 }, devices);
   const { root } = sb;
-  for (const [name, dev] of nodes) {
-    const inode = root.ops.mknod?.(root, name, S_IFCHR | 0o666, dev, ROOT_USER) ?? 0;
+  for (const { name, dev, mode } of nodes) {
+    const inode = root.ops.mknod?.(root, name, S_IFCHR | mode, dev, ROOT_USER) ?? 0;
     if (typeof inode === "number") throw new BugError("devFs", `no node ${name}`);
     if (dev === ZERO_DEV) inode.mapping = new AddressSpace(context.phys, inode, NO_PAGES);
   }
@@ -50,6 +65,7 @@ function mountDevices(context: MountContext, options: DevFsOptions): ShmemSuperB
     root.ops.symlink?.(root, name, `/proc/self/fd/${fd}`, ROOT_USER);
   }
   root.ops.mkdir?.(root, "shm", 0o1777, ROOT_USER);
+  root.ops.mkdir?.(root, "pts", 0o755, ROOT_USER);
   return sb;
 }
 

@@ -128,9 +128,9 @@ export function randomDevice(random: (bytes: Uint8Array) => void): FileOperation
 /** An open of a device number that no driver has. */
 export const noDevice: FileOperations = {};
 
-/** Refuses to open what has no driver (chrdev_open). */
-export function openDevice(inode: Inode): number {
-  return inode.fops === noDevice ? -ENXIO : 0;
+/** Refuses to open what has no driver, and asks the driver (chrdev_open). */
+export function openDevice(inode: Inode, file: File, flags: number): number {
+  return inode.fops === noDevice ? -ENXIO : (inode.fops.open?.(file, flags) ?? 0);
 }
 
 /** Ready is ready for normal data, too. */

@@ -23,6 +23,8 @@ export const FMODE_PATH = 0x4000;
 
 /** What a kind of file does when it is used (file_operations). Byte counts or 0 on success, else negative errno. */
 export interface FileOperations {
+  /** A device is opened as `file`, which has no other reference yet, with O_… `flags`. 0, or why not. */
+  open?(file: File, flags: number): number;
   /** `rwf`: RWF_… of this transfer; none for a file without `takesRwf`. */
   read?(file: File, to: IovIter, pos: number, rwf?: number): number;
   write?(file: File, from: IovIter, pos: number, rwf?: number): number;

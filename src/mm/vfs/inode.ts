@@ -45,8 +45,8 @@ export interface InodeOperations {
   setattr?(inode: Inode, change: AttributeChange): number;
   /** Brings attributes up to date with storage, before stat and open. */
   getattr?(inode: Inode): number;
-  /** Something is opening the inode: the file system may refuse, or prepare. */
-  open?(inode: Inode, file: File): number;
+  /** Something is opening the inode: the file system may refuse, or prepare. `flags`: O_…, also those for opening alone. */
+  open?(inode: Inode, file: File, flags: number): number;
   /** The last name, open file and mapping are gone: drop its pages and its storage. */
   evict?(inode: Inode): void;
 }

@@ -1,10 +1,10 @@
 /**
  * A C program that uses four times the memory of its machine, with a child, a file mapped beside it and a swap file of its
- * own that it gives up in the middle (test/programs/four-times-ram.c). FAULTLINE_LARGE=1 goes on up to 1 GiB of RAM.
+ * own that it gives up in the middle (four-times-ram.c). FAULTLINE_LARGE=1 goes on up to 1 GiB of RAM.
  */
 import { describe, expect, test } from "vitest";
-import { createSwapFile } from "../../src/storage/node/index.ts";
-import { setUpCommand } from "./command.ts";
+import { createSwapFile } from "../../../src/storage/node/index.ts";
+import { setUpCommand } from "../command.ts";
 
 const KIB = 1024;
 const SMALL_SIZES: readonly number[] = [256 * KIB, 1024 * KIB];
@@ -22,7 +22,7 @@ describe.each(SIZES)("%d bytes of RAM", (ram) => {
     ["a file", [`${room},file=swap`]],
     ["two areas in turns", [`${room / 2},prio=7`, `${room / 2},zram,prio=7`]],
   ])("and swap in %s", { timeout: 1_800_000 }, async (_kind, areas) => {
-    command.bring("test/programs/bin/four-times-ram");
+    command.bring("test/cli/four-times-ram/four-times-ram");
     createSwapFile(`${command.folder}/own`, 2 * ram);
     const swap = areas.flatMap((area) => ["--swap", area]);
     expect(

@@ -1,0 +1,181 @@
+/**
+ * The terminals of a machine: its console, and pseudo-terminals (drivers/tty/pty.c), which are two terminals back to back.
+ *
+ * ```
+ *    a terminal emulator ── /dev/ptmx ── master ⇄ slave ── /dev/pts/N ── a shell
+ *         (script, ssh)                   raw      with a line discipline
+ * ```
+ *
+ * Opening /dev/ptmx makes a pair; its slave is locked until the master unlocks it. When the slave's last file closes, the
+ * master reads EIO until it is opened again; when the master's does, the slave hangs up.
+ */
+import { EBUSY, EIO, ENOSPC, ENXIO } from "../../mm/uapi/errno.ts";
+import { makedev } from "../../mm/uapi/fs.ts";
+import type { File } from "../../mm/vfs/file.ts";
+import type { Inode } from "../../mm/vfs/inode.ts";
+import type { System } from "../system.ts";
+import type { Thread } from "../thread.ts";
+import { hangUpSession, takeOnOpen } from "./job-control.ts";
+import { masterTermios, slaveTermios } from "./termios.ts";
+import { Tty, TtyFile } from "./tty.ts";
+import type { TtySink } from "./tty-output.ts";
+
+/** Major numbers of the two sides (UNIX98_PTY_MASTER_MAJOR, UNIX98_PTY_SLAVE_MAJOR). */
+const MASTER_MAJOR = 128;
+const SLAVE_MAJOR = 136;
+/** A quarter of kernel.pty.max: each has buffers of 56 KiB. */
+const MAX_PTYS = 1024;
+/** The console has a number of its own among /dev/pts. */
+const CONSOLE = 0;
+
+/** A slave, as its file system shows it. */
+export interface PtySlave {
+  readonly index: number;
+  readonly tty: Tty;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  /** Only the master can be opened. */
+  isLocked: boolean;
+}
+
+export class Terminals {
+  /** Slaves by their number. */
+  readonly slaves: Map<number, PtySlave> = new Map();
+  /** Whose machine they are of; set by it. */
+  system: System | undefined;
+  /** The node of a slave, where there is a /dev/pts: set by it. */
+  inodeOf: ((slave: PtySlave) => Inode) | undefined;
+  /** Told of a slave whose name is gone. */
+  onGone: ((index: number) => void) | undefined;
+
+  /** The thread that makes the call. Precondition: one does. */
+  get caller(): Thread {
+    const current = this.system?.current;
+    if (current === undefined) throw new TypeError("Terminals: nobody is running");
+    return current;
+  }
+
+  /** The machine's own terminal, over `sink`. */
+  newConsole(sink: TtySink): Tty {
+    const tty = new Tty(
+      this.#needSystem,
+      makedev(SLAVE_MAJOR, CONSOLE),
+      slaveTermios(),
+      "console",
+      () => sink,
+    );
+    this.slaves.set(CONSOLE, { index: CONSOLE, tty, owner: { uid: 0, gid: 0 }, isLocked: false });
+    return tty;
+  }
+
+  /** Opens /dev/ptmx: a new pair. 0 or negative errno. */
+  openMaster(file: File): number {
+    let index = 0;
+    while (this.slaves.has(index)) index++;
+    if (index >= MAX_PTYS) return -ENOSPC;
+    const master = new Tty(
+      this.#needSystem,
+      makedev(MASTER_MAJOR, index),
+      masterTermios(),
+      "master",
+      sinkOfPair,
+    );
+    const slave = new Tty(this.#needSystem, makedev(SLAVE_MAJOR, index), slaveTermios(), "slave", sinkOfPair);
+    master.link = slave;
+    slave.link = master;
+    const { uid, gid } = this.caller.group.process;
+    this.slaves.set(index, { index, tty: slave, owner: { uid, gid }, isLocked: true });
+    attach(file, master);
+    return 0;
+  }
+
+  /** Opens /dev/pts/N. 0 or negative errno. */
+  openSlave(file: File, index: number, flags: number): number {
+    const slave = this.slaves.get(index);
+    if (slave === undefined) return -ENXIO;
+    const { tty } = slave;
+    if (slave.isLocked || tty.isOtherClosed) return -EIO;
+    return this.#open(file, tty, flags);
+  }
+
+  /** Opens /dev/tty: the caller's controlling terminal. 0 or negative errno. */
+  openControlling(file: File, flags: number): number {
+    const { terminal } = this.caller.group;
+    return terminal instanceof Tty ? this.#open(file, terminal, flags) : -ENXIO;
+  }
+
+  #open(file: File, tty: Tty, flags: number): number {
+    const { group } = this.caller;
+    if (tty.isExclusive && group.process.uid !== 0) return -EBUSY;
+    tty.hasIoError = false;
+    if (tty.link !== undefined) tty.link.isOtherClosed = false;
+    attach(file, tty);
+    takeOnOpen(group, tty, file, flags);
+    return 0;
+  }
+
+  /** The last reference to an open file is gone. */
+  close(file: File): void {
+    const opened = ttyFileOf(file);
+    if (opened === undefined) return;
+    const { tty } = opened;
+    tty.files.delete(opened);
+    if (tty.files.size > 0 || opened.isHungUp) return;
+    tty.hasIoError = true;
+    tty.isPacketMode = false;
+    tty.packetNews = 0;
+    tty.wakeAll();
+    const { link } = tty;
+    if (link === undefined) return;
+    link.isOtherClosed = true;
+    link.wakeAll();
+    if (tty.isMaster) this.#endPair(link);
+  }
+
+  /** The master is gone: nobody finds the slave any more, and who has it is hung up. */
+  #endPair(tty: Tty): void {
+    for (const [index, slave] of this.slaves) {
+      if (slave.tty !== tty) continue;
+      this.slaves.delete(index);
+      this.onGone?.(index);
+    }
+    this.hangUp(tty);
+  }
+
+  /** tty_vhangup. */
+  hangUp(tty: Tty): void {
+    hangUpSession(this.#needSystem(), tty);
+    for (const file of tty.files) file.isHungUp = true;
+    tty.files.clear();
+    tty.discipline.flush();
+    tty.wakeAll();
+    if (tty.link === undefined || tty.isMaster) return;
+    tty.hasIoError = true;
+    tty.link.isOtherClosed = true;
+    tty.link.wakeAll();
+  }
+
+  readonly #needSystem = (): System => {
+    if (this.system === undefined) throw new TypeError("Terminals: they are of no machine");
+    return this.system;
+  };
+}
+
+/** What one side writes, the other receives. */
+function sinkOfPair(tty: Tty): TtySink {
+  return {
+    room: () => tty.link?.incomingRoom ?? 0,
+    put: (bytes) => tty.link?.receive(bytes),
+  };
+}
+
+/** Makes the open file one of the terminal's. */
+export function attach(file: File, tty: Tty): void {
+  const opened = new TtyFile(tty);
+  tty.files.add(opened);
+  file.data = opened;
+}
+
+/** The terminal behind an open file, if that is one. */
+export function ttyFileOf(file: File): TtyFile | undefined {
+  return file.data instanceof TtyFile ? file.data : undefined;
+}
