@@ -15,8 +15,7 @@ export interface Known {
   readonly mappings: ReadonlyMap<number, Mapping>;
   /**
    * Whether memory is locked anywhere: pages on their way to the unevictable list wait in a batch, and whether an access
-   * meanwhile makes them referenced or active depends on how full that is. Pages that MREMAP_DONTUNMAP left behind stay
-   * there, and can't be given up (docs/deviations.md).
+   * meanwhile makes them referenced or active depends on how full that is.
    */
   readonly hasLocks: boolean;
   /** Whether clear_refs was written: a use that the processor's TLB hides is not noted again. */

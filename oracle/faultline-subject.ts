@@ -478,8 +478,10 @@ export class FaultlineSubject implements Subject {
     if (fd < 0) return { result: fd };
     if (call === "mem_write") copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, storedBytes(length, first));
     const buffer = this.buffer(task, ARGUMENT_ADDRESS, length);
+    // An offset has a sign.
+    const offset = addr < 2 ** 63 ? addr : addr - 2 ** 64;
     const result =
-      call === "mem_read" ? sysPread64(task, fd, buffer, addr) : sysPwrite64(task, fd, buffer, addr);
+      call === "mem_read" ? sysPread64(task, fd, buffer, offset) : sysPwrite64(task, fd, buffer, offset);
     sysClose(task, fd);
     return {
       result,

@@ -1,5 +1,6 @@
 /** User memory as the source or destination of a read or write: the segments of a readv, or one buffer. */
 import { PAGE_SIZE, pageAlignDown, type Vaddr } from "../page.ts";
+import { setPageDirty } from "../rmap/page-dirty.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { FaultingTask } from "./faulting-task.ts";
 import type { Mmu } from "./mmu.ts";
@@ -49,7 +50,11 @@ export class UserIter implements IovIter {
       const first = pageAlignDown(addr);
       const pages = Math.ceil((addr + len - first) / PAGE_SIZE);
       const pfns = pinUserPagesFast(this.#mmu, this.#task, first, pages, write);
-      for (const pfn of pfns) phys.putPage(pfn);
+      for (const pfn of pfns) {
+        // No page table is told of what storage writes (bio_set_pages_dirty).
+        if (write) setPageDirty(phys, pfn);
+        phys.putPage(pfn);
+      }
       return pfns.length === pages ? len : Math.max(0, first + pfns.length * PAGE_SIZE - addr);
     });
     this.revert(pinned);

@@ -7,6 +7,7 @@
  */
 import { BugError } from "../bug.ts";
 import { lruAdd, lruDel } from "../frames/lru.ts";
+import { clearMlocked } from "../frames/mlock.ts";
 import {
   PG_READAHEAD,
   PG_SHM_LOCKED,
@@ -77,6 +78,7 @@ export function deleteFromPageCache(mapping: AddressSpace, pfn: Pfn): void {
   const found = mapping.pages.erase(index);
   if (found !== pfn) throw new BugError("deleteFromPageCache", `page ${index} is ${found}, not ${pfn}`);
   lruDel(phys, pfn);
+  clearMlocked(phys, pfn);
   frames.flags[pfn] &= ~(PG_SHM_LOCKED | PG_UNEVICTABLE);
   frames.mapping[pfn] = 0;
   stat[NR_FILE_PAGES]--;

@@ -5,11 +5,13 @@
  * a page is locked it is off the lists that reclaim looks at: it is counted as unevictable but linked nowhere, so that
  * its `lruPrev` has room for the number of locks (mlock_count). Invariant: PG_MLOCKED is set iff `lruPrev` counts at least
  * one such PTE; NR_MLOCK counts these pages; they have PG_UNEVICTABLE, as a page of a file that SHM_LOCK keeps may have
- * without them.
+ * without them. Once MREMAP_DONTUNMAP has left locked pages behind in a mapping that is locked no longer (`lostLocks`),
+ * pages may have more locks than PTEs, and keep them until they are free.
  */
 import type { Pfn } from "../page.ts";
 import {
   NR_MLOCK,
+  UNEVICTABLE_PGCLEARED,
   UNEVICTABLE_PGCULLED,
   UNEVICTABLE_PGMLOCKED,
   UNEVICTABLE_PGMUNLOCKED,
@@ -52,4 +54,13 @@ export function munlockPage(phys: LruMemory, pfn: Pfn): void {
   flags[pfn] &= ~PG_UNEVICTABLE;
   lruAdd(phys, pfn);
   stat[UNEVICTABLE_PGRESCUED]++;
+}
+
+/** The page is on its way to be free, and nobody has taken its locks back. */
+export function clearMlocked(phys: LruMemory, pfn: Pfn): void {
+  const { flags } = phys.frames;
+  if ((flags[pfn] & PG_MLOCKED) === 0) return;
+  flags[pfn] &= ~PG_MLOCKED;
+  phys.stat[NR_MLOCK]--;
+  phys.stat[UNEVICTABLE_PGCLEARED]++;
 }

@@ -15,6 +15,7 @@ import { Commit, type CommitAsker } from "./commit.ts";
 import { lruDel } from "./lru.ts";
 import { Lruvecs } from "./lruvec.ts";
 import { MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MemCgroups } from "./mem-cgroup.ts";
+import { clearMlocked } from "./mlock.ts";
 import { PG_ICACHE, PG_LRU, PG_RESERVED } from "./page-flags.ts";
 import { PageFrames } from "./page-frames.ts";
 import { Ram, ZERO_PFN } from "./ram.ts";
@@ -105,6 +106,8 @@ export class PhysicalMemory {
   readonly commit: Commit;
   /** The address_spaces and anon_vmas that frames belong to, by the id in the `mapping` column. */
   readonly owners: IdTable<PageOwner> = new IdTable<PageOwner>();
+  /** Whether pages may be locked more often than PTEs of locked mappings name them (mlock.ts). */
+  lostLocks = false;
   /** All pipes that there are. The validator counts what they hold. */
   readonly holders: Set<FrameHolder> = new Set<FrameHolder>();
   /** Frames that can be allocated at all. */
@@ -313,6 +316,7 @@ export class PhysicalMemory {
     this.flushIcache(pfn);
     // What leaves a page cache is taken off its list before: these are anonymous pages.
     if ((frames.flags[pfn] & PG_LRU) !== 0) lruDel(this, pfn);
+    clearMlocked(this, pfn);
     frames.flags[pfn] = 0;
     frames.mapping[pfn] = 0;
     if (frames.memcg[pfn] !== 0) this.memcg.uncharge(pfn);

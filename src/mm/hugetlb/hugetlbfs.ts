@@ -36,6 +36,7 @@ import { newPseudoDentry } from "../vfs/dentry.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
 import { type AttributeChange, type Credentials, Inode, type InodeOperations } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { defaultLlseek } from "../vfs/read-write.ts";
 import type { FileSystem, KernMounts, MountContext, StatFs, SuperBlock } from "../vfs/super-block.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_DONTEXPAND, VM_HUGETLB, VM_NORESERVE, VM_WRITE } from "../vma/vm-flags.ts";
@@ -214,6 +215,7 @@ const hugetlbInodeOps: InodeOperations = {
 };
 
 const hugetlbFileOps: FileOperations = {
+  llseek: defaultLlseek,
   read: hugetlbRead,
   takesRwf: true,
   mmap: hugetlbMmap,

@@ -460,7 +460,10 @@ class Validation {
   /** A frame is locked in memory, off the lists, as often as PTEs of locked mappings name it. */
   #checkLocks(pfn: Pfn): void {
     const { flags, lruPrev } = this.#kernel.phys.frames;
-    const locks = this.#locks[pfn];
+    let locks = this.#locks[pfn];
+    // Some were left behind, and nobody knows where.
+    if (this.#kernel.phys.lostLocks && (flags[pfn] & PG_MLOCKED) !== 0 && lruPrev[pfn] > locks)
+      locks = lruPrev[pfn];
     // A page of a file that SHM_LOCK keeps is unevictable with locks and without.
     const held = flags[pfn] & PG_SHM_LOCKED ? flags[pfn] & PG_UNEVICTABLE : 0;
     const wanted = locks > 0 ? PG_MLOCKED | PG_UNEVICTABLE | PG_LRU : held;

@@ -14,7 +14,6 @@ import type { Mmu } from "../fault/mmu.ts";
 import { movePageTables } from "../fault/move-page-tables.ts";
 import { mmPopulate } from "../fault/populate.ts";
 import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
-import { munlockRange } from "../rmap/mlock-range.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../uapi/mman.ts";
 import { mayExpandVm, mlockFutureOk, vmStatAccount } from "../vma/accounting.ts";
@@ -314,12 +313,12 @@ function moveVma(mmu: Mmu, task: Task, remap: Remap, vma: VmArea): number {
 
 /**
  * The old mapping stays, empty where the pages went, and all of it is no longer locked (dontunmap_complete). Linux goes
- * on counting it as locked, as VmLck shows.
+ * on counting it as locked, as VmLck shows, and so it does with the pages of it that stay, as Mlocked shows.
  */
 function dontUnmapComplete(remap: Remap, source: VmArea, area: VmArea): void {
   if ((source.flags & VM_LOCKED) !== 0) {
     remap.mm.lockedVmLost += (source.end - source.start) / PAGE_SIZE;
-    munlockRange(remap.mm, source.start, source.end);
+    remap.mm.phys.lostLocks = true;
     setVmaFlags(source, source.flags & ~(VM_LOCKED | VM_LOCKONFAULT));
   }
   // With all its pages gone it need no longer be found from any.

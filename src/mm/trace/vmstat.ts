@@ -71,6 +71,7 @@ const NAMES = [
   "drop_pagecache",
   "drop_slab",
   "htlb_buddy_alloc_fail",
+  "unevictable_pgs_cleared",
 ] as const;
 
 export type VmStatName = (typeof NAMES)[number];
@@ -142,6 +143,7 @@ export const SWPOUT_ZERO = 62;
 export const DROP_PAGECACHE = 63;
 export const DROP_SLAB = 64;
 export const HTLB_BUDDY_PGALLOC_FAIL = 65;
+export const UNEVICTABLE_PGCLEARED = 66;
 
 export type VmStat = Float64Array;
 

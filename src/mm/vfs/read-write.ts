@@ -184,6 +184,19 @@ export function genericLlseek(file: File, offset: number, whence: number): numbe
   }
 }
 
+/** lseek of files without a limit, whose offsets before the start are no more beyond the end than others (default_llseek). */
+export function defaultLlseek(file: File, offset: number, whence: number): number {
+  const { size } = file.inode;
+  if ((whence === SEEK_DATA || whence === SEEK_HOLE) && offset >= size) return -ENXIO;
+  let pos = offset;
+  if (whence === SEEK_CUR) pos += file.pos;
+  if (whence === SEEK_END) pos += size;
+  if (whence === SEEK_HOLE) pos = size;
+  if (pos < 0) return -EINVAL;
+  file.pos = pos;
+  return pos;
+}
+
 /** vfs_setpos: any offset that a file could have, past its end too. */
 export function setPosition(file: File, pos: number): number {
   if (pos < 0 || pos > MAX_LFS_FILESIZE) return -EINVAL;
