@@ -33,7 +33,7 @@ import type { HostLoopback } from "./net/host-loopback.ts";
 import { makeHart, Scheduler, type Turn } from "./scheduler.ts";
 import { sendSignal } from "./signals/send-signal.ts";
 import { kernelInfo } from "./signals/siginfo.ts";
-import { SI_KERNEL, SIGKILL } from "./signals/signal-numbers.ts";
+import { SI_KERNEL, SIGHUP, SIGKILL } from "./signals/signal-numbers.ts";
 import { SignalHandlers } from "./signals/signal-state.ts";
 import { type MachineStream, nullStream } from "./stream.ts";
 import { System } from "./system.ts";
@@ -255,8 +255,10 @@ export class Machine {
     }
   }
 
-  /** Sends a signal from outside, as a terminal would: to every process, or to one. */
+  /** Sends a signal from outside, as a terminal would: to every process, or to one. After SIGHUP there is no terminal. */
   signal(signal: number, pid?: number): void {
+    if (signal === SIGHUP && pid === undefined && this.#console !== undefined)
+      this.#system.terminals.hangUp(this.#console);
     for (const group of [...this.#system.groups.values()]) {
       if (pid === undefined || group.pid === pid) sendSignal(group, kernelInfo(signal, SI_KERNEL));
     }

@@ -42,7 +42,10 @@ export function newConsole(
       const got = input.read(scratch.subarray(0, Math.min(room, CHUNK)));
       if (got === -ERESTART_WOULD_BLOCK) return;
       if (got <= 0) {
-        tty.discipline.receiveEnd();
+        // A host that hands on every key would have handed on ^D: it has no terminal any more.
+        const isGone = got < 0 || (host?.setRaw !== undefined && !isHostCooking);
+        if (isGone) terminals.hangUp(tty);
+        else tty.discipline.receiveEnd();
         return;
       }
       if (isHostCooking) for (const byte of scratch.subarray(0, got)) tty.discipline.receiveCooked(byte);

@@ -146,6 +146,7 @@ export class Terminals {
     hangUpSession(this.#needSystem(), tty);
     for (const file of tty.files) file.isHungUp = true;
     tty.files.clear();
+    tty.source = undefined;
     tty.discipline.flush();
     tty.wakeAll();
     if (tty.link === undefined || tty.isMaster) return;

@@ -8,11 +8,14 @@ interface Keyboard {
   readonly stream: MachineStream;
   type(keys: string): void;
   isRaw(): boolean;
+  /** The host's terminal goes away. */
+  end(): void;
 }
 
 /** @param cooks whether it edits lines itself at first */
 function keyboard(cooks: boolean): Keyboard {
   const typed: Uint8Array[] = [];
+  let hasEnded = false;
   let isRaw = !cooks;
   const terminal = {
     rows: 24,
@@ -24,9 +27,12 @@ function keyboard(cooks: boolean): Keyboard {
     }),
   };
   return {
-    stream: streamOf({ terminal, read: () => typed.shift() }),
+    stream: streamOf({ terminal, read: () => typed.shift() ?? (hasEnded ? null : undefined) }),
     type: (keys) => void typed.push(new TextEncoder().encode(keys)),
     isRaw: () => isRaw,
+    end: () => {
+      hasEnded = true;
+    },
   };
 }
 
@@ -107,5 +113,13 @@ describe("a terminal that edits lines itself", () => {
     expect(run()).toBe("k");
     expect(code()).toBe(0);
     expect(keys.isRaw()).toBe(true);
+  });
+
+  it("hangs up who is at it when it goes away", () => {
+    const keys = keyboard(true);
+    keys.end();
+    const { run, code } = terminalMachine(keys, assemble(READ_RAW));
+    expect(run()).toBe("");
+    expect(code()).toBe(-1);
   });
 });
