@@ -5,7 +5,7 @@
  * A page that is cached costs a minor fault. One that is not is read, with readahead, while the program waits: a major
  * fault. A page that lies wholly past the end of the file is no page: SIGBUS, as for one that storage can't read.
  */
-import { PG_LOCKED, PG_READAHEAD, PG_UPTODATE } from "../frames/page-flags.ts";
+import { PG_DROPBEHIND, PG_LOCKED, PG_READAHEAD, PG_UPTODATE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { PGMAJFAULT } from "../trace/vmstat.ts";
@@ -35,6 +35,7 @@ export function filemapFault(vmf: VmFault): number {
   if (vmf.pgoff >= filePages(mapping)) return VM_FAULT_SIGBUS;
   const cached = findGetPage(mapping, vmf.pgoff);
   if (cached !== 0) {
+    mapping.phys.frames.flags[cached] &= ~PG_DROPBEHIND;
     const startsReading = mmapAsyncReadahead(file, vmf, cached);
     vmf.page = cached;
     // Linux lets go of the lock on the address space to read ahead, and handles the fault anew: as a major one, but where

@@ -3,16 +3,17 @@
  * mappings of the file show.
  */
 import { markPageAccessed } from "../frames/lru.ts";
-import { PG_READAHEAD } from "../frames/page-flags.ts";
+import { PG_DROPBEHIND, PG_READAHEAD } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import { O_DIRECT } from "../uapi/fcntl.ts";
-import { RWF_NOWAIT } from "../uapi/fs.ts";
+import { RWF_DONTCACHE, RWF_NOWAIT } from "../uapi/fs.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import type { File } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { Pipe } from "../vfs/pipe.ts";
 import { copySpliceRead } from "../vfs/splice.ts";
+import { endDropBehind } from "./drop-behind.ts";
 import { fileAccessed } from "./file-times.ts";
 import { findGetPage, readIntoCache } from "./page-cache.ts";
 import { pageCacheAsyncRa, pageCacheSyncRa } from "./readahead.ts";
@@ -34,7 +35,9 @@ export function genericFileRead(file: File, iter: IovIter, pos: number, rwf = 0)
   while (iter.count > 0 && at < inode.size) {
     const index = Math.floor(at / PAGE_SIZE);
     const isLate = (rwf & RWF_NOWAIT) !== 0 && mapping.pages.load(index) === 0;
+    mapping.dropsBehind = (rwf & RWF_DONTCACHE) !== 0;
     const pfn = getPageForRead(file, index, Math.ceil((at + iter.count) / PAGE_SIZE));
+    mapping.dropsBehind = false;
     // What has to be read is on its way, but not there yet.
     if (isLate && pfn > 0) {
       phys.putPage(pfn);
@@ -57,6 +60,7 @@ export function genericFileRead(file: File, iter: IovIter, pos: number, rwf = 0)
       }
       copied = iter.copyToIter(pfn * PAGE_SIZE + offset, bytes);
       phys.putPage(pfn);
+      if ((phys.frames.flags[pfn] & PG_DROPBEHIND) !== 0) endDropBehind(mapping, pfn);
     }
     at += copied;
     last = at;

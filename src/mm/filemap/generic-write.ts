@@ -9,11 +9,12 @@
  * writes a file from a mapping of it). So a page is valid in the cache before it is copied to, or it enters the cache
  * only after.
  */
-import { PG_UPTODATE } from "../frames/page-flags.ts";
+import { PG_DROPBEHIND, PG_UPTODATE } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { EFAULT, EFBIG, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE } from "../uapi/fcntl.ts";
+import { RWF_DONTCACHE } from "../uapi/fs.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import type { File } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
@@ -22,12 +23,21 @@ import { fileUpdateTime } from "./file-times.ts";
 import { filemapReadPage } from "./filemap.ts";
 import { addToPageCache } from "./page-cache.ts";
 import { isizeExtended } from "./truncate.ts";
+import { filemapWriteAndWaitRange } from "./writeback.ts";
 
 /**
  * Copies `iter` into the file at byte `pos`. Bytes copied: fewer than there are when the
- * source, memory or storage failed after some; else a negative errno.
+ * source, memory or storage failed after some; else a negative errno. With RWF_DONTCACHE storage has them at once.
  */
-export function genericFileWrite(file: File, iter: IovIter, pos: number): number {
+export function genericFileWrite(file: File, iter: IovIter, pos: number, rwf = 0): number {
+  const dropsBehind = (rwf & RWF_DONTCACHE) !== 0;
+  const bytes = performWrite(file, iter, pos, dropsBehind);
+  // Write-back begins at once, and what it meets is told to who asks by fsync (filemap_fdatawrite_range_kick).
+  if (dropsBehind && bytes > 0) filemapWriteAndWaitRange(file.mapping, pos, pos + bytes);
+  return bytes;
+}
+
+function performWrite(file: File, iter: IovIter, pos: number, dropsBehind: boolean): number {
   const { inode, mapping } = file;
   if (iter.count === 0) return 0;
   if (pos < 0) return -EINVAL;
@@ -44,7 +54,7 @@ export function genericFileWrite(file: File, iter: IovIter, pos: number): number
   }
   while (at < end) {
     const bytes = Math.min(PAGE_SIZE - (at % PAGE_SIZE), end - at);
-    const copied = writeToPage(mapping, iter, at, bytes, oldSize);
+    const copied = writeToPage(mapping, iter, at, bytes, oldSize, dropsBehind);
     // What came up short is tried again from there: its source may lie in what the file has just become longer by.
     if (copied <= 0) return at > pos ? at - pos : copied === 0 ? -EFAULT : copied;
     at += copied;
@@ -63,19 +73,29 @@ function writeToPage(
   pos: number,
   bytes: number,
   oldSize: number,
+  dropsBehind: boolean,
 ): number {
   const index = Math.floor(pos / PAGE_SIZE);
   if (mapping.pages.load(index) === 0) {
-    if (index * PAGE_SIZE >= oldSize) return writeNewPage(mapping, iter, pos, bytes);
-    if (bytes === PAGE_SIZE) return overwritePage(mapping, iter, index);
+    if (index * PAGE_SIZE >= oldSize) return writeNewPage(mapping, iter, pos, bytes, dropsBehind);
+    if (bytes === PAGE_SIZE) return overwritePage(mapping, iter, index, dropsBehind);
   }
-  return writeCachedPage(mapping, iter, pos, bytes);
+  return writeCachedPage(mapping, iter, pos, bytes, dropsBehind);
 }
 
 /** The page holds something that stays: it is copied to in place. */
-function writeCachedPage(mapping: AddressSpace, iter: IovIter, pos: number, bytes: number): number {
+function writeCachedPage(
+  mapping: AddressSpace,
+  iter: IovIter,
+  pos: number,
+  bytes: number,
+  dropsBehind: boolean,
+): number {
+  mapping.dropsBehind = dropsBehind;
   const pfn = filemapReadPage(mapping, Math.floor(pos / PAGE_SIZE));
+  mapping.dropsBehind = false;
   if (pfn < 0) return pfn;
+  if (!dropsBehind) mapping.phys.frames.flags[pfn] &= ~PG_DROPBEHIND;
   const copied = iter.copyFromIter(pfn * PAGE_SIZE + (pos % PAGE_SIZE), bytes);
   if (copied > 0) commitWrite(mapping, pfn, pos, copied);
   mapping.phys.putPage(pfn);
@@ -83,31 +103,46 @@ function writeCachedPage(mapping: AddressSpace, iter: IovIter, pos: number, byte
 }
 
 /** The page lies past the end of the file: around what is written there are zeros. */
-function writeNewPage(mapping: AddressSpace, iter: IovIter, pos: number, bytes: number): number {
+function writeNewPage(
+  mapping: AddressSpace,
+  iter: IovIter,
+  pos: number,
+  bytes: number,
+  dropsBehind: boolean,
+): number {
   const { phys } = mapping;
   const pfn = phys.allocZeroedPage();
   if (pfn === 0) return -ENOMEM;
   const copied = iter.copyFromIter(pfn * PAGE_SIZE + (pos % PAGE_SIZE), bytes);
-  if (copied > 0 && addWritten(mapping, pfn, pos, copied)) return copied;
-  return copyAgain(mapping, iter, pfn, pos, copied);
+  if (copied > 0 && addWritten(mapping, pfn, pos, copied, dropsBehind)) return copied;
+  return copyAgain(mapping, iter, pfn, pos, copied, dropsBehind);
 }
 
 /** All of the page is to be replaced: no need to know what it held, unless the source ends early. */
-function overwritePage(mapping: AddressSpace, iter: IovIter, index: PgOff): number {
+function overwritePage(mapping: AddressSpace, iter: IovIter, index: PgOff, dropsBehind: boolean): number {
   const { phys } = mapping;
   const pfn = phys.allocPage();
   if (pfn === 0) return -ENOMEM;
   const copied = iter.copyFromIter(pfn * PAGE_SIZE, PAGE_SIZE);
-  if (copied === PAGE_SIZE && addWritten(mapping, pfn, index * PAGE_SIZE, copied)) return copied;
-  return copyAgain(mapping, iter, pfn, index * PAGE_SIZE, copied);
+  const pos = index * PAGE_SIZE;
+  if (copied === PAGE_SIZE && addWritten(mapping, pfn, pos, copied, dropsBehind)) return copied;
+  return copyAgain(mapping, iter, pfn, pos, copied, dropsBehind);
 }
 
 /** Brings a frame that was just written into the cache. False where a fault of the source has put the page there meanwhile. */
-function addWritten(mapping: AddressSpace, pfn: Pfn, pos: number, bytes: number): boolean {
+function addWritten(
+  mapping: AddressSpace,
+  pfn: Pfn,
+  pos: number,
+  bytes: number,
+  dropsBehind: boolean,
+): boolean {
   const index = Math.floor(pos / PAGE_SIZE);
   if (mapping.pages.load(index) !== 0) return false;
   mapping.phys.frames.flags[pfn] |= PG_UPTODATE;
+  mapping.dropsBehind = dropsBehind;
   addToPageCache(mapping, index, pfn, /* overwritten */ true);
+  mapping.dropsBehind = false;
   commitWrite(mapping, pfn, pos, bytes);
   return true;
 }
@@ -116,10 +151,17 @@ function addWritten(mapping: AddressSpace, pfn: Pfn, pos: number, bytes: number)
  * The new frame is of no use, and the copy is made once more to the page of the cache: a source that lies in that very page
  * then reads there what was just written, as it does in Linux.
  */
-function copyAgain(mapping: AddressSpace, iter: IovIter, pfn: Pfn, pos: number, copied: number): number {
+function copyAgain(
+  mapping: AddressSpace,
+  iter: IovIter,
+  pfn: Pfn,
+  pos: number,
+  copied: number,
+  dropsBehind: boolean,
+): number {
   mapping.phys.putPage(pfn);
   iter.revert(copied);
-  return copied === 0 ? 0 : writeCachedPage(mapping, iter, pos, copied);
+  return copied === 0 ? 0 : writeCachedPage(mapping, iter, pos, copied, dropsBehind);
 }
 
 /** Bytes were written to a cached page: it is dirty, and the file may have become longer (write_end). */

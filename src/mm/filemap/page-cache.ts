@@ -9,6 +9,7 @@ import { BugError } from "../bug.ts";
 import { lruAdd, lruDel } from "../frames/lru.ts";
 import { clearMlocked } from "../frames/mlock.ts";
 import {
+  PG_DROPBEHIND,
   PG_READAHEAD,
   PG_SHM_LOCKED,
   PG_SWAPBACKED,
@@ -53,6 +54,7 @@ export function addToPageCache(
     frames.flags[pfn] |= PG_SHM_LOCKED | PG_UNEVICTABLE;
     stat[UNEVICTABLE_PGCULLED]++;
   }
+  if (mapping.dropsBehind) frames.flags[pfn] |= PG_DROPBEHIND;
   const shadow = mapping.shadows.take(index);
   if (shadow !== 0 && !overwritten) workingsetRefault(phys, pfn, shadow);
   lruAdd(phys, pfn);
@@ -79,7 +81,7 @@ export function deleteFromPageCache(mapping: AddressSpace, pfn: Pfn): void {
   if (found !== pfn) throw new BugError("deleteFromPageCache", `page ${index} is ${found}, not ${pfn}`);
   lruDel(phys, pfn);
   clearMlocked(phys, pfn);
-  frames.flags[pfn] &= ~(PG_SHM_LOCKED | PG_UNEVICTABLE);
+  frames.flags[pfn] &= ~(PG_SHM_LOCKED | PG_UNEVICTABLE | PG_DROPBEHIND);
   frames.mapping[pfn] = 0;
   stat[NR_FILE_PAGES]--;
   if (!mapping.ops.writesBack) stat[NR_SHMEM]--;

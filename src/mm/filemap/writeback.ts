@@ -9,13 +9,14 @@
  * over and over would help nobody. The error is noted in the mapping, and each open file reports it once (errseq).
  */
 import { XA_DIRTY, XA_MAX, XA_TOWRITE, XA_WRITEBACK, type XaTag } from "../../lib/xarray.ts";
-import { PG_ERROR, PG_WRITEBACK } from "../frames/page-flags.ts";
+import { PG_DROPBEHIND, PG_ERROR, PG_WRITEBACK } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { NR_WRITEBACK, NR_WRITTEN, PGPGOUT } from "../trace/vmstat.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
 import { errseqCheck, errseqMarkSeen, errseqSet } from "../vfs/errseq.ts";
 import type { File } from "../vfs/file.ts";
 import { clearPageDirtyForIo } from "./dirty.ts";
+import { endDropBehind } from "./drop-behind.ts";
 import { mappingPath, PAGE_KIB } from "./page-cache.ts";
 
 /** Pages that go to storage in one call. */
@@ -35,6 +36,7 @@ export function filemapWriteAndWaitRange(mapping: AddressSpace, start: number, e
   while (pages.nextTagged(first, XA_TOWRITE) !== 0 && pages.index <= last) {
     const error = writeRun(mapping, pages.index, XA_TOWRITE, batch, BATCH_PAGES);
     if (result === 0) result = error;
+    dropWritten(mapping, batch);
   }
   return result;
 }
@@ -49,6 +51,7 @@ export function writeSomePages(mapping: AddressSpace, max: number): number {
   const before = phys.stat[NR_WRITTEN];
   let left = max;
   let at: number = start;
+  const batch: Pfn[] = [];
   for (let isAround = false; left > 0; ) {
     if (pages.nextTagged(at, XA_DIRTY) === 0 || (isAround && pages.index >= start)) {
       at = 0;
@@ -57,12 +60,20 @@ export function writeSomePages(mapping: AddressSpace, max: number): number {
       continue;
     }
     const first = pages.index;
-    writeRun(mapping, first, XA_DIRTY, [], Math.min(left, BATCH_PAGES));
+    writeRun(mapping, first, XA_DIRTY, batch, Math.min(left, BATCH_PAGES));
+    dropWritten(mapping, batch);
     left = max - (phys.stat[NR_WRITTEN] - before);
     at = first + 1;
   }
   mapping.writebackIndex = at;
   return max - left;
+}
+
+/** Of the pages that were just written those go that were to leave nothing behind. Empties the batch. */
+function dropWritten(mapping: AddressSpace, batch: Pfn[]): void {
+  const { flags } = mapping.phys.frames;
+  for (const pfn of batch) if ((flags[pfn] & PG_DROPBEHIND) !== 0) endDropBehind(mapping, pfn);
+  batch.length = 0;
 }
 
 /** As filemapWriteAndWaitRange, for fsync and msync: the error is what this open file has not reported yet. */
@@ -96,7 +107,7 @@ export function writeDirtyRun(mapping: AddressSpace, index: PgOff, max: number):
   return writeRun(mapping, index, XA_DIRTY, [], max);
 }
 
-/** Writes the pages from `index` on that have the tag, as one transfer; they lose it. `batch` is scratch. */
+/** Writes the pages from `index` on that have the tag, as one transfer; they lose it. They are left in `batch`, from its start. */
 function writeRun(mapping: AddressSpace, index: PgOff, tag: XaTag, batch: Pfn[], max: number): number {
   const { pages, phys } = mapping;
   const { flags } = phys.frames;

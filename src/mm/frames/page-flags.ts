@@ -49,3 +49,5 @@ export const PG_WORKINGSET: number = 1 << 20;
 export const PG_LAST_COPY: number = 1 << 21;
 /** Reclaim waits for its write-back: at the end of that it is the next to be taken (PG_reclaim). */
 export const PG_RECLAIM: number = 1 << 22;
+/** Brought in by a transfer that is to leave nothing in the cache (RWF_DONTCACHE): goes when it has served. */
+export const PG_DROPBEHIND: number = 1 << 23;

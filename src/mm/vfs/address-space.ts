@@ -48,6 +48,8 @@ export class AddressSpace implements PageOwner {
   writableMappings = 0;
   /** Its pages stay in memory (AS_UNEVICTABLE): those that come are on no list of reclaim's. */
   isUnevictable = false;
+  /** Pages that come into the cache now are to leave it again (filemap/drop-behind.ts). */
+  dropsBehind = false;
   /** The page at which the flusher goes on: it writes in rounds, a part at a time (writeback_index). */
   writebackIndex: PgOff = 0;
   /** The last write-back error, and who has seen it. */

@@ -34,6 +34,8 @@ export interface FileOperations {
   readonly takesRwf?: boolean;
   /** RWF_NOWAIT is understood (FMODE_NOWAIT). */
   readonly canNowait?: boolean;
+  /** RWF_DONTCACHE is understood (FOP_DONTCACHE). */
+  readonly dropsBehind?: boolean;
   /** O_DIRECT is allowed (FMODE_CAN_ODIRECT). */
   readonly canDirect?: boolean;
   /**

@@ -119,7 +119,8 @@ function checkRwf(file: File, rwf: number): number {
   if ((rwf & ~RWF_SUPPORTED) !== 0) return -EOPNOTSUPP;
   if ((rwf & RWF_APPEND) !== 0 && (rwf & RWF_NOAPPEND) !== 0) return -EINVAL;
   if ((rwf & RWF_NOWAIT) !== 0 && file.ops.canNowait !== true) return -EOPNOTSUPP;
-  return (rwf & (RWF_ATOMIC | RWF_DONTCACHE)) !== 0 ? -EOPNOTSUPP : 0;
+  if ((rwf & RWF_DONTCACHE) !== 0 && file.ops.dropsBehind !== true) return -EOPNOTSUPP;
+  return (rwf & RWF_ATOMIC) !== 0 ? -EOPNOTSUPP : 0;
 }
 
 function readAt(file: File, to: IovIter, pos: number, rwf: number): number {

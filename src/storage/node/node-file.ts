@@ -243,7 +243,7 @@ function writeRegular(file: File, from: IovIter, pos: number, rwf = 0): number {
     const bytes = filemapDirectWrite(file, from, pos, SECTOR_BYTES);
     if (bytes !== undefined) return bytes;
   }
-  return (rwf & RWF_NOWAIT) !== 0 ? -EOPNOTSUPP : genericFileWrite(file, from, pos);
+  return (rwf & RWF_NOWAIT) !== 0 ? -EOPNOTSUPP : genericFileWrite(file, from, pos, rwf);
 }
 
 function fallocateRegular(
@@ -266,6 +266,7 @@ export const regularFileOps: FileOperations = {
   takesRwf: true,
   canNowait: true,
   canDirect: true,
+  dropsBehind: true,
   read: readRegular,
   write: writeRegular,
   spliceRead: genericSpliceRead,
