@@ -28,7 +28,11 @@ export function mapVdso(process: Process): number {
   process.mm.vdso = at;
   const code = new StructView(8).put32(0, LI_A7_RT_SIGRETURN).put32(4, ECALL).bytes;
   if (copyToUser(mmu, process, at, code) < code.length) return -EFAULT;
+  // The code is the kernel's own: that the program may make none (PR_SET_MDWE) has nothing to do with it.
+  const { mdwe } = process.mm;
+  process.mm.mdwe = 0;
   const failed = sysMprotect(mmu, process, at, PAGE_SIZE, PROT_READ | PROT_EXEC);
+  process.mm.mdwe = mdwe;
   if (failed < 0) return failed;
   const vma = process.mm.vmas.lookup(at);
   // As a special mapping of Linux, it never merges with a neighbour and never grows.

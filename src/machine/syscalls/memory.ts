@@ -1,6 +1,8 @@
 /** The memory system calls, as a program makes them. What they do is the business of src/mm. */
 import type { Mmu } from "../../mm/fault/mmu.ts";
 import { sysBrk } from "../../mm/syscalls/brk.ts";
+import { sysCachestat } from "../../mm/syscalls/cachestat.ts";
+import { fdGet } from "../../mm/syscalls/fd.ts";
 import { sysMadvise } from "../../mm/syscalls/madvise.ts";
 import { sysMincore } from "../../mm/syscalls/mincore.ts";
 import { sysMlock, sysMlock2, sysMunlock } from "../../mm/syscalls/mlock.ts";
@@ -20,7 +22,8 @@ import {
 } from "../../mm/syscalls/process-vm.ts";
 import { sysRemapFilePages } from "../../mm/syscalls/remap-file-pages.ts";
 import type { Task } from "../../mm/syscalls/task.ts";
-import { EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { EBADF, EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { StructView } from "../abi/bytes.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
 const SYS_RISCV_FLUSH_ICACHE_LOCAL = 1;
@@ -77,8 +80,26 @@ export const memoryCalls: SyscallGroup = [
     (call) => sysMlock2(call.system.mmu, call.process, call.u64(0), call.u64(1), call.s32(2)),
   ],
   [440, "process_madvise", 5, processMadvise],
+  [451, "cachestat", 4, cachestat],
   [462, "mseal", 3, (call) => sysMseal(call.process, call.u64(0), call.u64(1), call.u64(2))],
 ];
+
+/** struct cachestat_range { off, len } in, five numbers out. */
+function cachestat(call: Call): number {
+  const { process } = call;
+  const file = fdGet(process, call.s32(0));
+  if (file === undefined) return -EBADF;
+  const range = call.get(call.u64(1), 16);
+  if (range === undefined) return -EFAULT;
+  const stat = sysCachestat(process, file, range.u64(0), range.u64(8), call.u32(3));
+  if (typeof stat === "number") return stat;
+  const { cache, dirty, writeback, evicted, recentlyEvicted } = stat;
+  const answer = new StructView(40);
+  for (const [index, pages] of [cache, dirty, writeback, evicted, recentlyEvicted].entries()) {
+    answer.put64(index * 8, pages);
+  }
+  return call.put(call.u64(2), answer.bytes);
+}
 
 function mmap(call: Call): number {
   const { system, process } = call;

@@ -1,11 +1,14 @@
 /** Options of prctl(2) that a program tunes itself with: how late its timers may be, and whether it wants huge pages. */
-import { EINVAL } from "../../mm/uapi/errno.ts";
+import { EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN } from "../../mm/vma/deny-write-exec.ts";
 import type { Call } from "./call.ts";
 
 const PR_SET_TIMERSLACK = 29;
 const PR_GET_TIMERSLACK = 30;
 const PR_SET_THP_DISABLE = 41;
 const PR_GET_THP_DISABLE = 42;
+const PR_SET_MDWE = 65;
+const PR_GET_MDWE = 66;
 /** But for memory that asked for them (MADV_HUGEPAGE). */
 const PR_THP_DISABLE_EXCEPT_ADVISED = 2;
 
@@ -23,6 +26,10 @@ export function prctlTuning(call: Call): number | undefined {
       return setThpDisable(call);
     case PR_GET_THP_DISABLE:
       return areSet(call, 1) ? -EINVAL : call.process.mm.thpDisable;
+    case PR_SET_MDWE:
+      return setMdwe(call);
+    case PR_GET_MDWE:
+      return areSet(call, 1) ? -EINVAL : call.process.mm.mdwe;
     default:
       return undefined;
   }
@@ -35,6 +42,23 @@ function setThpDisable(call: Call): number {
   if (areSet(call, 3)) return -EINVAL;
   if (flags !== 0 && (!isDisabled || flags !== PR_THP_DISABLE_EXCEPT_ADVISED)) return -EINVAL;
   call.process.mm.thpDisable = isDisabled ? 1 | flags : 0;
+  return 0;
+}
+
+/** prctl_set_mdwe: once set it stays as it is. */
+function setMdwe(call: Call): number {
+  const { mm } = call.process;
+  const bits = call.u64(1);
+  if (areSet(call, 2)) return -EINVAL;
+  if (
+    bits !== 0 &&
+    bits !== PR_MDWE_REFUSE_EXEC_GAIN &&
+    bits !== (PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT)
+  ) {
+    return -EINVAL;
+  }
+  if (mm.mdwe !== 0 && mm.mdwe !== bits) return -EPERM;
+  mm.mdwe = bits;
   return 0;
 }
 

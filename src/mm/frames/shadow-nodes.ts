@@ -84,6 +84,17 @@ export class FileShadows {
     return shadow;
   }
 
+  /** Calls `visit` with each shadow of pages `first` … `last`. */
+  forEach(first: number, last: number, visit: (shadow: number) => void): void {
+    for (const { leaf, shadows } of this.#leaves.values()) {
+      const start = leaf * NODE_PAGES;
+      if (start > last || start + NODE_PAGES <= first) continue;
+      for (let slot = Math.max(first - start, 0); slot < NODE_PAGES && start + slot <= last; slot++) {
+        if (shadows[slot] !== 0) visit(shadows[slot]);
+      }
+    }
+  }
+
   /** Forgets the shadows of pages `first` … `last`, which the file does not have any more. */
   forget(first: number, last: number): void {
     if (this.#leaves.size === 0) return;

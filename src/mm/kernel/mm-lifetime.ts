@@ -11,6 +11,7 @@ import { ENOMEM } from "../uapi/errno.ts";
 import { vmStatAccount } from "../vma/accounting.ts";
 import { anonVmaFork } from "../vma/anon-vma.ts";
 import type { Arch } from "../vma/arch.ts";
+import { inheritedMdwe } from "../vma/deny-write-exec.ts";
 import { MmStruct } from "../vma/mm-struct.ts";
 import { vmEnoughMemory } from "../vma/overcommit.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -109,5 +110,6 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.savedAuxv = parent.savedAuxv;
   child.dumpable = parent.dumpable;
   child.thpDisable = parent.thpDisable;
+  child.mdwe = inheritedMdwe(parent);
   child.vdso = parent.vdso;
 }

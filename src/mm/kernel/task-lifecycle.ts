@@ -21,6 +21,7 @@ import {
   RLIMIT_NPROC,
 } from "../uapi/mman.ts";
 import { ADDR_NO_RANDOMIZE } from "../uapi/personality.ts";
+import { inheritedMdwe } from "../vma/deny-write-exec.ts";
 import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { pickBrk, pickMmapLayout, pickStackTop } from "./address-layout.ts";
@@ -132,6 +133,7 @@ export function execMm(process: Process): number {
   const mm = newMm(process.kernel, process.actor, process.memcg);
   if (typeof mm === "number") return mm;
   mm.thpDisable = process.mm.thpDisable;
+  mm.mdwe = inheritedMdwe(process.mm);
   mmput(process);
   process.mm = mm;
   return 0;

@@ -16,7 +16,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../uapi/fcntl.ts";
-import { RENAME_EXCHANGE } from "../uapi/fs.ts";
+import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../uapi/fs.ts";
 import { noDevice, openDevice } from "../vfs/char-device.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, type DirEntry, dirEntryType, type InodeOperations, isDir } from "../vfs/inode.ts";
@@ -95,7 +95,7 @@ class TmpfsKinds {
       link: (inode, dir, name) => linkEntry(shmemOf(inode), shmemOf(dir), name),
       unlink: (dir, name, inode) => unlinkEntry(shmemOf(dir), name, shmemOf(inode)),
       rmdir: (dir, name, inode) => rmdirEntry(shmemOf(dir), name, shmemOf(inode)),
-      rename: renameEntry,
+      rename: (...names) => this.#rename(...names),
     };
     this.directory = { ops, fops: { llseek: directoryLlseek, fsync: () => 0 } };
   }
@@ -129,6 +129,18 @@ class TmpfsKinds {
     inode.target = target;
     inode.size = length;
     return addEntry(dir, name, dir.sb.countInode(inode));
+  }
+
+  /** With RENAME_WHITEOUT a mark stays in the old place: for a union of directories, that the name is not there (shmem_whiteout). */
+  #rename(...names: Parameters<NonNullable<InodeOperations["rename"]>>): number {
+    const [oldDir, oldName, , , , target, flags, owner] = names;
+    if ((flags & RENAME_WHITEOUT) === 0) return renameEntry(...names);
+    if (target !== null && isDir(target) && shmemOf(target).entries.size > 0) return -ENOTEMPTY;
+    const dir = shmemOf(oldDir);
+    if (!dir.sb.hasInode) return -ENOSPC;
+    const failed = renameEntry(...names);
+    const whiteout = failed === 0 ? this.#mknod(dir, oldName, S_IFCHR, /* dev */ 0, owner) : failed;
+    return typeof whiteout === "number" ? whiteout : 0;
   }
 
   #mknod(dir: ShmemInode, name: string, mode: number, dev: number, owner: Credentials): ShmemInode | number {

@@ -53,6 +53,7 @@ import {
 import { READ_IMPLIES_EXEC } from "../uapi/personality.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
 import { mayExpandVm, mlockFutureOk, vmStatAccount } from "../vma/accounting.ts";
+import { mapDenyWriteExec } from "../vma/deny-write-exec.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { isAccountable, vmEnoughMemory } from "../vma/overcommit.ts";
 import { vmaSetPageProt } from "../vma/page-prot.ts";
@@ -352,6 +353,7 @@ function mmapRegion(
   const end = addr + length;
   const pages = length / PAGE_SIZE;
   let vmFlags = flags;
+  if (mapDenyWriteExec(mm, flags, flags)) return -EACCES;
   const failed = splitAtEnds(mm, addr, end);
   if (failed !== 0) return failed;
   const replaced = mappedPages(mm, addr, end);

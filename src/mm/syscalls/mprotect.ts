@@ -11,6 +11,7 @@ import { isPageAligned, PAGE_SIZE, pageAlign, type Vaddr } from "../page.ts";
 import { EACCES, EINVAL, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_WRITE } from "../uapi/mman.ts";
 import { mayExpandVm, vmStatAccount } from "../vma/accounting.ts";
+import { mapDenyWriteExec } from "../vma/deny-write-exec.ts";
 import { vmEnoughMemory } from "../vma/overcommit.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import {
@@ -64,6 +65,7 @@ export function sysMprotect(mmu: Mmu, task: Task, addr: Vaddr, len: number, prot
     const getsExec = readImpliesExec(mm, prot) && (vma.flags & VM_MAYEXEC) !== 0;
     const flags = protToVmFlags(getsExec ? prot | PROT_EXEC : prot) | (vma.flags & ~VM_ACCESS_FLAGS);
     if ((flags & ~(flags >> 4) & VM_ACCESS_FLAGS) !== 0) return -EACCES;
+    if (mapDenyWriteExec(mm, vma.flags, flags)) return -EACCES;
     const upTo = Math.min(vma.end, end);
     const failed = mprotectFixup(mmu, task, vma, at, upTo, flags);
     if (failed !== 0) return failed;

@@ -16,8 +16,8 @@ import {
   EROFS,
   EXDEV,
 } from "../uapi/errno.ts";
-import { S_IFIFO, S_IFMT, S_IFREG } from "../uapi/fcntl.ts";
-import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from "../uapi/fs.ts";
+import { S_IFBLK, S_IFCHR, S_IFMT, S_IFREG } from "../uapi/fcntl.ts";
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../uapi/fs.ts";
 import { type Dentry, dAdd, dDelete, dExchange, dMove, isSubdir } from "./dentry.ts";
 import { type Credentials, type Inode, isDir } from "./inode.ts";
 import { lookupOne, type PathWalk, type WalkContext } from "./namei.ts";
@@ -67,7 +67,9 @@ export function vfsMknod(ctx: WalkContext, dir: Dentry, name: string, mode: numb
   if (type === 0 || type === S_IFREG) {
     return finish(dir, name, inode.ops.create?.(inode, name, mode & 0o7777 & ~ctx.umask, ctx) ?? -EPERM);
   }
-  if (type !== S_IFIFO && ctx.uid !== 0) return -EPERM;
+  // A whiteout, number 0, is no device that anybody could use.
+  const isDevice = (type === S_IFCHR && dev !== 0) || type === S_IFBLK;
+  if (isDevice && ctx.uid !== 0) return -EPERM;
   return finish(dir, name, inode.ops.mknod?.(inode, name, mode & ~ctx.umask, dev, ctx) ?? -EPERM);
 }
 
@@ -137,7 +139,6 @@ export function vfsRename(cred: Credentials, from: RenameSide, to: RenameSide, f
   const rename = from.dir.inode.ops.rename;
   if (rename === undefined) return -EPERM;
   if (source.inode.isSwapFile || target?.inode.isSwapFile === true) return -EPERM;
-  if ((flags & RENAME_WHITEOUT) !== 0) return -EINVAL;
   const failed = rename(
     from.dir.inode,
     from.name,
@@ -146,6 +147,7 @@ export function vfsRename(cred: Credentials, from: RenameSide, to: RenameSide, f
     to.name,
     target?.inode ?? null,
     flags,
+    cred,
   );
   if (failed !== 0) return failed;
   if (target !== null && exchange) {

@@ -26,6 +26,7 @@ export interface InodeOperations {
   link?(inode: Inode, dir: Inode, name: string): number;
   unlink?(dir: Inode, name: string, inode: Inode): number;
   rmdir?(dir: Inode, name: string, inode: Inode): number;
+  /** `flags`: RENAME_…, of which NOREPLACE was looked after; `owner` is whose the whiteout is that RENAME_WHITEOUT leaves. */
   rename?(
     oldDir: Inode,
     oldName: string,
@@ -34,6 +35,7 @@ export interface InodeOperations {
     newName: string,
     replaced: Inode | null,
     flags: number,
+    owner: Credentials,
   ): number;
   /** `actor` is who asks: /proc/self leads each to itself. */
   readlink?(inode: Inode, actor: Actor): string | number;

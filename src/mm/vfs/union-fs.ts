@@ -17,9 +17,9 @@
  * (no path reaches them), by which its file system finds its storage.
  */
 import { BugError } from "../bug.ts";
-import { EEXIST, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, EROFS, EXDEV } from "../uapi/errno.ts";
+import { EEXIST, EINVAL, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, EROFS, EXDEV } from "../uapi/errno.ts";
 import { O_DIRECTORY, O_RDONLY, S_IFDIR } from "../uapi/fcntl.ts";
-import { OVERLAYFS_SUPER_MAGIC, RENAME_EXCHANGE } from "../uapi/fs.ts";
+import { OVERLAYFS_SUPER_MAGIC, RENAME_EXCHANGE, RENAME_WHITEOUT } from "../uapi/fs.ts";
 import { notifyChange } from "./attributes.ts";
 import { Dentry, dAdd, dDelete, dExchange, dMove } from "./dentry.ts";
 import { File, type FileOperations, FMODE_READ } from "./file.ts";
@@ -271,7 +271,10 @@ const rename: NonNullable<InodeOperations["rename"]> = (
   newName,
   _other,
   flags,
+  owner,
 ) => {
+  // It has no whiteouts (ovl_rename).
+  if ((flags & RENAME_WHITEOUT) !== 0) return -EINVAL;
   const oldDir = unionDir(oldAt);
   const newDir = unionDir(newAt);
   const source = changeable(oldDir, oldName);
@@ -286,7 +289,7 @@ const rename: NonNullable<InodeOperations["rename"]> = (
     if (typeof to === "number") return to;
     const other = replaced?.inode ?? null;
     const failed =
-      from.inode.ops.rename?.(from.inode, oldName, source.inode, to.inode, newName, other, flags) ?? -EPERM;
+      from.inode.ops.rename?.(from.inode, oldName, source.inode, to.inode, newName, other, flags, owner) ?? -EPERM;
     if (failed !== 0) return failed;
     const isExchange = replaced !== null && (flags & RENAME_EXCHANGE) !== 0;
     if (isExchange) {

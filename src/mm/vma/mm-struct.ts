@@ -89,6 +89,8 @@ export class MmStruct {
   dumpable = 1;
   /** What PR_SET_THP_DISABLE was told, as PR_GET_THP_DISABLE answers it; there are no such pages either way. */
   thpDisable = 0;
+  /** PR_SET_MDWE: nothing becomes executable that is, or was, not so from the start; and whether children go without. */
+  mdwe = 0;
   /** The auxiliary vector that the program was started with, AT_NULL included; empty before the first exec. */
   savedAuxv: Uint8Array = NO_AUXV;
   /** The program's file, with a reference held (/proc/PID/exe); null before the first exec. */

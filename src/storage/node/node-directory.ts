@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import { EACCES, EINVAL, ENOENT, ENXIO, ESTALE } from "../../mm/uapi/errno.ts";
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT } from "../../mm/uapi/fcntl.ts";
-import { RENAME_EXCHANGE } from "../../mm/uapi/fs.ts";
+import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../mm/uapi/fs.ts";
 import type { FileOperations } from "../../mm/vfs/file.ts";
 import {
   type Credentials,
@@ -167,7 +167,7 @@ const rename: NonNullable<InodeOperations["rename"]> = (
   flags,
 ) => {
   // Node has no renameat2; NOREPLACE the VFS has checked already.
-  if ((flags & RENAME_EXCHANGE) !== 0) return -EINVAL;
+  if ((flags & (RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return -EINVAL;
   const oldDir = nodeInode(oldAt);
   const newDir = nodeInode(newAt);
   const from = oldDir.sb.tree.child(oldDir, oldName);
