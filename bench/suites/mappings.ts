@@ -26,7 +26,9 @@ const WARMUP = 20;
 const ANYWHERE = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
 const counts = process.argv.slice(2).map(Number);
-const kernel = new Kernel({ ram: 2 ** 28, maxMapCount: Math.max(...counts) + 1000 });
+/** Mappings are bound by RAM, too: one for every 512 bytes. */
+const RAM = 2 ** 30;
+const kernel = new Kernel({ ram: RAM, maxMapCount: Math.max(...counts) + 1000 });
 const subject = kernel.spawn();
 let state = 0;
 
