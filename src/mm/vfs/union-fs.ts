@@ -289,7 +289,8 @@ const rename: NonNullable<InodeOperations["rename"]> = (
     if (typeof to === "number") return to;
     const other = replaced?.inode ?? null;
     const failed =
-      from.inode.ops.rename?.(from.inode, oldName, source.inode, to.inode, newName, other, flags, owner) ?? -EPERM;
+      from.inode.ops.rename?.(from.inode, oldName, source.inode, to.inode, newName, other, flags, owner) ??
+      -EPERM;
     if (failed !== 0) return failed;
     const isExchange = replaced !== null && (flags & RENAME_EXCHANGE) !== 0;
     if (isExchange) {
