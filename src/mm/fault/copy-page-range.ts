@@ -21,8 +21,10 @@ import {
   PTE_WRITE,
 } from "../pagetable/pte.ts";
 import { mmCounter, pageAddFileRmap, pageDupAnonRmap } from "../rmap/page-mapping.ts";
+import { FORK_PAGE_NS } from "../swap/io-time.ts";
 import { swapDuplicate } from "../swap/swap-cache.ts";
 import { pteToSwpEntry } from "../swap/swap-entry.ts";
+import { swapOf } from "../swap/swap-space.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { incMmCounter, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -38,6 +40,7 @@ export function copyPageRange(to: VmArea, from: VmArea): number {
   const isCow = (from.flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
   const parent = from.mm.pageTable;
   const child = to.mm.pageTable;
+  let copied = 0;
   for (let addr: number = from.start; addr < from.end; ) {
     let source = parent.walk(addr);
     if (source === 0) {
@@ -55,8 +58,10 @@ export function copyPageRange(to: VmArea, from: VmArea): number {
     for (; addr < tableEnd; addr += PAGE_SIZE, source += PTE_WORDS) {
       if (u32[source] === 0) continue;
       copyPte(phys, to.mm, source, source + target, isCow);
+      copied++;
     }
   }
+  swapOf(phys)?.time.work(copied * FORK_PAGE_NS);
   from.mm.tlb.flushRange(from.start, from.end);
   return 0;
 }

@@ -15,6 +15,8 @@ const FAULT_NS = 1000;
 export const SWAPIN_PAGE_NS = 1500;
 /** For a page taken out of the page tables and handed to the device. */
 export const SWAPOUT_PAGE_NS = 2000;
+/** For a page that fork shares. */
+export const FORK_PAGE_NS = 100;
 /** For a look at a page on a list; and for each round over the lists of a group. */
 export const SCAN_PAGE_NS = 400;
 export const SCAN_ROUND_NS = 3000;
