@@ -32,8 +32,6 @@ export function costs(
   let start = 0;
   let isKnown = false;
   let isCertain = false;
-  // How often a write(2) counts as a use of the file's page depends on the faults that its source takes meanwhile.
-  let isAnonymous = false;
   let words = "";
   const finish = (): void => {
     if (isKnown) found.set(start, words);
@@ -46,14 +44,13 @@ export function costs(
       const mapping = mappings.get(start);
       isKnown = mapping !== undefined;
       isCertain = mapping !== undefined && hasCertainResidency(mapping);
-      isAnonymous = mapping?.name === "" || mapping?.name === "[heap]";
       words = "";
       continue;
     }
     if (!isKnown) continue;
     const name = line.slice(0, colon);
     if (OF_NONE.has(name) || (hasLocks && OF_UNLOCKED.has(name))) continue;
-    if (name === "Referenced" && (hasCleared || !isAnonymous)) continue;
+    if (name === "Referenced" && hasCleared) continue;
     if (!(isCertain || OF_ALL.has(name))) continue;
     const value = line.slice(colon + 1).trim();
     if (value !== "0 kB") words += `${name} ${value}, `;

@@ -59,6 +59,8 @@ const ACCESS_NAMES = ["read", "write", "exec"] as const;
 
 /** How the kernel's own accesses differ: they end in EFAULT, never in a signal, and the trace says so. */
 export type AccessMode = "user" | "kernel";
+/** An access for the kernel that takes no fault (pagefault_disable). */
+export type AtomicMode = AccessMode | "atomic";
 
 export class Mmu {
   readonly phys: PhysicalMemory;
@@ -85,9 +87,9 @@ export class Mmu {
 
   /**
    * The byte address in RAM of the frame that serves `access` at `addr`, after whatever faults that takes; or −1, with
-   * `faultSignal`, `faultCode` and `faultAddress` set.
+   * `faultSignal`, `faultCode` and `faultAddress` set; without either where the access is "atomic", which takes no fault.
    */
-  translate(task: FaultingTask, addr: Vaddr, access: Access, mode: AccessMode = "user"): number {
+  translate(task: FaultingTask, addr: Vaddr, access: Access, mode: AtomicMode = "user"): number {
     const { mm } = task;
     const u32 = this.#u32;
     if (!mm.tlb.hasSlot && mm.pageTable.pgd !== 0) this.#tlbs.activate(mm.tlb);
@@ -104,7 +106,7 @@ export class Mmu {
           return frame;
         }
       }
-      if (!this.#fault(task, addr, access, mode)) return -1;
+      if (mode === "atomic" || !this.#fault(task, addr, access, mode)) return -1;
     }
   }
 

@@ -7,7 +7,7 @@ import { PAGE_OFFSET_MASK, PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
 import { EFAULT, EILSEQ, ENAMETOOLONG } from "../uapi/errno.ts";
 import type { FaultingTask } from "./faulting-task.ts";
-import type { Mmu } from "./mmu.ts";
+import type { AtomicMode, Mmu } from "./mmu.ts";
 
 /** Calls `each(ram, done, n)` for the pieces, one a page, of addr … addr + len that are accessible; bytes covered. */
 function forEachPiece(
@@ -17,13 +17,14 @@ function forEachPiece(
   len: number,
   access: Access,
   each: (ram: number, done: number, n: number) => void,
+  mode: AtomicMode = "kernel",
 ): number {
   let done = 0;
   while (done < len) {
     const at = addr + done;
     const offset = at & PAGE_OFFSET_MASK;
     const n = Math.min(PAGE_SIZE - offset, len - done);
-    const frame = mmu.translate(task, at, access, "kernel");
+    const frame = mmu.translate(task, at, access, mode);
     if (frame < 0) break;
     each(frame + offset, done, n);
     done += n;
@@ -70,11 +71,31 @@ export function clearUser(mmu: Mmu, task: FaultingTask, addr: Vaddr, len: number
 }
 
 /** Copies `len` bytes at `addr` to RAM at byte address `to` (a page-cache frame, say). */
-export function copyUserToRam(mmu: Mmu, task: FaultingTask, addr: Vaddr, to: number, len: number): number {
+export function copyUserToRam(
+  mmu: Mmu,
+  task: FaultingTask,
+  addr: Vaddr,
+  to: number,
+  len: number,
+  mode: AtomicMode = "kernel",
+): number {
   const { u8 } = mmu.phys.ram;
-  return forEachPiece(mmu, task, addr, len, ACCESS_READ, (ram, done, n) => {
-    u8.copyWithin(to + done, ram, ram + n);
-  });
+  return forEachPiece(
+    mmu,
+    task,
+    addr,
+    len,
+    ACCESS_READ,
+    (ram, done, n) => {
+      u8.copyWithin(to + done, ram, ram + n);
+    },
+    mode,
+  );
+}
+
+/** Makes the pages of `len` bytes at `addr` readable (fault_in_readable). */
+export function faultInReadable(mmu: Mmu, task: FaultingTask, addr: Vaddr, len: number): number {
+  return forEachPiece(mmu, task, addr, len, ACCESS_READ, () => {});
 }
 
 /** Copies `len` bytes of RAM at byte address `from` to `addr`. */

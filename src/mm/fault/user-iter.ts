@@ -5,7 +5,14 @@ import type { IovIter } from "../vfs/iov-iter.ts";
 import type { FaultingTask } from "./faulting-task.ts";
 import type { Mmu } from "./mmu.ts";
 import { pinUserPagesFast } from "./pin-user-pages.ts";
-import { clearUser, copyFromUser, copyRamToUser, copyToUser, copyUserToRam } from "./uaccess.ts";
+import {
+  clearUser,
+  copyFromUser,
+  copyRamToUser,
+  copyToUser,
+  copyUserToRam,
+  faultInReadable,
+} from "./uaccess.ts";
 
 export interface UserSegment {
   readonly base: Vaddr;
@@ -71,6 +78,18 @@ export class UserIter implements IovIter {
 
   copyFromIter(ram: number, n: number): number {
     return this.#advance(n, (addr, done, len) => copyUserToRam(this.#mmu, this.#task, addr, ram + done, len));
+  }
+
+  copyFromIterAtomic(ram: number, n: number): number {
+    return this.#advance(n, (addr, done, len) =>
+      copyUserToRam(this.#mmu, this.#task, addr, ram + done, len, "atomic"),
+    );
+  }
+
+  faultInReadable(n: number): number {
+    const good = this.#advance(n, (addr, _done, len) => faultInReadable(this.#mmu, this.#task, addr, len));
+    this.revert(good);
+    return good;
   }
 
   zeroIter(n: number): number {

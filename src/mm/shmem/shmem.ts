@@ -143,18 +143,35 @@ function shmemWrite(file: File, from: IovIter, start: number): number {
   const inode = shmemOf(file.inode);
   fileUpdateTime(inode);
   let pos = start;
+  let vain = 0;
   while (from.count > 0) {
     const wanted = Math.min(PAGE_SIZE - (pos % PAGE_SIZE), from.count);
-    const copied = shmemWritePage(inode, from, pos, wanted);
-    // What came up short is tried again from there: its source may lie in what the file has just become longer by.
-    if (copied <= 0) return pos > start ? pos - start : copied;
+    const copied = shmemWritePage(inode, from, pos, wanted, vain < MAX_VAIN_TRIES);
+    if (copied < 0) return pos > start ? pos - start : copied;
+    vain = copied > 0 ? 0 : vain + 1;
+    // Only now the source is faulted in: it may lie in what the file has just become longer by.
+    if (copied === 0 && (vain > MAX_VAIN_TRIES || (from.faultInReadable?.(wanted) ?? 0) === 0)) {
+      return pos > start ? pos - start : -EFAULT;
+    }
     pos += copied;
   }
   return pos - start;
 }
 
-/** Copies `wanted` bytes into the one page at `pos`. How many went, or negative errno where none did. */
-function shmemWritePage(inode: ShmemInode, from: IovIter, pos: number, wanted: number): number {
+/** So often reclaim may take the source away again before the copy takes the fault itself. */
+const MAX_VAIN_TRIES = 4;
+
+/**
+ * Copies `wanted` bytes into the one page at `pos`, as far as the source is there (`isAtomic`). How many went, or negative
+ * errno. Each try counts as a use of the page.
+ */
+function shmemWritePage(
+  inode: ShmemInode,
+  from: IovIter,
+  pos: number,
+  wanted: number,
+  isAtomic: boolean,
+): number {
   const sealed = checkWriteSeals(inode, pos + wanted);
   if (sealed !== 0) return sealed;
   const offset = pos % PAGE_SIZE;
@@ -167,7 +184,11 @@ function shmemWritePage(inode: ShmemInode, from: IovIter, pos: number, wanted: n
   else markPageAccessed(phys, pfn);
   // As in genericFileWrite: the file reaches up to where the write begins before its source is faulted in.
   if (pos > inode.size) inode.size = pos;
-  const copied = from.copyFromIter(pfn * PAGE_SIZE + offset, wanted);
+  const to = pfn * PAGE_SIZE + offset;
+  const copied =
+    isAtomic && from.copyFromIterAtomic !== undefined
+      ? from.copyFromIterAtomic(to, wanted)
+      : from.copyFromIter(to, wanted);
   // Even of a write that copies nothing, the page stays, and is data (shmem_write_end).
   setPageDirty(phys, pfn);
   if (copied > 0) {
@@ -176,7 +197,7 @@ function shmemWritePage(inode: ShmemInode, from: IovIter, pos: number, wanted: n
     if (pos + copied > inode.size) inode.size = pos + copied;
   }
   phys.putPage(pfn);
-  return copied === 0 ? -EFAULT : copied;
+  return copied;
 }
 
 function shmemMmap(file: File, vma: VmArea): number {

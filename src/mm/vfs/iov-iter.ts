@@ -21,6 +21,10 @@ export interface IovIter {
   copyToIter(ram: number, n: number): number;
   /** Copies up to n bytes of the source into RAM at byte address `ram` and advances; answers how many. */
   copyFromIter(ram: number, n: number): number;
+  /** As copyFromIter, but stops at a page that is not there, without a fault; absent: all of them are. */
+  copyFromIterAtomic?(ram: number, n: number): number;
+  /** Lets the pages of the next n bytes be there; how many bytes lie before the first that can't. Absent: all are there. */
+  faultInReadable?(n: number): number;
   /** Writes up to n zero bytes to the destination and advances; answers how many (reads of a hole). */
   zeroIter(n: number): number;
   /** Copies bytes that lie outside RAM to the destination and advances; answers how many. */

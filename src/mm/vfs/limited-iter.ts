@@ -30,6 +30,15 @@ export class LimitedIter implements IovIter {
     return this.#took(this.#inner.copyFromIter(ram, Math.min(n, this.#left)));
   }
 
+  copyFromIterAtomic(ram: number, n: number): number {
+    const wanted = Math.min(n, this.#left);
+    return this.#took(this.#inner.copyFromIterAtomic?.(ram, wanted) ?? this.#inner.copyFromIter(ram, wanted));
+  }
+
+  faultInReadable(n: number): number {
+    return this.#inner.faultInReadable?.(n) ?? n;
+  }
+
   zeroIter(n: number): number {
     return this.#took(this.#inner.zeroIter(Math.min(n, this.#left)));
   }
