@@ -1,8 +1,13 @@
 /** User and group ids. A process has one of each: real, effective and saved are the same. */
 import { applyCapabilities } from "../../mm/kernel/task-lifecycle.ts";
-import { EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
 import { StructView } from "../abi/bytes.ts";
 import type { Call, SyscallGroup } from "./call.ts";
+
+/** (gid_t) −1 */
+const INVALID_GID = 0xffffffff;
+/** NGROUPS_MAX */
+const MAX_GROUPS = 65536;
 
 type Kind = "uid" | "gid";
 
@@ -15,7 +20,8 @@ export const identityCalls: SyscallGroup = [
   [148, "getresuid", 3, (call) => getThree(call, call.process.uid)],
   [149, "setresgid", 3, (call) => set(call, "gid", [call.s32(0), call.s32(1), call.s32(2)])],
   [150, "getresgid", 3, (call) => getThree(call, call.process.gid)],
-  [158, "getgroups", 2, (call) => (call.s32(0) < 0 ? -EINVAL : 0)],
+  [158, "getgroups", 2, getgroups],
+  [159, "setgroups", 2, setgroups],
   [174, "getuid", 0, (call) => call.process.uid],
   [175, "geteuid", 0, (call) => call.process.uid],
   [176, "getgid", 0, (call) => call.process.gid],
@@ -49,5 +55,30 @@ function getThree(call: Call, id: number): number {
     const failed = call.put(call.u64(i), bytes);
     if (failed < 0) return failed;
   }
+  return 0;
+}
+
+/** Arguments: room for so many (0: only tells how many there are), and where they go. */
+function getgroups(call: Call): number {
+  const room = call.s32(0);
+  const { groups } = call.process;
+  if (room < 0) return -EINVAL;
+  if (room === 0) return groups.length;
+  if (groups.length > room) return -EINVAL;
+  const out = new StructView(4 * groups.length);
+  for (const [i, group] of groups.entries()) out.put32(4 * i, group);
+  return call.put(call.u64(1), out.bytes) < 0 ? -EFAULT : groups.length;
+}
+
+/** The groups are kept in order, however often one is among them (groups_sort). */
+function setgroups(call: Call): number {
+  const count = call.u32(0);
+  if (call.process.uid !== 0) return -EPERM;
+  if (count > MAX_GROUPS) return -EINVAL;
+  const raw = call.get(call.u64(1), 4 * count);
+  if (raw === undefined) return -EFAULT;
+  const groups = Array.from({ length: count }, (_, i) => raw.u32(4 * i));
+  if (groups.includes(INVALID_GID)) return -EINVAL;
+  call.process.groups = groups.sort((a, b) => a - b);
   return 0;
 }

@@ -4,6 +4,7 @@
  * A number that is not here answers ENOSYS, as a kernel built without it would; programs are written for that.
  */
 import type { SyscallEntry, SyscallGroup } from "./call.ts";
+import { capabilityCalls } from "./capabilities.ts";
 import { cloneCalls } from "./clone.ts";
 import { directoryCalls } from "./directories.ts";
 import { epollCalls } from "./epoll.ts";
@@ -33,6 +34,7 @@ import { timeCalls } from "./time.ts";
 import { transferCalls } from "./transfer.ts";
 
 const GROUPS: readonly SyscallGroup[] = [
+  capabilityCalls,
   cloneCalls,
   directoryCalls,
   epollCalls,

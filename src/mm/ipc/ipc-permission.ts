@@ -1,6 +1,6 @@
 /** Who may use an object of System V IPC, and how (ipc/util.c): owner, group and others, as with files, but with two owners. */
 import { EINVAL } from "../uapi/errno.ts";
-import type { Credentials } from "../vfs/inode.ts";
+import { type Credentials, isInGroup } from "../vfs/inode.ts";
 
 /** Read, write and execute for owner, group and others (S_IRWXUGO): what of a mode can be set. */
 export const PERMISSION_BITS = 0o777;
@@ -39,7 +39,7 @@ export function ipcPermits(who: Credentials, object: KernIpcPerm, flags: number)
   const requested = (flags >> 6) | (flags >> 3) | flags;
   let granted = object.mode;
   if (who.uid === object.cuid || who.uid === object.uid) granted >>= 6;
-  else if (who.gid === object.cgid || who.gid === object.gid) granted >>= 3;
+  else if (isInGroup(who, object.cgid) || isInGroup(who, object.gid)) granted >>= 3;
   // CAP_IPC_OWNER comes last, for it should not count as used where it was not needed.
   return (requested & ~granted & 7) === 0 || who.uid === 0;
 }

@@ -107,6 +107,7 @@ export class Process extends FileTransfers implements Task {
   fs: FsContext;
   uid: number;
   gid: number;
+  groups: readonly number[];
   readonly rlimits: Rlimit[];
   readonly actor: MmActor = new MmActor();
   minFlt = 0;
@@ -154,6 +155,7 @@ export class Process extends FileTransfers implements Task {
     this.comm = maker?.comm ?? "";
     this.uid = maker?.uid ?? 0;
     this.gid = maker?.gid ?? 0;
+    this.groups = maker?.groups ?? [];
     this.oomScoreAdj = maker?.oomScoreAdj ?? 0;
     this.oomScoreAdjMin = maker?.oomScoreAdjMin ?? 0;
     this.mm = mm;

@@ -25,7 +25,7 @@ export function procStatus(
   readerPid: number | undefined,
   thread: ThreadActivity | undefined = task.activity?.threads[0],
 ): string {
-  const { pid, uid, gid, activity } = task;
+  const { pid, uid, gid, groups = [], activity } = task;
   const tid = thread?.tid ?? pid;
   const mm = mmOf(task);
   const capabilities = uid === 0 ? ALL_CAPABILITIES : NONE;
@@ -41,7 +41,7 @@ export function procStatus(
     `Uid:\t${uid}\t${uid}\t${uid}\t${uid}`,
     `Gid:\t${gid}\t${gid}\t${gid}\t${gid}`,
     `FDSize:\t${mm === null ? 0 : fdSize(task)}`,
-    "Groups:\t ",
+    `Groups:\t${groups.length === 0 ? " " : groups.map((group) => `${group} `).join("")}`,
     `NStgid:\t${pid}`,
     `NSpid:\t${tid}`,
     `NSpgid:\t${activity?.processGroup ?? 0}`,

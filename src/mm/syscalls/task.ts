@@ -57,6 +57,8 @@ export interface Task {
   readonly ipc: ShmNamespace;
   uid: number;
   gid: number;
+  /** Other groups that it is in, in order (group_info). */
+  groups: readonly number[];
   readonly rlimits: Rlimit[];
   /** What of its limits and privileges the memory calls ask for. Invariant: as `rlimits` and `uid` say. */
   readonly actor: MmActor;

@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../page.ts";
 import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS, ETXTBSY } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, S_ISGID, S_ISUID } from "../uapi/fcntl.ts";
 import { S_IALLUGO } from "../uapi/fs.ts";
-import { type AttributeChange, type Credentials, type Inode, isDir, isReg } from "./inode.ts";
+import { type AttributeChange, type Credentials, type Inode, isDir, isInGroup, isReg } from "./inode.ts";
 import { inodePermission, isOwner, MAY_WRITE } from "./permission.ts";
 
 /** struct stat as plain numbers. */
@@ -71,7 +71,7 @@ export function vfsChmod(cred: Credentials, inode: Inode, mode: number): number 
   if (inode.sb.readOnly === true) return -EROFS;
   if (!isOwner(cred, inode)) return -EPERM;
   // Who is not in the file's group may not make it set-group-id.
-  const kept = cred.uid !== 0 && cred.gid !== inode.gid ? mode & ~S_ISGID : mode;
+  const kept = cred.uid !== 0 && !isInGroup(cred, inode.gid) ? mode & ~S_ISGID : mode;
   return notifyChange(inode, { mode: kept & S_IALLUGO });
 }
 
@@ -80,7 +80,7 @@ export function vfsChown(cred: Credentials, inode: Inode, uid: number, gid: numb
   if (inode.sb.readOnly === true) return -EROFS;
   if (cred.uid !== 0) {
     if (uid >= 0 && (cred.uid !== inode.uid || uid !== inode.uid)) return -EPERM;
-    if (gid >= 0 && (cred.uid !== inode.uid || (gid !== cred.gid && gid !== inode.gid))) return -EPERM;
+    if (gid >= 0 && (cred.uid !== inode.uid || (!isInGroup(cred, gid) && gid !== inode.gid))) return -EPERM;
   }
   // A new owner must not inherit the old one's set-id bits.
   let mode = inode.mode & S_IALLUGO;
@@ -143,6 +143,6 @@ export function fileRemovePrivs(cred: Credentials, inode: Inode): number {
   if (cred.uid === 0 || (inode.mode & (S_ISUID | S_ISGID)) === 0 || !isReg(inode)) return 0;
   let mode = inode.mode & S_IALLUGO & ~S_ISUID;
   // Without execution for the group the bit means something else, which only those outside the group may not keep.
-  if ((mode & 0o010) !== 0 || cred.gid !== inode.gid) mode &= ~S_ISGID;
+  if ((mode & 0o010) !== 0 || !isInGroup(cred, inode.gid)) mode &= ~S_ISGID;
   return mode === (inode.mode & S_IALLUGO) ? 0 : notifyChange(inode, { mode });
 }

@@ -57,6 +57,13 @@ export interface InodeOperations {
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;
+  /** Other groups that it is in, in order; absent: none. */
+  readonly groups?: readonly number[];
+}
+
+/** in_group_p */
+export function isInGroup(cred: Credentials, gid: number): boolean {
+  return cred.gid === gid || cred.groups?.includes(gid) === true;
 }
 
 /** Who acts, and in which process. */

@@ -7,7 +7,7 @@
 import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../uapi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISVTX } from "../uapi/fcntl.ts";
 import type { Dentry } from "./dentry.ts";
-import { type Credentials, type Inode, isDir } from "./inode.ts";
+import { type Credentials, type Inode, isDir, isInGroup } from "./inode.ts";
 
 export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;
@@ -25,7 +25,7 @@ export function inodePermission(cred: Credentials, inode: Inode, mask: number): 
   }
   let bits = inode.mode;
   if (cred.uid === inode.uid) bits >>= 6;
-  else if (cred.gid === inode.gid) bits >>= 3;
+  else if (isInGroup(cred, inode.gid)) bits >>= 3;
   return (mask & ~bits & 7) === 0 ? 0 : -EACCES;
 }
 
