@@ -29,13 +29,13 @@ interface Size {
 const SIZES: readonly Size[] = [
   { name: "a thousand keys", isLong: false, populate: 500, requests: 300, keys: 300, delay: 200, copies: 50 },
   {
-    name: "100,000 keys",
+    name: "25,000 keys",
     isLong: true,
-    populate: 80_000,
-    requests: 10_000,
-    keys: 20_000,
-    delay: 0,
-    copies: 1000,
+    populate: 20_000,
+    requests: 3000,
+    keys: 3000,
+    delay: 20,
+    copies: 300,
   },
 ];
 
