@@ -36,7 +36,7 @@ function expected(name: string): string {
 }
 
 describe.skipIf(process.platform === "win32")("prints what it prints on ext4", () => {
-  test.each(["vector-io", "transfer"])("%s", (name) => {
+  test.each(["vector-io", "transfer", "nodes"])("%s", (name) => {
     expect(outputOf(name)).toBe(expected(name));
   });
 

@@ -10,6 +10,7 @@ import {
   sysGetcwd,
   sysLinkat,
   sysMkdirat,
+  sysMknodat,
   sysReadlinkat,
   sysRenameat2,
   sysSymlinkat,
@@ -18,7 +19,7 @@ import {
 import { sysFtruncate, sysTruncate } from "../../src/mm/syscalls/file-size.ts";
 import { sysFstat, sysNewfstatat, sysStatfs } from "../../src/mm/syscalls/stat.ts";
 import { sysFsync, sysSync } from "../../src/mm/syscalls/sync.ts";
-import { EACCES, EEXIST, ENOENT, ENXIO, EROFS } from "../../src/mm/uapi/errno.ts";
+import { EACCES, EEXIST, ENOENT, ENOSPC, ENOTEMPTY, ENXIO, EPERM, EROFS } from "../../src/mm/uapi/errno.ts";
 import {
   AT_FDCWD,
   AT_REMOVEDIR,
@@ -30,6 +31,9 @@ import {
   O_RDWR,
   O_TRUNC,
   O_WRONLY,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFSOCK,
 } from "../../src/mm/uapi/fcntl.ts";
 import type { Stat } from "../../src/mm/vfs/attributes.ts";
 import { nodeFs } from "../../src/storage/node/index.ts";
@@ -366,6 +370,48 @@ describe("confinement", () => {
     expect(stat("/fifo").mode & 0o170000).toBe(0o010000);
     const withDevice = new Guest(nodeFs("/dev"));
     expect(withDevice.open("/null", O_RDWR)).toBe(-EACCES);
+  });
+
+  test("named pipes and sockets of the guest are never the host's", () => {
+    for (const [name, type] of [
+      ["pipe", S_IFIFO],
+      ["socket", S_IFSOCK],
+    ] as const) {
+      expect(sysMknodat(guest.task, AT_FDCWD, `/${name}`, type | 0o600, 0)).toBe(0);
+      expect(stat(`/${name}`).mode).toBe(type | 0o600);
+    }
+    expect(sysMknodat(guest.task, AT_FDCWD, "/null", S_IFCHR | 0o600, 0x103)).toBe(-EPERM);
+    expect(fs.readdirSync(root)).toEqual([]);
+    // The host may have the name then: hidden until the guest's own is gone.
+    fs.writeFileSync(path.join(root, "pipe"), "the host's");
+    expect(stat("/pipe").mode).toBe(S_IFIFO | 0o600);
+    expect(sysUnlinkat(guest.task, AT_FDCWD, "/pipe", 0)).toBe(0);
+    expect(guest.get("/pipe")).toBe("the host's");
+  });
+
+  test("named pipes stay in their directory when somebody else moves it", () => {
+    expect(sysMkdirat(guest.task, AT_FDCWD, "/d", 0o755)).toBe(0);
+    expect(sysMknodat(guest.task, AT_FDCWD, "/d/pipe", S_IFIFO | 0o600, 0)).toBe(0);
+    fs.renameSync(path.join(root, "d"), path.join(root, "e"));
+    expect(guest.get("/d/pipe")).toBe(-ENOENT);
+    expect(stat("/e/pipe").mode).toBe(S_IFIFO | 0o600);
+    expect(sysUnlinkat(guest.task, AT_FDCWD, "/e", AT_REMOVEDIR)).toBe(-ENOTEMPTY);
+    expect(sysUnlinkat(guest.task, AT_FDCWD, "/e/pipe", 0)).toBe(0);
+    expect(sysUnlinkat(guest.task, AT_FDCWD, "/e", AT_REMOVEDIR)).toBe(0);
+  });
+
+  test("the number of named pipes is bounded", () => {
+    const small = new Guest(nodeFs(root), 2 ** 20);
+    expect(sysMkdirat(small.task, AT_FDCWD, "/d", 0o755)).toBe(0);
+    let made = 0;
+    while (sysMknodat(small.task, AT_FDCWD, `/d/${made}`, S_IFIFO | 0o600, 0) === 0) made++;
+    expect(made).toBeGreaterThan(50);
+    expect(made).toBeLessThanOrEqual(128);
+    expect(sysMknodat(small.task, AT_FDCWD, "/one-more", S_IFIFO | 0o600, 0)).toBe(-ENOSPC);
+    expect(sysLinkat(small.task, AT_FDCWD, "/d/0", AT_FDCWD, "/one-more", 0)).toBe(-ENOSPC);
+    expect(sysRenameat2(small.task, AT_FDCWD, "/d/0", AT_FDCWD, "/moved", 0)).toBe(0);
+    expect(sysUnlinkat(small.task, AT_FDCWD, "/d/1", 0)).toBe(0);
+    expect(sysMknodat(small.task, AT_FDCWD, "/one-more", S_IFIFO | 0o600, 0)).toBe(0);
   });
 
   test("names that are no names", () => {

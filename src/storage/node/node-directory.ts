@@ -1,6 +1,6 @@
 /** Directories and links of the host: lookup, listing, and making, removing and moving names. */
 import fs from "node:fs";
-import { EACCES, EINVAL, ENOENT, ENXIO, ESTALE } from "../../mm/uapi/errno.ts";
+import { EACCES, EINVAL, ENOENT, ENOTEMPTY, ENXIO, ESTALE } from "../../mm/uapi/errno.ts";
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT } from "../../mm/uapi/fcntl.ts";
 import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../../mm/uapi/fs.ts";
 import type { FileOperations } from "../../mm/vfs/file.ts";
@@ -11,10 +11,11 @@ import {
   type Inode,
   type InodeOperations,
 } from "../../mm/vfs/inode.ts";
+import { GuestNode } from "./guest-nodes.ts";
 import { hostCall, hostDo, hostErrno } from "./host-error.ts";
 import { nodeInode } from "./host-tree.ts";
 import { nodeInodeOps } from "./node-file.ts";
-import { hostKey, type NodeInode } from "./node-inode.ts";
+import { hostKey, NodeInode } from "./node-inode.ts";
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = fs.constants;
 
@@ -23,6 +24,8 @@ const MAX_MISSING = 1024;
 
 function lookup(dir: Inode, name: string): Inode | number {
   const parent = nodeInode(dir);
+  const own = parent.sb.guestNodes.in(parent).get(name);
+  if (own !== undefined) return own;
   if (parent.missing?.has(name) === true) return -ENOENT;
   const at = parent.sb.tree.child(parent, name);
   if (typeof at === "number") return at;
@@ -52,7 +55,13 @@ function readdir(at: Inode): readonly DirEntry[] | number {
   const names = hostCall(() => fs.readdirSync(path).sort());
   if (typeof names === "number") return names;
   const list: DirEntry[] = [];
-  for (const name of names) {
+  const own = sb.guestNodes.in(dir);
+  for (const name of own.size === 0 ? names : [...new Set([...names, ...own.keys()])].sort()) {
+    const node = own.get(name);
+    if (node !== undefined) {
+      list.push({ name, ino: node.ino, type: dirEntryType(node.mode) });
+      continue;
+    }
     const stats = fs.lstatSync(`${path}/${name}`, { bigint: true, throwIfNoEntry: false });
     if (stats !== undefined)
       list.push({ name, ino: sb.inoOf(stats), type: dirEntryType(Number(stats.mode)) });
@@ -109,9 +118,15 @@ function symlink(at: Inode, name: string, target: string, owner: Credentials): I
   return lookup(dir, name);
 }
 
-function link(source: Inode, at: Inode, name: string): number {
-  const inode = nodeInode(source);
+function mknod(at: Inode, name: string, mode: number, _dev: number, owner: Credentials): GuestNode | number {
   const dir = nodeInode(at);
+  return dir.sb.guestNodes.make(dir, name, mode, owner);
+}
+
+function link(source: Inode, at: Inode, name: string): number {
+  const dir = nodeInode(at);
+  if (source instanceof GuestNode) return dir.sb.guestNodes.link(source, dir, name);
+  const inode = nodeInode(source);
   const from = inode.sb.tree.nameOf(inode);
   if (typeof from === "number") return from;
   const to = dir.sb.tree.child(dir, name);
@@ -137,6 +152,10 @@ function recount(inode: NodeInode): void {
 
 function unlink(at: Inode, name: string, victim: Inode): number {
   const dir = nodeInode(at);
+  if (victim instanceof GuestNode) {
+    dir.sb.guestNodes.unlink(victim, dir, name);
+    return 0;
+  }
   const inode = nodeInode(victim);
   const path = dir.sb.tree.child(dir, name);
   if (typeof path === "number") return path;
@@ -148,6 +167,7 @@ function unlink(at: Inode, name: string, victim: Inode): number {
 function rmdir(at: Inode, name: string, victim: Inode): number {
   const dir = nodeInode(at);
   const inode = nodeInode(victim);
+  if (inode.sb.guestNodes.in(inode).size > 0) return -ENOTEMPTY;
   const path = dir.sb.tree.child(dir, name);
   if (typeof path === "number") return path;
   const failed = hostDo(() => fs.rmdirSync(path));
@@ -160,7 +180,7 @@ function rmdir(at: Inode, name: string, victim: Inode): number {
 const rename: NonNullable<InodeOperations["rename"]> = (
   oldAt,
   oldName,
-  _moved,
+  moved,
   newAt,
   newName,
   other,
@@ -170,14 +190,34 @@ const rename: NonNullable<InodeOperations["rename"]> = (
   if ((flags & (RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return -EINVAL;
   const oldDir = nodeInode(oldAt);
   const newDir = nodeInode(newAt);
+  const { guestNodes } = newDir.sb;
+  if (moved instanceof GuestNode) return renameGuestNode(moved, oldDir, oldName, newDir, newName, other);
+  if (other instanceof NodeInode && guestNodes.in(other).size > 0) return -ENOTEMPTY;
   const from = oldDir.sb.tree.child(oldDir, oldName);
   if (typeof from === "number") return from;
   const to = newDir.sb.tree.child(newDir, newName);
   if (typeof to === "number") return to;
   const failed = hostDo(() => fs.renameSync(from, to));
-  if (failed === 0 && other !== null) recount(nodeInode(other));
-  return failed;
+  if (failed !== 0) return failed;
+  if (other instanceof GuestNode) guestNodes.unlink(other, newDir, newName);
+  else if (other !== null) recount(nodeInode(other));
+  return 0;
 };
+
+function renameGuestNode(
+  node: GuestNode,
+  oldDir: NodeInode,
+  oldName: string,
+  newDir: NodeInode,
+  newName: string,
+  other: Inode | null,
+): number {
+  const { guestNodes } = newDir.sb;
+  const failed = other === null ? 0 : unlink(newDir, newName, other);
+  if (failed !== 0) return failed;
+  guestNodes.unlink(node, oldDir, oldName);
+  return guestNodes.link(node, newDir, newName);
+}
 
 function readlink(at: Inode): string | number {
   const inode = nodeInode(at);
@@ -192,6 +232,7 @@ export const directoryInodeOps: InodeOperations = {
   create,
   mkdir,
   symlink,
+  mknod,
   link,
   unlink,
   rmdir,

@@ -7,6 +7,7 @@ import { dDelete } from "../../mm/vfs/dentry.ts";
 import type { FileOperations } from "../../mm/vfs/file.ts";
 import { type Inode, type InodeOperations, isDir } from "../../mm/vfs/inode.ts";
 import type { FileSystem, MountContext, StatFs, SuperBlock } from "../../mm/vfs/super-block.ts";
+import { GuestNode, GuestNodes } from "./guest-nodes.ts";
 import { hostDo } from "./host-error.ts";
 import { HostTree, nodeInode } from "./host-tree.ts";
 import { directoryFileOps, directoryInodeOps, specialInodeOps, symlinkInodeOps } from "./node-directory.ts";
@@ -57,6 +58,7 @@ export class NodeSuperBlock implements SuperBlock {
   readonly now: () => number;
   readonly root: NodeInode;
   readonly tree: HostTree;
+  readonly guestNodes: GuestNodes;
   readonly #context: MountContext;
   /** Inodes by the host's identity, least recently looked up first. */
   readonly #inodes: Map<string, NodeInode> = new Map();
@@ -81,6 +83,7 @@ export class NodeSuperBlock implements SuperBlock {
     this.#context = context;
     this.tree = new HostTree(directory, options.stable);
     this.root = this.inodeOf(this.tree.rootStats);
+    this.guestNodes = new GuestNodes(this, context);
   }
 
   /** The inode of what the host describes, brought up to date. */
@@ -171,7 +174,7 @@ export class NodeSuperBlock implements SuperBlock {
   }
 
   writeInode(inode: Inode): number {
-    writeInode(nodeInode(inode));
+    if (!(inode instanceof GuestNode)) writeInode(nodeInode(inode));
     return 0;
   }
 
