@@ -30,7 +30,7 @@ cd "$(dirname "$0")/.."
 EXAMPLES='append four-mappings cow pingpong count-lines sigbus fork-snapshot larger-than-ram'
 TESTS='hello args-env-auxv stack-growth segv-handler signals fork-wait malloc-stress file-io links mmap-errors
   float setjmp qsort pipe time madvise proc-self waiting timers advice vector-io fallocate transfer file-states
-  sysv-shm clone faults layout pidfd proc-status epoll threads futex sched thread-signals sockets file-locks fifo
+  sysv-shm clone capabilities faults layout pidfd proc-status epoll threads futex sched thread-signals sockets file-locks fifo
   thread-memory event-clocks thread-proc messages groups hugetlb pty cachestat mdwe nodes'
 KERNELS='hash sieve qsort matmul crc32 memory'
 

@@ -24,29 +24,25 @@ const SMALL_BOTH = [
   "dash",
   "grep",
   "lmdb-utils",
+  // The native one compiles the library of both.
+  "python3",
   "redis-server",
   "redis-tools",
   "sed",
   "sqlite3",
 ];
 
-const SMALL: ProgramSet = { riscv64: SMALL_BOTH, native: SMALL_BOTH, npm: [] };
+const SMALL: ProgramSet = {
+  // What these print natively stands in the tests.
+  riscv64: [...SMALL_BOTH, "memtester", "stress-ng"],
+  native: SMALL_BOTH,
+  npm: ["esbuild@0.28.2", "@esbuild/linux-riscv64@0.28.2"],
+};
 
 const ALL: ProgramSet = {
-  riscv64: [
-    ...SMALL.riscv64,
-    "fio",
-    "findutils",
-    "libpython3.13-testsuite",
-    "lua5.4",
-    "memtester",
-    "nodejs",
-    "perl-base",
-    "python3",
-    "stress-ng",
-  ],
-  native: [...SMALL.native, "fio", "findutils", "lua5.4", "memtester", "perl-base", "python3", "stress-ng"],
-  npm: ["esbuild@0.28.2", "@esbuild/linux-riscv64@0.28.2"],
+  riscv64: [...SMALL.riscv64, "fio", "findutils", "libpython3.13-testsuite", "lua5.4", "nodejs", "perl-base"],
+  native: [...SMALL.native, "fio", "findutils", "lua5.4", "memtester", "perl-base", "stress-ng"],
+  npm: SMALL.npm,
 };
 
 export const SETS: Readonly<Record<string, ProgramSet>> = { small: SMALL, all: ALL };

@@ -7,16 +7,24 @@
  * linker's, where there is one: it learns from the auxiliary vector where the program lies (AT_PHDR, AT_ENTRY), and where
  * it lies itself (AT_BASE).
  */
+
 import { copyToUser } from "../../mm/fault/uaccess.ts";
 import { setMmExeFile } from "../../mm/kernel/exe-file.ts";
 import type { Process } from "../../mm/kernel/process.ts";
-import { execMm, setBrk, setupArgPages, unshareFiles } from "../../mm/kernel/task-lifecycle.ts";
+import {
+  execMm,
+  setBrk,
+  setCapabilities,
+  setupArgPages,
+  unshareFiles,
+} from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { doMmap } from "../../mm/syscalls/mmap.ts";
 import { sysMseal } from "../../mm/syscalls/mseal.ts";
 import { EFAULT } from "../../mm/uapi/errno.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ } from "../../mm/uapi/mman.ts";
 import { MMAP_PAGE_ZERO } from "../../mm/uapi/personality.ts";
+import { afterExec, capabilitiesOf } from "../../mm/vfs/capability.ts";
 import { dPath } from "../../mm/vfs/path.ts";
 import { inodePermission, MAY_READ } from "../../mm/vfs/permission.ts";
 import * as AT from "../abi/auxv.ts";
@@ -64,6 +72,7 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   setMmExeFile(process.mm, file);
   // Whoever may not read a program must not read it out of memory either (would_dump).
   if (inodePermission(process, file.inode, MAY_READ) !== 0) process.mm.dumpable = 0;
+  setCapabilities(process, afterExec(capabilitiesOf(process), process.uid, !group.noNewPrivileges));
   // Whoever shares the table of actions keeps it (unshare_sighand).
   group.handlers = group.handlers.clone();
   group.handlers.reset();

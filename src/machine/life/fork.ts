@@ -12,11 +12,14 @@
  *   parent          the caller                          CLONE_PARENT: the caller's
  * ```
  */
+
 import { copyToUser, putUserU32 } from "../../mm/fault/uaccess.ts";
 import { exitProcess, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import { newPidfd } from "../../mm/vfs/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
 import { SS_DISABLE } from "../signals/signal-state.ts";
@@ -93,13 +96,14 @@ function checkRequest(system: System, parent: Thread, request: CloneRequest): nu
     if (!has(CLONE_FILES | CLONE_FS) || has(CLONE_PIDFD)) return -EINVAL;
   }
   if (system.groups.size + system.tids.size >= maxThreads(system)) return -EAGAIN;
-  const { uid } = parent.group.process;
-  if ((flags & CLONE_NEW_ANY) !== 0) return uid === 0 || has(CLONE_NEWUSER) ? -EINVAL : -EPERM;
+  const { process } = parent.group;
+  if ((flags & CLONE_NEW_ANY) !== 0)
+    return capable(process, CAP_SYS_ADMIN) || has(CLONE_NEWUSER) ? -EINVAL : -EPERM;
   // There is no file system of cgroups that the descriptor could be from.
   if ((high & CLONE_INTO_CGROUP_HIGH) !== 0) return -EBADF;
   if (wantedPid === undefined) return 0;
   if (wantedPid < 1 || wantedPid >= PID_MAX) return -EINVAL;
-  if (uid !== 0) return -EPERM;
+  if (!capable(process, CAP_SYS_ADMIN) && !capable(process, CAP_CHECKPOINT_RESTORE)) return -EPERM;
   return system.kernel.processes.has(wantedPid) || system.tids.has(wantedPid) ? -EEXIST : 0;
 }
 

@@ -1,6 +1,9 @@
 /** What sockets of streams and of datagrams over the internet protocols share: local and remote address, and the binding. */
+
 import type { Task } from "../../mm/syscalls/task.ts";
+import { CAP_NET_BIND_SERVICE } from "../../mm/uapi/capability.ts";
 import { EACCES, EADDRNOTAVAIL, EINVAL, ENOTCONN } from "../../mm/uapi/errno.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import { AF_INET, AF_INET6, IPPROTO_IPV6, SOL_SOCKET } from "./constants.ts";
 import {
   ANY4,
@@ -92,7 +95,7 @@ export abstract class InetSocket extends Socket implements Bound {
     const isOther = this.family === AF_INET6 && isIpv4(wanted.ip) && this.isV6Only;
     if (isOther) return -EINVAL;
     if (!isAny(wanted.ip) && !isLocal(wanted.ip)) return -EADDRNOTAVAIL;
-    if (wanted.port > 0 && wanted.port < PROT_SOCK && task.uid !== 0) return -EACCES;
+    if (wanted.port > 0 && wanted.port < PROT_SOCK && !capable(task, CAP_NET_BIND_SERVICE)) return -EACCES;
     if (this.isBound || this.isConnected) return -EINVAL;
     return this.#take(wanted.ip, wanted.port);
   }

@@ -1,5 +1,7 @@
 /** The machine's network: every family that there is, and how a socket of one is made (inet_create, unix_create). */
+
 import type { Task } from "../../mm/syscalls/task.ts";
+import { CAP_NET_RAW } from "../../mm/uapi/capability.ts";
 import {
   EAFNOSUPPORT,
   EINVAL,
@@ -9,6 +11,7 @@ import {
   EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
 } from "../../mm/uapi/errno.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -66,7 +69,7 @@ export class Network {
         if (!this.memory.mayAddSocket()) return -ENOBUFS;
         return new UdpSocket(this.#udp, family, task.uid);
       case SOCK_RAW:
-        return task.uid === 0 ? -EPROTONOSUPPORT : -EPERM;
+        return capable(task, CAP_NET_RAW) ? -EPROTONOSUPPORT : -EPERM;
       default:
         return -ESOCKTNOSUPPORT;
     }

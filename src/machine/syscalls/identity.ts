@@ -1,6 +1,8 @@
 /** User and group ids. A process has one of each: real, effective and saved are the same. */
-import { applyCapabilities } from "../../mm/kernel/task-lifecycle.ts";
+import { setCapabilities } from "../../mm/kernel/task-lifecycle.ts";
+import { CAP_SETGID, CAP_SETUID } from "../../mm/uapi/capability.ts";
 import { EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { afterSetuid, capabilitiesOf, capable } from "../../mm/vfs/capability.ts";
 import { StructView } from "../abi/bytes.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
@@ -36,7 +38,8 @@ function setOne(call: Call, kind: Kind): number {
 function set(call: Call, kind: Kind, ids: readonly number[]): number {
   const { process } = call;
   const given = ids.filter((id) => id !== -1);
-  if (process.uid !== 0 && given.some((id) => id !== process[kind])) return -EPERM;
+  const needed = kind === "uid" ? CAP_SETUID : CAP_SETGID;
+  if (given.some((id) => id >>> 0 !== process[kind]) && !capable(process, needed)) return -EPERM;
   const last = given.at(-1);
   if (last === undefined) return 0;
   if (process[kind] !== last >>> 0) {
@@ -44,8 +47,11 @@ function set(call: Call, kind: Kind, ids: readonly number[]): number {
     call.thread.group.parentDeathSignal = 0;
     process.mm.dumpable = 0;
   }
-  process[kind] = last >>> 0;
-  applyCapabilities(process);
+  if (kind === "uid") {
+    const after = afterSetuid(capabilitiesOf(process), process.uid, last >>> 0);
+    process.uid = last >>> 0;
+    setCapabilities(process, after);
+  } else process.gid = last >>> 0;
   return 0;
 }
 
@@ -73,7 +79,7 @@ function getgroups(call: Call): number {
 /** The groups are kept in order, however often one is among them (groups_sort). */
 function setgroups(call: Call): number {
   const count = call.u32(0);
-  if (call.process.uid !== 0) return -EPERM;
+  if (!capable(call.process, CAP_SETGID)) return -EPERM;
   if (count > MAX_GROUPS) return -EINVAL;
   const raw = call.get(call.u64(1), 4 * count);
   if (raw === undefined) return -EFAULT;

@@ -2,8 +2,11 @@
  * Nice values (kernel/sys.c): kept, told back and passed on to children. Turns are the same for all: with one hart and
  * virtual time, none would be the wiser for it.
  */
+
+import { CAP_SYS_NICE } from "../../mm/uapi/capability.ts";
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { RLIMIT_NICE } from "../../mm/uapi/mman.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import type { Thread, ThreadGroup } from "../thread.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
@@ -43,7 +46,7 @@ function setpriority(call: Call): number {
 /** Whether the caller may give the thread this nice value (set_one_prio, can_nice). */
 export function mayRenice(call: Call, { group: { process }, nice: old }: Thread, nice: number): number {
   const { uid } = call.process;
-  if (uid === 0) return 0;
+  if (capable(call.process, CAP_SYS_NICE)) return 0;
   if (uid !== process.uid) return -EPERM;
   return nice >= old || positive(nice) <= process.rlimits[RLIMIT_NICE].soft ? 0 : -EACCES;
 }

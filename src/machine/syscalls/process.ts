@@ -1,8 +1,11 @@
 /** The life of processes, as system calls: exit, wait, limits, and who is who. */
+
 import { ptraceMayAccess } from "../../mm/syscalls/ptrace-access.ts";
 import { sysGetrlimit, sysSetrlimit } from "../../mm/syscalls/rlimit.ts";
+import { CAP_SYS_RESOURCE } from "../../mm/uapi/capability.ts";
 import { EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { PIDFD_NONBLOCK } from "../../mm/uapi/pidfd.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
 import { exitGroup, exitThread, reap } from "../life/exit.ts";
@@ -283,7 +286,9 @@ function rlimit(call: Call, resource: number, newAt: number, oldAt: number, pid 
   if (process === undefined) return -ESRCH;
   // check_prlimit_permission: of another, one must be the user or have CAP_SYS_RESOURCE.
   const { uid, gid } = call.process;
-  if (uid !== 0 && (uid !== process.uid || gid !== process.gid)) return -EPERM;
+  if (process !== call.process && (uid !== process.uid || gid !== process.gid)) {
+    if (!capable(call.process, CAP_SYS_RESOURCE)) return -EPERM;
+  }
   const limit = sysGetrlimit(process, resource);
   if (typeof limit === "number") return limit;
   const old = new StructView(RLIMIT_BYTES).put64(0, limit.soft).put64(8, limit.hard);

@@ -3,9 +3,12 @@
  * thread, told back and passed on to what it clones. Turns are the same for all, see docs/deviations.md, and there is one
  * processor.
  */
+
 import { PAGE_SIZE } from "../../mm/page.ts";
+import { CAP_SYS_NICE } from "../../mm/uapi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { RLIMIT_RTPRIO } from "../../mm/uapi/mman.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import { StructView } from "../abi/bytes.ts";
 import { TIMESPEC_BYTES } from "../abi/structs.ts";
 import type { Thread } from "../thread.ts";
@@ -133,7 +136,7 @@ function change(call: Call, thread: Thread, wanted: Wanted): number {
 /** user_check_sched_setscheduler: what takes CAP_SYS_NICE, which root has. */
 function mayChange(call: Call, thread: Thread, policy: number, wanted: Wanted, resets: boolean): number {
   const { uid } = call.process;
-  if (uid === 0) return 0;
+  if (capable(call.process, CAP_SYS_NICE)) return 0;
   const { sched } = thread;
   const { process } = thread.group;
   if (isRealTime(policy)) {
@@ -182,7 +185,7 @@ function setAffinity(call: Call): number {
   const thread = target(call, call.s32(0));
   if (thread === undefined) return -ESRCH;
   const { uid } = call.process;
-  if (uid !== 0 && uid !== thread.group.process.uid) return -EPERM;
+  if (uid !== thread.group.process.uid && !capable(call.process, CAP_SYS_NICE)) return -EPERM;
   return length > 0 && (raw.bytes[0] & 1) === 1 ? 0 : -EINVAL;
 }
 

@@ -1,5 +1,8 @@
 /** The signal calls (kernel/signal.c): dispositions, masks, sending, waiting, alternate stacks. */
+
+import { CAP_KILL } from "../../mm/uapi/capability.ts";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import { StructView } from "../abi/bytes.ts";
 import {
   getTimespec,
@@ -99,7 +102,7 @@ export function sendChecked(
   if (signal < 0 || signal > NSIG) return -EINVAL;
   const { group } = call.thread;
   const { uid } = call.process;
-  const isOwn = target === group || uid === 0 || uid === target.process.uid;
+  const isOwn = target === group || capable(call.process, CAP_KILL) || uid === target.process.uid;
   if (!isOwn && !(signal === SIGCONT && target.session === group.session)) return -EPERM;
   return signal === 0 ? 0 : sendSignal(target, info(), thread, first);
 }

@@ -7,11 +7,14 @@
  *   struct cmsghdr   0 length with this head (u64)   8 level   12 type   16 … data, the next one at a multiple of 8
  * ```
  */
+
 import type { UserSegment } from "../../mm/fault/user-iter.ts";
 import { fdGetRaw } from "../../mm/syscalls/fd.ts";
+import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EAGAIN, EBADF, EFAULT, EINVAL, EMSGSIZE, EPERM } from "../../mm/uapi/errno.ts";
 import { MAX_RW_COUNT } from "../../mm/uapi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { StructView } from "../abi/bytes.ts";
 import {
@@ -134,9 +137,12 @@ function getControl(
     } else if (type === SCM_CREDENTIALS && socket.family === AF_UNIX) {
       if (size !== CMSGHDR_BYTES + CREDENTIALS_BYTES) return -EINVAL;
       credentials = { pid: data.s32(0), uid: data.u32(4), gid: data.u32(8) };
-      const { pid, uid, gid } = call.process;
-      const isOwn = credentials.pid === pid && credentials.uid === uid && credentials.gid === gid;
-      if (uid !== 0 && !isOwn) return -EPERM;
+      const { process } = call;
+      const isAllowed =
+        (credentials.pid === process.pid || capable(process, CAP_SYS_ADMIN)) &&
+        (credentials.uid === process.uid || capable(process, CAP_SETUID)) &&
+        (credentials.gid === process.gid || capable(process, CAP_SETGID));
+      if (!isAllowed) return -EPERM;
     } else return -EINVAL;
   }
   return { to, rights, credentials };

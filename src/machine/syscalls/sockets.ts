@@ -1,7 +1,10 @@
 /** Sockets: making, naming, connecting them, their options, and bytes without more (net/socket.c). */
+
 import { fdGet, fdInstall } from "../../mm/syscalls/fd.ts";
+import { CAP_NET_ADMIN } from "../../mm/uapi/capability.ts";
 import { EBADF, EFAULT, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
 import { MAX_RW_COUNT, O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { StructView } from "../abi/bytes.ts";
 import { AF_UNIX, MSG_DONTWAIT, RCV_SHUTDOWN, SEND_SHUTDOWN, SOCK_TYPE_MASK } from "../net/constants.ts";
@@ -195,7 +198,7 @@ function setsockopt(call: Call): number {
     if (length < 0) return -EINVAL;
     const value = call.get(call.u64(3), Math.min(length, OPTION_MAX));
     if (value === undefined) return -EFAULT;
-    return setSocketOption(it, call.s32(1), call.s32(2), value.bytes, call.process.uid === 0);
+    return setSocketOption(it, call.s32(1), call.s32(2), value.bytes, capable(call.process, CAP_NET_ADMIN));
   });
 }
 

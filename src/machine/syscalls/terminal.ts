@@ -5,11 +5,14 @@
  * Most of a terminal's go to the side where programs run, whichever side they are asked of; those of pseudo-terminals
  * are the master's alone.
  */
+
 import { sysIoctl } from "../../mm/syscalls/open.ts";
+import { CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EBADF, EFAULT, EINVAL, EIO, ENOTTY, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { FIONBIO, FIONREAD } from "../../mm/uapi/fs.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import { type File, FMODE_READ } from "../../mm/vfs/file.ts";
 import { isReg } from "../../mm/vfs/inode.ts";
 import { pipeOf } from "../../mm/vfs/pipe.ts";
@@ -154,7 +157,7 @@ function terminalIoctl(call: Call, file: File, tty: Tty, cmd: number): number {
     case TIOCSTI:
       return insert(call, tty);
     case TIOCVHANGUP:
-      if (call.process.uid !== 0) return -EPERM;
+      if (!capable(call.process, CAP_SYS_ADMIN)) return -EPERM;
       call.system.terminals.hangUp(tty);
       return 0;
     // There is no line to be held low.
@@ -214,7 +217,7 @@ function setWindowSize(call: Call, real: Tty): number {
 
 /** TIOCSTI: as if it had been typed. Root's alone, as where CONFIG_LEGACY_TIOCSTI is not set. */
 function insert(call: Call, tty: Tty): number {
-  if (call.process.uid !== 0) return -EIO;
+  if (!capable(call.process, CAP_SYS_ADMIN)) return -EIO;
   const given = call.get(call.u64(2), 1);
   if (given === undefined) return -EFAULT;
   if (tty.incomingRoom > 0) tty.receive(given.bytes);
@@ -354,7 +357,7 @@ function takeTerminal(call: Call, file: File, tty: Tty): number {
   const isLeader = group.session === group.pid;
   if (isLeader && tty.session === group.session) return 0;
   if (!isLeader || group.terminal !== undefined) return -EPERM;
-  const isRoot = call.process.uid === 0;
+  const isRoot = capable(call.process, CAP_SYS_ADMIN);
   if (tty.session !== 0) {
     // Root may take it away from another session.
     if (call.u32(2) !== 1 || !isRoot) return -EPERM;

@@ -9,8 +9,11 @@
  * Opening /dev/ptmx makes a pair; its slave is locked until the master unlocks it. When the slave's last file closes, the
  * master reads EIO until it is opened again; when the master's does, the slave hangs up.
  */
+
+import { CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EBUSY, EIO, ENOSPC, ENXIO } from "../../mm/uapi/errno.ts";
 import { makedev } from "../../mm/uapi/fs.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import type { Inode } from "../../mm/vfs/inode.ts";
 import type { System } from "../system.ts";
@@ -105,7 +108,7 @@ export class Terminals {
 
   #open(file: File, tty: Tty, flags: number): number {
     const { group } = this.caller;
-    if (tty.isExclusive && group.process.uid !== 0) return -EBUSY;
+    if (tty.isExclusive && !capable(group.process, CAP_SYS_ADMIN)) return -EBUSY;
     tty.hasIoError = false;
     if (tty.link !== undefined) tty.link.isOtherClosed = false;
     attach(file, tty);

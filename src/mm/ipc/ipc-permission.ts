@@ -1,5 +1,8 @@
 /** Who may use an object of System V IPC, and how (ipc/util.c): owner, group and others, as with files, but with two owners. */
+
+import { CAP_IPC_OWNER, CAP_SYS_ADMIN } from "../uapi/capability.ts";
 import { EINVAL } from "../uapi/errno.ts";
+import { capable } from "../vfs/capability.ts";
 import { type Credentials, isInGroup } from "../vfs/inode.ts";
 
 /** Read, write and execute for owner, group and others (S_IRWXUGO): what of a mode can be set. */
@@ -41,12 +44,12 @@ export function ipcPermits(who: Credentials, object: KernIpcPerm, flags: number)
   if (who.uid === object.cuid || who.uid === object.uid) granted >>= 6;
   else if (isInGroup(who, object.cgid) || isInGroup(who, object.gid)) granted >>= 3;
   // CAP_IPC_OWNER comes last, for it should not count as used where it was not needed.
-  return (requested & ~granted & 7) === 0 || who.uid === 0;
+  return (requested & ~granted & 7) === 0 || capable(who, CAP_IPC_OWNER);
 }
 
 /** Whether `who` owns the object, or may act as if (ipcctl_obtain_check, CAP_SYS_ADMIN): for IPC_SET and IPC_RMID. */
 export function isIpcOwner(who: Credentials, object: KernIpcPerm): boolean {
-  return who.uid === object.cuid || who.uid === object.uid || who.uid === 0;
+  return who.uid === object.cuid || who.uid === object.uid || capable(who, CAP_SYS_ADMIN);
 }
 
 /** IPC_SET: another owner and other permissions. 0 or -EINVAL (ipc_update_perm). */

@@ -13,12 +13,14 @@
  * Invariants: `nattch` of a segment is the number of mappings whose operations are shm's and whose file names it;
  * `totalPages` is the sum of the segments' sizes; `lockedPages` of a user is the sum over the segments it has locked.
  */
+
 import { BugError } from "../bug.ts";
 import { OVERCOMMIT_NEVER } from "../frames/commit.ts";
 import { hugePageSize, hugetlbFileSetup } from "../hugetlb/hugetlbfs.ts";
 import { PAGE_SIZE, pageAlign } from "../page.ts";
 import { shmemLock, shmemUnlock } from "../shmem/shmem-lock.ts";
 import { shmemFileSetup } from "../shmem/shmem-mount.ts";
+import { CAP_IPC_LOCK } from "../uapi/capability.ts";
 import { EINVAL, ENOMEM, ENOSPC, EPERM } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE } from "../uapi/fcntl.ts";
 import {
@@ -33,6 +35,7 @@ import {
   SHMMIN,
   SHMMNI,
 } from "../uapi/ipc.ts";
+import { capable } from "../vfs/capability.ts";
 import type { File } from "../vfs/file.ts";
 import type { Credentials } from "../vfs/inode.ts";
 import type { KernMounts } from "../vfs/super-block.ts";
@@ -129,7 +132,7 @@ export class ShmNamespace {
     const code = (flags >>> SHM_HUGE_SHIFT) & SHM_HUGE_MASK;
     const pageSize = hugePageSize(task.mm.arch.hugePageSizeLogs, code);
     if (pageSize === undefined) return -EINVAL;
-    if (task.uid !== 0 && task.gid !== this.hugetlbShmGroup) return -EPERM;
+    if (!capable(task, CAP_IPC_LOCK) && task.gid !== this.hugetlbShmGroup) return -EPERM;
     return hugetlbFileSetup(this.#host.mounts, {
       name,
       size: Math.ceil(size / pageSize) * pageSize,

@@ -4,6 +4,7 @@
  * Every call takes Linux's arguments and constants and answers what Linux answers; where Linux would answer −1 and an
  * errno, it throws a LinuxError. Buffers are addresses in the process's memory, or byte arrays of the caller's.
  */
+
 import { SIGKILL } from "../fault/mmu.ts";
 import { UserIter } from "../fault/user-iter.ts";
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
@@ -63,6 +64,7 @@ import {
   SHM_UNLOCK,
 } from "../uapi/ipc.ts";
 import type { Stat } from "../vfs/attributes.ts";
+import type { Capabilities } from "../vfs/capability.ts";
 import { FdTable } from "../vfs/fd-table.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import { PollQueue } from "../vfs/poll-queue.ts";
@@ -108,6 +110,7 @@ export class Process extends FileTransfers implements Task {
   uid: number;
   gid: number;
   groups: readonly number[];
+  capabilities: Capabilities | null;
   readonly rlimits: Rlimit[];
   readonly actor: MmActor = new MmActor();
   minFlt = 0;
@@ -156,6 +159,7 @@ export class Process extends FileTransfers implements Task {
     this.uid = maker?.uid ?? 0;
     this.gid = maker?.gid ?? 0;
     this.groups = maker?.groups ?? [];
+    this.capabilities = maker?.capabilities ?? null;
     this.oomScoreAdj = maker?.oomScoreAdj ?? 0;
     this.oomScoreAdjMin = maker?.oomScoreAdjMin ?? 0;
     this.mm = mm;

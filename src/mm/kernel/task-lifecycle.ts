@@ -8,6 +8,7 @@
 import type { Prng } from "../../lib/prng.ts";
 import { PAGE_SIZE, pageAlign, pageAlignDown, type Vaddr } from "../page.ts";
 import { doMmap } from "../syscalls/mmap.ts";
+import { CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, CAP_SYS_RESOURCE } from "../uapi/capability.ts";
 import { EAGAIN, ECHILD } from "../uapi/errno.ts";
 import {
   MAP_ANONYMOUS,
@@ -21,6 +22,7 @@ import {
   RLIMIT_NPROC,
 } from "../uapi/mman.ts";
 import { ADDR_NO_RANDOMIZE } from "../uapi/personality.ts";
+import { type Capabilities, capable, kept } from "../vfs/capability.ts";
 import { inheritedMdwe } from "../vma/deny-write-exec.ts";
 import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -80,13 +82,18 @@ function brkRandom({ sysctl }: Kernel, mm: MmStruct): Prng | undefined {
   return sysctl.randomizeVaSpace > 1 ? mm.random : undefined;
 }
 
-/** Brings what the memory calls ask for to the process's user: root has all capabilities. */
+/** Brings what the memory calls ask for to the process's capabilities. */
 export function applyCapabilities(process: Process): void {
-  const isRoot = process.uid === 0;
   const { actor } = process;
-  actor.capIpcLock = isRoot;
-  actor.capSysAdmin = isRoot;
-  actor.capSysRawio = isRoot;
+  actor.capIpcLock = capable(process, CAP_IPC_LOCK);
+  actor.capSysAdmin = capable(process, CAP_SYS_ADMIN);
+  actor.capSysRawio = capable(process, CAP_SYS_RAWIO);
+}
+
+/** Gives the process these from now on. */
+export function setCapabilities(process: Process, wanted: Capabilities): void {
+  process.capabilities = kept(process.uid, wanted);
+  applyCapabilities(process);
 }
 
 /** From now on the kernel works for this process: its limits and privileges hold (current). */
@@ -113,9 +120,11 @@ export function forkProcess(parent: Process, sharing: Sharing = {}): Process | n
 }
 
 /** RLIMIT_NPROC: whether one more process, zombies counted, would be too many for a user other than root. */
-function isOverNproc({ uid, rlimits, kernel }: Process): boolean {
+function isOverNproc(process: Process): boolean {
+  const { uid, rlimits, kernel } = process;
   const limit = rlimits[RLIMIT_NPROC].soft;
   if (uid === 0 || limit === RLIM_INFINITY) return false;
+  if (capable(process, CAP_SYS_RESOURCE) || capable(process, CAP_SYS_ADMIN)) return false;
   let count = 1;
   for (const other of kernel.processes.values()) if (other.uid === uid) count++;
   return count > limit;

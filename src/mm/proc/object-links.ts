@@ -1,6 +1,9 @@
 /** Links that lead to an open file or directory itself, whatever its name: fd, map_files, cwd, root, exe (fs/proc/fd.c). */
+
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../uapi/capability.ts";
 import { EACCES, ENOENT, EPERM } from "../uapi/errno.ts";
 import { S_IFLNK } from "../uapi/fcntl.ts";
+import { capable } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import { type File, FMODE_READ, FMODE_WRITE, fileOf } from "../vfs/file.ts";
 import type { Actor } from "../vfs/inode.ts";
@@ -89,7 +92,8 @@ function mapFileLink(task: ProcTask, file: File): ProcNode {
     ...link,
     ops: {
       ...link.ops,
-      jump: (_inode, actor) => (actor.uid === 0 ? file.dentry : -EPERM),
+      jump: (_inode, actor) =>
+        capable(actor, CAP_SYS_ADMIN) || capable(actor, CAP_CHECKPOINT_RESTORE) ? file.dentry : -EPERM,
     },
   };
 }

@@ -8,6 +8,8 @@ import type { FaultingTask } from "../fault/faulting-task.ts";
 import type { Mmu } from "../fault/mmu.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
+import { CAP_SYS_PTRACE } from "../uapi/capability.ts";
+import { capabilitiesOf, capable, isSubset } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
 import type { Actor, Credentials } from "../vfs/inode.ts";
@@ -171,6 +173,7 @@ export function mmOf(task: ProcTask): MmStruct | null {
  * into, the process itself, and root.
  */
 export function mayInspect(who: Actor, task: ProcTask): boolean {
-  if (who.pid === task.pid || who.uid === 0) return true;
-  return who.uid === task.uid && who.gid === task.gid && task.isDumpable;
+  if (who.pid === task.pid || capable(who, CAP_SYS_PTRACE)) return true;
+  const isOwn = who.uid === task.uid && who.gid === task.gid && task.isDumpable;
+  return isOwn && isSubset(capabilitiesOf(task).permitted, capabilitiesOf(who).permitted);
 }

@@ -1,8 +1,10 @@
 /** /proc/PID: a process's own files (tgid_base_stuff, fs/proc/base.c). */
 
 import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN } from "../reclaim/oom-badness.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../uapi/capability.ts";
 import { EACCES, EINVAL, ENOTTY, EPERM } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
+import { capable } from "../vfs/capability.ts";
 import { File } from "../vfs/file.ts";
 import type { Actor } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
@@ -145,7 +147,10 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
     oom_adj: textNode(
       () => `${oomAdjOf(task.oomScoreAdj)}\n`,
       0o644,
-      (from, writer) => takeNumber(from, /* anyBase */ true, (adj) => setOomAdj(task, adj, writer.uid === 0)),
+      (from, writer) =>
+        takeNumber(from, /* anyBase */ true, (adj) =>
+          setOomAdj(task, adj, capable(writer, CAP_SYS_RESOURCE)),
+        ),
       task,
     ),
     oom_score: textNode(() => `${oomScore(host.phys, task)}\n`, 0o444, undefined, task),
@@ -153,11 +158,14 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
       () => `${task.oomScoreAdj}\n`,
       0o644,
       (from, writer) =>
-        takeNumber(from, /* anyBase */ true, (adj) => setOomScoreAdj(task, adj, writer.uid === 0)),
+        takeNumber(from, /* anyBase */ true, (adj) =>
+          setOomScoreAdj(task, adj, capable(writer, CAP_SYS_RESOURCE)),
+        ),
       task,
     ),
     pagemap: memoryNode(task, 0o400, {
-      read: (file, to, pos) => readPagemap(mmOfFile(file), to, pos, /* showPfn */ file.opener.uid === 0),
+      read: (file, to, pos) =>
+        readPagemap(mmOfFile(file), to, pos, /* showPfn */ capable(file.opener, CAP_SYS_ADMIN)),
       ioctl: (file, cmd, arg, { pid }) => pagemapIoctl(host, mmOfFile(file), cmd, arg, pid),
     }),
     personality: ownersText(task, () => hex(task.activity?.personality ?? 0, 8)),
@@ -257,7 +265,7 @@ function ownersText(task: ProcTask, text: () => string): ProcNode {
 
 /** How late timers may be: anybody may try, its own user may. Another's is told to root alone. */
 function timerSlackNode(task: ProcTask, activity: TaskActivity): ProcNode {
-  const isAllowed = (who: Actor): boolean => who.pid === task.pid || who.uid === 0;
+  const isAllowed = (who: Actor): boolean => who.pid === task.pid || capable(who, CAP_SYS_NICE);
   return {
     ...textNode(
       () => `${activity.timerSlackNs}\n`,

@@ -3,17 +3,17 @@
  *
  * Signals, groups and scheduling belong to whoever runs the process. One that nobody runs has none, and is in no group.
  */
+
 import { PAGE_SIZE } from "../page.ts";
 import { RLIMIT_SIGPENDING } from "../uapi/mman.ts";
+import { ALL_CAPABILITIES, type CapabilitySet, capabilitiesOf } from "../vfs/capability.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import { mmOf, type ProcHost, type ProcTask, type SignalBits, type ThreadActivity } from "./proc-task.ts";
 import { textBytes } from "./statm.ts";
 import { hex, kb, pagesKb } from "./text.ts";
 
-/** No signal, no capability. */
+/** No signal. */
 const NONE = "0000000000000000";
-/** All capabilities of 6.18, CAP_CHOWN … CAP_CHECKPOINT_RESTORE. */
-const ALL_CAPABILITIES = "000001ffffffffff";
 
 /**
  * @param readerPid pid of the reader: a process that shows itself is running, the others sleep
@@ -28,7 +28,7 @@ export function procStatus(
   const { pid, uid, gid, groups = [], activity } = task;
   const tid = thread?.tid ?? pid;
   const mm = mmOf(task);
-  const capabilities = uid === 0 ? ALL_CAPABILITIES : NONE;
+  const { inheritable, permitted, effective } = capabilitiesOf(task);
   const lines = [
     `Name:\t${(thread?.comm ?? task.comm).replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,
     ...(mm === null ? [] : [`Umask:\t${task.fs.umask.toString(8).padStart(4, "0")}`]),
@@ -55,10 +55,10 @@ export function procStatus(
     `SigBlk:\t${signals(thread?.blocked)}`,
     `SigIgn:\t${signals(activity?.ignored)}`,
     `SigCgt:\t${signals(activity?.caught)}`,
-    `CapInh:\t${NONE}`,
-    `CapPrm:\t${capabilities}`,
-    `CapEff:\t${capabilities}`,
-    `CapBnd:\t${ALL_CAPABILITIES}`,
+    `CapInh:\t${setText(inheritable)}`,
+    `CapPrm:\t${setText(permitted)}`,
+    `CapEff:\t${setText(effective)}`,
+    `CapBnd:\t${setText(ALL_CAPABILITIES)}`,
     `CapAmb:\t${NONE}`,
     `NoNewPrivs:\t${activity?.noNewPrivileges === true ? 1 : 0}`,
     "Speculation_Store_Bypass:\tunknown",
@@ -145,4 +145,8 @@ function fdSize(task: ProcTask): number {
   let size = 256;
   while (size <= highest) size *= 2;
   return size;
+}
+
+function setText({ low, high }: CapabilitySet): string {
+  return hex(high, 8) + hex(low, 8);
 }

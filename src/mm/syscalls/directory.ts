@@ -1,4 +1,6 @@
 /** Names: mkdirat, unlinkat, renameat2, linkat, symlinkat, readlinkat, getdents64, chdir, getcwd (fs/namei.c, readdir.c). */
+
+import { CAP_SYS_CHROOT } from "../uapi/capability.ts";
 import {
   EBADF,
   EBUSY,
@@ -22,6 +24,7 @@ import {
   S_IFMT,
 } from "../uapi/fcntl.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from "../uapi/fs.ts";
+import { capable } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import {
   mayMakeName,
@@ -90,7 +93,7 @@ export function sysChroot(task: Task, path: string): number {
   if (typeof dentry === "number") return dentry;
   const denied = inodePermission(walkContext(task), dentry.inode, MAY_EXEC);
   if (denied !== 0) return denied;
-  if (task.uid !== 0) return -EPERM;
+  if (!capable(task, CAP_SYS_CHROOT)) return -EPERM;
   task.fs.root = dentry;
   return 0;
 }

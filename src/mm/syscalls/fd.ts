@@ -29,7 +29,8 @@ export function fdInstall(task: Task, file: File, cloexec: boolean, min = 0): nu
 /** Who walks a path on behalf of the task, and from where. */
 export function walkContext(task: Task): WalkContext {
   const { root, cwd, umask } = task.fs;
-  return { root, cwd, umask, uid: task.uid, gid: task.gid, groups: task.groups, pid: task.pid };
+  const { uid, gid, groups, pid, capabilities } = task;
+  return { root, cwd, umask, uid, gid, groups, pid, capabilities };
 }
 
 /** Where `path` of an *at call starts: an absolute one does not look at `dirfd` at all. */

@@ -4,6 +4,7 @@
  * For memory with a PTE the answer is that it is, for a page in swap, whether the swap cache has it; for a file page without one, whether the page cache has it. Who could
  * not write to a file is told that all of it is resident: the page cache's state is a side channel.
  */
+
 import type { Mmu } from "../fault/mmu.ts";
 import { copyToUser } from "../fault/uaccess.ts";
 import { PG_UPTODATE } from "../frames/page-flags.ts";
@@ -13,7 +14,9 @@ import { ShmemInode } from "../shmem/shmem-inode.ts";
 import { isShmemSwapCached } from "../shmem/shmem-swap.ts";
 import { swapCacheLookup } from "../swap/swap-cache.ts";
 import { pteToSwpEntry, type SwpEntry } from "../swap/swap-entry.ts";
+import { CAP_FOWNER } from "../uapi/capability.ts";
 import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
+import { capable } from "../vfs/capability.ts";
 import { fileOf } from "../vfs/file.ts";
 import { inodePermission, MAY_WRITE } from "../vfs/permission.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -79,5 +82,5 @@ function canDoMincore(task: Task, vma: VmArea): boolean {
   if (vma.ops === null) return true;
   if (vma.file === null) return false;
   const { inode } = fileOf(vma);
-  return task.uid === 0 || task.uid === inode.uid || inodePermission(task, inode, MAY_WRITE) === 0;
+  return task.uid === inode.uid || capable(task, CAP_FOWNER) || inodePermission(task, inode, MAY_WRITE) === 0;
 }

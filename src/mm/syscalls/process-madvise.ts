@@ -3,10 +3,13 @@
  *
  * On another's memory only advice that takes nothing away is possible.
  */
+
 import type { Mmu } from "../fault/mmu.ts";
 import type { UserSegment } from "../fault/user-iter.ts";
+import { CAP_SYS_NICE } from "../uapi/capability.ts";
 import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from "../uapi/errno.ts";
 import { MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED } from "../uapi/mman.ts";
+import { capable } from "../vfs/capability.ts";
 import { doMadvise } from "./madvise.ts";
 import { isOutside } from "./process-vm.ts";
 import { ptraceMayAccess } from "./ptrace-access.ts";
@@ -32,8 +35,7 @@ export function sysProcessMadvise(
   if (!ptraceMayAccess(task, target)) return -EACCES;
   if (target.mm !== task.mm) {
     if (!REMOTE.has(advice)) return -EINVAL;
-    // CAP_SYS_NICE
-    if (task.uid !== 0) return -EPERM;
+    if (!capable(task, CAP_SYS_NICE)) return -EPERM;
   }
   const total = ranges.reduce((sum, { len }) => sum + len, 0);
   let done = 0;

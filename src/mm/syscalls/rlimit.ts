@@ -1,4 +1,6 @@
 /** getrlimit(2), setrlimit(2), prlimit(2): the limits of a process (kernel/sys.c do_prlimit). */
+
+import { CAP_SYS_RESOURCE } from "../uapi/capability.ts";
 import { EINVAL, EPERM } from "../uapi/errno.ts";
 import {
   RLIM_NLIMITS,
@@ -8,6 +10,7 @@ import {
   RLIMIT_NOFILE,
   RLIMIT_STACK,
 } from "../uapi/mman.ts";
+import { capable } from "../vfs/capability.ts";
 import type { MmActor } from "../vma/mm-actor.ts";
 import type { Rlimit, Task } from "./task.ts";
 
@@ -33,7 +36,7 @@ export function sysSetrlimit(
   if (!isResource(resource) || wanted.soft > wanted.hard) return -EINVAL;
   if (resource === RLIMIT_NOFILE && wanted.hard > NR_OPEN) return -EPERM;
   const limit = task.rlimits[resource];
-  if (wanted.hard > limit.hard && by.uid !== 0) return -EPERM;
+  if (wanted.hard > limit.hard && !capable(by, CAP_SYS_RESOURCE)) return -EPERM;
   limit.soft = wanted.soft;
   limit.hard = wanted.hard;
   applyRlimits(task.actor, task.rlimits);

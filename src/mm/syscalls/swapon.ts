@@ -4,6 +4,7 @@
  * While it is one, the file is nobody else's: writing to it, shortening it and mapping it writable are ETXTBSY, taking
  * its name away is EPERM.
  */
+
 import { tryToUnuse } from "../fault/try-to-unuse.ts";
 import { filemapReadPage } from "../filemap/filemap.ts";
 import { filemapWriteAndWaitRange } from "../filemap/writeback.ts";
@@ -16,6 +17,7 @@ import { MAX_SWAP_OFFSET } from "../swap/swap-entry.ts";
 import { MIN_SWAP_PAGES, type MkswapOptions, mkswap, readSwapHeader } from "../swap/swap-header.ts";
 import type { SwapInfo } from "../swap/swap-info.ts";
 import { swapSpace } from "../swap/swap-space.ts";
+import { CAP_SYS_ADMIN } from "../uapi/capability.ts";
 import { EBUSY, EINVAL, ENOENT, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { O_LARGEFILE, O_RDWR } from "../uapi/fcntl.ts";
 import {
@@ -26,6 +28,7 @@ import {
   SWAP_FLAG_PRIO_MASK,
   SWAP_FLAGS_VALID,
 } from "../uapi/swap.ts";
+import { capable } from "../vfs/capability.ts";
 import type { File } from "../vfs/file.ts";
 import { isReg } from "../vfs/inode.ts";
 import { openPath } from "../vfs/open.ts";
@@ -39,7 +42,7 @@ import type { Task } from "./task.ts";
  */
 export function sysSwapon(task: Task, path: string | number, flags: number): number {
   if ((flags & ~SWAP_FLAGS_VALID) !== 0) return -EINVAL;
-  if (task.uid !== 0) return -EPERM;
+  if (!capable(task, CAP_SYS_ADMIN)) return -EPERM;
   const { phys } = task.mm;
   if (swapSpace(phys).isAtLimit) return -EPERM;
   if (typeof path === "number") return path;
@@ -144,7 +147,7 @@ export function writeSwapHeader(phys: PhysicalMemory, device: SwapDevice, option
  * and what opening the file answers.
  */
 export function sysSwapoff(task: Task, path: string | number): number {
-  if (task.uid !== 0) return -EPERM;
+  if (!capable(task, CAP_SYS_ADMIN)) return -EPERM;
   if (typeof path === "number") return path;
   const { phys } = task.mm;
   const file = openPath(walkContext(task), task.fs.cwd, path, O_RDWR | O_LARGEFILE, 0);

@@ -3,8 +3,10 @@
  *
  * The public Process and the machine's threads both are tasks, so that a system call has one implementation.
  */
+
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STACK } from "../uapi/mman.ts";
+import type { Capabilities } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
@@ -59,6 +61,8 @@ export interface Task {
   gid: number;
   /** Other groups that it is in, in order (group_info). */
   groups: readonly number[];
+  /** null: those that follow from its user. */
+  capabilities: Capabilities | null;
   readonly rlimits: Rlimit[];
   /** What of its limits and privileges the memory calls ask for. Invariant: as `rlimits` and `uid` say. */
   readonly actor: MmActor;

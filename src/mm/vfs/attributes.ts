@@ -1,10 +1,13 @@
 /**
  * Attributes of inodes: what stat shows and what chmod, chown, utimens and truncate change (fs/attr.c, fs/stat.c).
  */
+
 import { PAGE_SIZE } from "../page.ts";
+import { CAP_CHOWN, CAP_FSETID } from "../uapi/capability.ts";
 import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS, ETXTBSY } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, S_ISGID, S_ISUID } from "../uapi/fcntl.ts";
 import { S_IALLUGO } from "../uapi/fs.ts";
+import { capable } from "./capability.ts";
 import { type AttributeChange, type Credentials, type Inode, isDir, isInGroup, isReg } from "./inode.ts";
 import { inodePermission, isOwner, MAY_WRITE } from "./permission.ts";
 
@@ -71,14 +74,14 @@ export function vfsChmod(cred: Credentials, inode: Inode, mode: number): number 
   if (inode.sb.readOnly === true) return -EROFS;
   if (!isOwner(cred, inode)) return -EPERM;
   // Who is not in the file's group may not make it set-group-id.
-  const kept = cred.uid !== 0 && !isInGroup(cred, inode.gid) ? mode & ~S_ISGID : mode;
+  const kept = !isInGroup(cred, inode.gid) && !capable(cred, CAP_FSETID) ? mode & ~S_ISGID : mode;
   return notifyChange(inode, { mode: kept & S_IALLUGO });
 }
 
 /** @param uid new owner, -1 to leave it; @param gid likewise */
 export function vfsChown(cred: Credentials, inode: Inode, uid: number, gid: number): number {
   if (inode.sb.readOnly === true) return -EROFS;
-  if (cred.uid !== 0) {
+  if (!capable(cred, CAP_CHOWN)) {
     if (uid >= 0 && (cred.uid !== inode.uid || uid !== inode.uid)) return -EPERM;
     if (gid >= 0 && (cred.uid !== inode.uid || (!isInGroup(cred, gid) && gid !== inode.gid))) return -EPERM;
   }
@@ -140,7 +143,7 @@ export function vfsTruncate(
  * would act as its owner. Root may keep the bits. 0 or negative errno.
  */
 export function fileRemovePrivs(cred: Credentials, inode: Inode): number {
-  if (cred.uid === 0 || (inode.mode & (S_ISUID | S_ISGID)) === 0 || !isReg(inode)) return 0;
+  if ((inode.mode & (S_ISUID | S_ISGID)) === 0 || !isReg(inode) || capable(cred, CAP_FSETID)) return 0;
   let mode = inode.mode & S_IALLUGO & ~S_ISUID;
   // Without execution for the group the bit means something else, which only those outside the group may not keep.
   if ((mode & 0o010) !== 0 || !isInGroup(cred, inode.gid)) mode &= ~S_ISGID;

@@ -4,6 +4,8 @@
  *
  * Each takes the directory as a dentry and the last name of a path; `victim` is the dentry of a name that exists.
  */
+
+import { CAP_MKNOD } from "../uapi/capability.ts";
 import {
   EBUSY,
   EEXIST,
@@ -18,6 +20,7 @@ import {
 } from "../uapi/errno.ts";
 import { S_IFBLK, S_IFCHR, S_IFMT, S_IFREG } from "../uapi/fcntl.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../uapi/fs.ts";
+import { capable } from "./capability.ts";
 import { type Dentry, dAdd, dDelete, dExchange, dMove, isSubdir } from "./dentry.ts";
 import { type Credentials, type Inode, isDir } from "./inode.ts";
 import { lookupOne, type PathWalk, type WalkContext } from "./namei.ts";
@@ -69,7 +72,7 @@ export function vfsMknod(ctx: WalkContext, dir: Dentry, name: string, mode: numb
   }
   // A whiteout, number 0, is no device that anybody could use.
   const isDevice = (type === S_IFCHR && dev !== 0) || type === S_IFBLK;
-  if (isDevice && ctx.uid !== 0) return -EPERM;
+  if (isDevice && !capable(ctx, CAP_MKNOD)) return -EPERM;
   return finish(dir, name, inode.ops.mknod?.(inode, name, mode & ~ctx.umask, dev, ctx) ?? -EPERM);
 }
 

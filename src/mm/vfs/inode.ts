@@ -4,10 +4,12 @@
  * Times are nanoseconds since the epoch from the kernel's clock. `size` is the file's length as every process sees it
  * (i_size); a file system's storage may lag behind until write-back.
  */
+
 import { BugError } from "../bug.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../uapi/fcntl.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { type DirtyInode, forgetDirtyInode } from "./backing-dev.ts";
+import type { Capabilities } from "./capability.ts";
 import type { Dentry } from "./dentry.ts";
 import type { File, FileOperations } from "./file.ts";
 import type { SuperBlock } from "./super-block.ts";
@@ -59,6 +61,8 @@ export interface Credentials {
   readonly gid: number;
   /** Other groups that it is in, in order; absent: none. */
   readonly groups?: readonly number[];
+  /** Absent or null: those that follow from the user. */
+  readonly capabilities?: Capabilities | null;
 }
 
 /** in_group_p */

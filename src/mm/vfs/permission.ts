@@ -4,8 +4,11 @@
  * Nine bits of the mode: the owner's, the group's or the others' three count, the first that fits. User 0 passes all
  * of them (CAP_DAC_OVERRIDE), except that it executes no file which nobody may execute.
  */
+
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER } from "../uapi/capability.ts";
 import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../uapi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISVTX } from "../uapi/fcntl.ts";
+import { capable } from "./capability.ts";
 import type { Dentry } from "./dentry.ts";
 import { type Credentials, type Inode, isDir, isInGroup } from "./inode.ts";
 
@@ -19,19 +22,21 @@ export function inodePermission(cred: Credentials, inode: Inode, mask: number): 
   if ((mask & MAY_WRITE) !== 0 && inode.sb.readOnly === true) {
     if (type === S_IFREG || type === S_IFDIR || type === S_IFLNK) return -EROFS;
   }
-  if (cred.uid === 0) {
-    const executable = type === S_IFDIR || (inode.mode & 0o111) !== 0;
-    return (mask & MAY_EXEC) !== 0 && !executable ? -EACCES : 0;
-  }
   let bits = inode.mode;
   if (cred.uid === inode.uid) bits >>= 6;
   else if (isInGroup(cred, inode.gid)) bits >>= 3;
-  return (mask & ~bits & 7) === 0 ? 0 : -EACCES;
+  if ((mask & ~bits & 7) === 0) return 0;
+  // To read a file, or to read and search a directory, the smaller capability is enough.
+  const isDirectory = type === S_IFDIR;
+  const isReading = isDirectory ? (mask & MAY_WRITE) === 0 : (mask & 7) === MAY_READ;
+  if (isReading && capable(cred, CAP_DAC_READ_SEARCH)) return 0;
+  const isPossible = isDirectory || (mask & MAY_EXEC) === 0 || (inode.mode & 0o111) !== 0;
+  return isPossible && capable(cred, CAP_DAC_OVERRIDE) ? 0 : -EACCES;
 }
 
 /** Whether `cred` owns the inode, or may act as if (inode_owner_or_capable). */
 export function isOwner(cred: Credentials, inode: Inode): boolean {
-  return cred.uid === 0 || cred.uid === inode.uid;
+  return cred.uid === inode.uid || capable(cred, CAP_FOWNER);
 }
 
 /** Whether a new name may be made in `dir`. */
@@ -46,7 +51,8 @@ export function mayDelete(cred: Credentials, dir: Inode, victim: Dentry, wantDir
   const denied = inodePermission(cred, dir, MAY_WRITE | MAY_EXEC);
   if (denied !== 0) return denied;
   const sticky = (dir.mode & S_ISVTX) !== 0;
-  if (sticky && cred.uid !== 0 && cred.uid !== victim.inode.uid && cred.uid !== dir.uid) return -EPERM;
+  if (sticky && cred.uid !== victim.inode.uid && cred.uid !== dir.uid && !capable(cred, CAP_FOWNER))
+    return -EPERM;
   if (wantDir) {
     if (!isDir(victim.inode)) return -ENOTDIR;
     if (victim.parent === null) return -EBUSY;
