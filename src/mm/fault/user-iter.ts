@@ -19,6 +19,9 @@ export interface UserSegment {
   readonly len: number;
 }
 
+/** Pages that are held at a time. */
+const BATCH_PAGES = 16;
+
 export class UserIter implements IovIter {
   readonly #mmu: Mmu;
   readonly #task: FaultingTask;
@@ -52,20 +55,34 @@ export class UserIter implements IovIter {
   }
 
   pin(length: number, write: boolean): number {
-    const { phys } = this.#mmu;
     const pinned = this.#advance(length, (addr, _done, len) => {
       const first = pageAlignDown(addr);
       const pages = Math.ceil((addr + len - first) / PAGE_SIZE);
-      const pfns = pinUserPagesFast(this.#mmu, this.#task, first, pages, write);
+      const good = this.#pinBriefly(first, pages, write);
+      return good === pages ? len : Math.max(0, first + good * PAGE_SIZE - addr);
+    });
+    this.revert(pinned);
+    return pinned;
+  }
+
+  /**
+   * How many of the pages can be had, from the first on. They are held a batch at a time: a buffer may be larger than RAM, and
+   * what is held can't go to swap.
+   */
+  #pinBriefly(first: Vaddr, pages: number, write: boolean): number {
+    const { phys } = this.#mmu;
+    for (let good = 0; good < pages; ) {
+      const count = Math.min(BATCH_PAGES, pages - good);
+      const pfns = pinUserPagesFast(this.#mmu, this.#task, first + good * PAGE_SIZE, count, write);
       for (const pfn of pfns) {
         // No page table is told of what storage writes (bio_set_pages_dirty).
         if (write) setPageDirty(phys, pfn);
         phys.putPage(pfn);
       }
-      return pfns.length === pages ? len : Math.max(0, first + pfns.length * PAGE_SIZE - addr);
-    });
-    this.revert(pinned);
-    return pinned;
+      good += pfns.length;
+      if (pfns.length < count) return good;
+    }
+    return pages;
   }
 
   get count(): number {
