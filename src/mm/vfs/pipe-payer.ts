@@ -1,6 +1,7 @@
 /**
  * Who pays for the buffers of pipes (user_struct.pipe_bufs): a user may have 16,384 pages of them. Beyond that his pipes are
- * small, and don't grow. Whoever has privileges is counted, but not bound.
+ * small, and don't grow. Whoever has privileges is counted, but not bound. What the list of a pipe's buffers takes is no RAM
+ * here; instead pipes of all users can grow by so many buffers only.
  */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE } from "../page.ts";
@@ -8,6 +9,8 @@ import { PAGE_SIZE } from "../page.ts";
 /** Buffers of a pipe whose user has too many already (PIPE_MIN_DEF_BUFFERS). */
 const FEW_BUFFERS = 2;
 const MAX_SIZE = 2 ** 31;
+/** Buffers of all pipes, beyond which none can grow. */
+const MAX_BUFFERS_IN_ALL = 2 ** 18;
 
 /** fs.pipe-max-size and its like, and what users have. One per machine. */
 export class PipeLimits {
@@ -16,6 +19,7 @@ export class PipeLimits {
   userPagesSoft = 16384;
   userPagesHard = 0;
   readonly byUser: Map<number, number> = new Map();
+  buffersInAll = 0;
 }
 
 const limits: WeakMap<PhysicalMemory, PipeLimits> = new WeakMap();
@@ -47,6 +51,7 @@ export class PipePayer {
 
   add(buffers: number): void {
     const sum = this.#buffers + buffers;
+    this.#limits.buffersInAll += buffers;
     if (sum === 0) this.#limits.byUser.delete(this.#uid);
     else this.#limits.byUser.set(this.#uid, sum);
   }
@@ -59,6 +64,10 @@ export class PipePayer {
   /** Whether a pipe may have this size (bytes), which takes so many more buffers. */
   mayGrow(size: number, more: number): boolean {
     return this.#uid === 0 || (size <= this.#limits.maxSize && !this.#isOver(more));
+  }
+
+  isRoomFor(more: number): boolean {
+    return more <= 0 || this.#limits.buffersInAll + more <= MAX_BUFFERS_IN_ALL;
   }
 
   #isOver(more: number): boolean {

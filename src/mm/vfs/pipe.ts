@@ -44,6 +44,8 @@ import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
 
 /** Buffers of a new pipe (PIPE_DEF_BUFFERS). */
 const PIPE_BUFFERS = 16;
+/** Linux keeps the buffers of a pipe in one piece of memory, of 4 MiB at most: so many of 40 bytes, as a power of two. */
+const MAX_BUFFERS = 2 ** 16;
 
 /** One buffer: a frame of RAM, its own, or one that others have, too: of a file, of a program, of another pipe. */
 export interface PipeBuffer {
@@ -68,7 +70,9 @@ export class Pipe implements FrameHolder {
   readonly readQueue: PollQueue = new PollQueue();
   readonly writeQueue: PollQueue = new PollQueue();
   readonly phys: PhysicalMemory;
-  readonly #buffers: PipeBuffer[] = [];
+  /** The oldest is at `#tail`. Those before it are gone, and cut off now and then: so it costs the same however many there are. */
+  #buffers: PipeBuffer[] = [];
+  #tail = 0;
   /** A frame of its own that was emptied, for the next write (tmp_page); 0 for none. */
   #spare: Pfn = 0;
   /** How many buffers it may have (max_usage). */
@@ -96,7 +100,8 @@ export class Pipe implements FrameHolder {
     const buffers = size / PAGE_SIZE;
     if (buffers > this.#capacity && this.#payer?.mayGrow(size, buffers - this.#capacity) === false)
       return -EPERM;
-    if (this.#buffers.length > buffers) return -EBUSY;
+    if (buffers > MAX_BUFFERS || this.#payer?.isRoomFor(buffers - this.#capacity) === false) return -ENOMEM;
+    if (this.#used > buffers) return -EBUSY;
     this.#payer?.add(buffers - this.#capacity);
     const hadRoom = !this.isFull;
     this.#capacity = buffers;
@@ -106,31 +111,42 @@ export class Pipe implements FrameHolder {
 
   /** Unread bytes (FIONREAD). */
   get unread(): number {
-    return this.#buffers.reduce((sum, buffer) => sum + buffer.end - buffer.start, 0);
+    let sum = 0;
+    for (const { start, end } of this.buffers()) sum += end - start;
+    return sum;
+  }
+
+  get #used(): number {
+    return this.#buffers.length - this.#tail;
   }
 
   get isFull(): boolean {
-    return this.#buffers.length >= this.#capacity;
+    return this.#used >= this.#capacity;
   }
 
   get isEmpty(): boolean {
-    return this.#buffers.length === 0;
+    return this.#used === 0;
   }
 
   /** Buffers that nothing is in. */
   get freeBuffers(): number {
-    return this.#capacity - this.#buffers.length;
+    return this.#capacity - this.#used;
+  }
+
+  /** The buffer that is read next. */
+  get oldest(): PipeBuffer | undefined {
+    return this.#buffers[this.#tail];
   }
 
   /** The buffers in the order in which they are read. */
-  get buffers(): readonly PipeBuffer[] {
-    return this.#buffers;
+  *buffers(): IterableIterator<PipeBuffer> {
+    for (let at = this.#tail; at < this.#buffers.length; at++) yield this.#buffers[at];
   }
 
   read(to: IovIter): number {
     let done = 0;
     while (to.count > 0) {
-      const buffer = this.#buffers[0];
+      const buffer = this.oldest;
       if (buffer === undefined) break;
       const part = buffer.bytes.subarray(buffer.start, Math.min(buffer.end, buffer.start + to.count));
       if (to.copyBytesToIter(part) < part.length) return done > 0 ? done : -EFAULT;
@@ -142,7 +158,7 @@ export class Pipe implements FrameHolder {
 
   /** The frames that it holds a reference on, some of them perhaps several times. */
   *frames(): IterableIterator<Pfn> {
-    for (const { pfn } of this.#buffers) yield pfn;
+    for (const { pfn } of this.buffers()) yield pfn;
     if (this.#spare !== 0) yield this.#spare;
   }
 
@@ -156,7 +172,7 @@ export class Pipe implements FrameHolder {
   #append(from: IovIter): number {
     let done = 0;
     const odd = from.count % PAGE_SIZE;
-    const last = this.#buffers.at(-1);
+    const last = this.isEmpty ? undefined : this.#buffers.at(-1);
     if (odd > 0 && last?.canMerge === true && last.end + odd <= PAGE_SIZE) {
       if (from.copyFromIter(last.pfn * PAGE_SIZE + last.end, odd) < odd) return -EFAULT;
       last.end += odd;
@@ -210,7 +226,7 @@ export class Pipe implements FrameHolder {
   /** Moves the first buffer of `from` here as it is. Preconditions: there is one, and this pipe is not full. */
   takeBuffer(from: Pipe): void {
     const wasFull = from.isFull;
-    const buffer = from.#buffers.shift();
+    const buffer = from.#shift();
     if (buffer === undefined) return;
     this.#buffers.push(buffer);
     this.#tellReaders();
@@ -220,7 +236,7 @@ export class Pipe implements FrameHolder {
   /** Takes the next `n` bytes out. Precondition: so many are there. */
   consume(n: number): void {
     for (let left = n; left > 0; ) {
-      const buffer = this.#buffers[0];
+      const buffer = this.#buffers[this.#tail];
       const part = Math.min(left, buffer.end - buffer.start);
       buffer.start += part;
       left -= part;
@@ -237,9 +253,19 @@ export class Pipe implements FrameHolder {
     this.#payer?.add(-this.#capacity);
   }
 
+  #shift(): PipeBuffer | undefined {
+    const buffer = this.oldest;
+    if (buffer === undefined) return undefined;
+    if (++this.#tail * 2 >= this.#buffers.length) {
+      this.#buffers = this.#buffers.slice(this.#tail);
+      this.#tail = 0;
+    }
+    return buffer;
+  }
+
   #drop(): void {
     const wasFull = this.isFull;
-    const buffer = this.#buffers.shift();
+    const buffer = this.#shift();
     if (buffer === undefined) return;
     if (wasFull) this.#tellWriters();
     // Its own, and nobody shows it: the next write may have it.

@@ -73,7 +73,7 @@ export function splicePipeToFile(
 function partsOf(pipe: Pipe, len: number): Uint8Array[] {
   const parts: Uint8Array[] = [];
   let left = len;
-  for (const { bytes, start, end } of pipe.buffers) {
+  for (const { bytes, start, end } of pipe.buffers()) {
     if (left === 0) break;
     const part = bytes.subarray(start, Math.min(end, start + left));
     parts.push(part);
@@ -88,7 +88,7 @@ export function splicePipeToPipe(from: Pipe, to: Pipe, len: number, nonblock: bo
   if (failed !== 0) return failed;
   let done = 0;
   while (done < len && !to.isFull) {
-    const buffer = from.buffers[0];
+    const buffer = from.oldest;
     if (buffer === undefined) break;
     const size = buffer.end - buffer.start;
     if (size <= len - done) {
@@ -109,7 +109,7 @@ export function linkPipe(from: Pipe, to: Pipe, len: number, nonblock: boolean): 
   const failed = waitForBytes(from, nonblock) || waitForSpace(to, nonblock);
   if (failed !== 0) return failed;
   let done = 0;
-  for (const buffer of from.buffers) {
+  for (const buffer of from.buffers()) {
     if (done === len || to.isFull) break;
     const part = Math.min(buffer.end - buffer.start, len - done);
     to.pushShared(buffer, part);

@@ -9,7 +9,17 @@ import { sysFtruncate } from "../../../src/mm/syscalls/file-size.ts";
 import { sysFcntl, sysPipe2 } from "../../../src/mm/syscalls/open.ts";
 import { sysPread64 } from "../../../src/mm/syscalls/read-write.ts";
 import { sysFsync } from "../../../src/mm/syscalls/sync.ts";
-import { EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EPERM, EPIPE, ESPIPE } from "../../../src/mm/uapi/errno.ts";
+import {
+  EAGAIN,
+  EBADF,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  EPERM,
+  EPIPE,
+  ESPIPE,
+} from "../../../src/mm/uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK } from "../../../src/mm/uapi/fcntl.ts";
 import {
   F_GETPIPE_SZ,
@@ -178,6 +188,26 @@ test("F_SETPIPE_SZ rounds up, never below what is in it, and binds users", () =>
   expect(sysFcntl(task, last, F_GETPIPE_SZ, 0)).toBe(8192);
   task.files.closeAll();
   expect(sysFcntl(task, pair()[1], F_GETPIPE_SZ, 0)).toBe(65536);
+});
+
+/** Linux asks for the list of a pipe's buffers in one piece (pipe_resize_ring), and charges it to the program. */
+test("pipes of root grow to 256 MiB, and not all of them", () => {
+  const kernel = new Kernel({ ram: 2 ** 20 });
+  const task = kernel.spawn();
+  const grow = (size: number): number => {
+    const ends = sysPipe2(task, O_NONBLOCK);
+    return typeof ends === "number" ? ends : sysFcntl(task, ends[1], F_SETPIPE_SZ, size);
+  };
+  expect([2 ** 31, 2 ** 28 + 1, 2 ** 28].map(grow)).toEqual([-ENOMEM, -ENOMEM, 2 ** 28]);
+  expect([2 ** 28, 2 ** 28, 2 ** 28, 2 ** 27, 2 ** 16].map(grow)).toEqual([
+    2 ** 28,
+    2 ** 28,
+    -ENOMEM,
+    2 ** 27,
+    2 ** 16,
+  ]);
+  task.files.closeAll();
+  expect(grow(2 ** 28)).toBe(2 ** 28);
 });
 
 test("what is in pipes is in RAM: who fills too many dies for want of memory", () => {
