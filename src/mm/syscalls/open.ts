@@ -129,7 +129,7 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
     case F_GETPIPE_SZ:
       return pipeOf(open)?.size ?? -EBADF;
     case F_SETPIPE_SZ:
-      return pipeOf(open)?.resize(arg >>> 0) ?? -EBADF;
+      return pipeOf(open)?.resize(task, arg >>> 0) ?? -EBADF;
     default:
       return -EINVAL;
   }
@@ -155,7 +155,7 @@ export function sysMemfdCreate(task: Task, name: string, flags: number): number 
 /** pipe2(2): the reading and the writing descriptor, or negative errno. */
 export function sysPipe2(task: Task, flags: number): readonly [number, number] | number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL;
-  const ends = newPipe(task.fs.mounts, flags, task.uid);
+  const ends = newPipe(task.fs.mounts, flags, task);
   if (typeof ends === "number") return ends;
   const cloexec = (flags & O_CLOEXEC) !== 0;
   const reading = fdInstall(task, ends[0], cloexec);

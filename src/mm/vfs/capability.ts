@@ -21,7 +21,7 @@ export interface Capabilities {
 }
 
 /** Who asks. */
-interface Holder {
+export interface Holder {
   readonly uid: number;
   readonly capabilities?: Capabilities | null;
 }

@@ -1,10 +1,12 @@
 /**
- * Who pays for the buffers of pipes (user_struct.pipe_bufs): a user may have 16,384 pages of them. Beyond that his pipes are
- * small, and don't grow. Whoever has privileges is counted, but not bound. What the list of a pipe's buffers takes is no RAM
+ * Who pays for the buffers of pipes (user_struct.pipe_bufs): whoever made the pipe. A user may have 16,384 pages of them. Beyond
+ * that his pipes are small, and nobody can make them grow but who has the capabilities for it. What the list of a pipe's buffers takes is no RAM
  * here; instead pipes of all users can grow by so many buffers only.
  */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE } from "../page.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../uapi/capability.ts";
+import { capable, type Holder } from "./capability.ts";
 
 /** Buffers of a pipe whose user has too many already (PIPE_MIN_DEF_BUFFERS). */
 const FEW_BUFFERS = 2;
@@ -56,24 +58,32 @@ export class PipePayer {
     else this.#limits.byUser.set(this.#uid, sum);
   }
 
-  /** How many a new pipe gets who should have so many. */
-  buffersOfNew(buffers: number): number {
-    return this.#isOver(buffers) ? FEW_BUFFERS : buffers;
+  /** How many a new pipe of `maker` gets that should have so many; 0: it can't be made (alloc_pipe_info). */
+  buffersOfNew(maker: Holder, usual: number): number {
+    const { maxSize, userPagesSoft, userPagesHard } = this.#limits;
+    const isBound = usual * PAGE_SIZE > maxSize && !capable(maker, CAP_SYS_RESOURCE);
+    let buffers = isBound ? Math.floor(maxSize / PAGE_SIZE) : usual;
+    if (isUnprivileged(maker) && this.#isOver(buffers, userPagesSoft)) buffers = FEW_BUFFERS;
+    return isUnprivileged(maker) && this.#isOver(buffers, userPagesHard) ? 0 : buffers;
   }
 
-  /** Whether a pipe may have this size (bytes), which takes so many more buffers. */
-  mayGrow(size: number, more: number): boolean {
-    return this.#uid === 0 || (size <= this.#limits.maxSize && !this.#isOver(more));
+  /** Whether `who` may make a pipe this large (bytes), which takes so many more buffers (pipe_set_size). */
+  mayGrow(who: Holder, size: number, more: number): boolean {
+    const { maxSize, userPagesSoft, userPagesHard } = this.#limits;
+    if (size > maxSize && !capable(who, CAP_SYS_RESOURCE)) return false;
+    return !isUnprivileged(who) || !(this.#isOver(more, userPagesSoft) || this.#isOver(more, userPagesHard));
   }
 
   isRoomFor(more: number): boolean {
     return more <= 0 || this.#limits.buffersInAll + more <= MAX_BUFFERS_IN_ALL;
   }
 
-  #isOver(more: number): boolean {
-    const { userPagesSoft, userPagesHard } = this.#limits;
-    const sum = this.#buffers + more;
-    const isOver = (limit: number): boolean => limit > 0 && sum > limit;
-    return this.#uid !== 0 && (isOver(userPagesSoft) || isOver(userPagesHard));
+  #isOver(more: number, limit: number): boolean {
+    return limit > 0 && this.#buffers + more > limit;
   }
+}
+
+/** pipe_is_unprivileged_user */
+function isUnprivileged(who: Holder): boolean {
+  return !capable(who, CAP_SYS_RESOURCE) && !capable(who, CAP_SYS_ADMIN);
 }

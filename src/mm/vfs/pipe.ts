@@ -19,7 +19,7 @@
  */
 import type { FrameHolder, PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
-import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, ENOTTY, ENXIO, EPERM, EPIPE } from "../uapi/errno.ts";
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENFILE, ENOMEM, ENOTTY, ENXIO, EPERM, EPIPE } from "../uapi/errno.ts";
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY, S_IFIFO } from "../uapi/fcntl.ts";
 import {
   PIPEFS_MAGIC,
@@ -31,6 +31,7 @@ import {
   POLLWRNORM,
   RWF_NOWAIT,
 } from "../uapi/fs.ts";
+import type { Holder } from "./capability.ts";
 import { newPseudoDentry } from "./dentry.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
@@ -76,15 +77,15 @@ export class Pipe implements FrameHolder {
   /** A frame of its own that was emptied, for the next write (tmp_page); 0 for none. */
   #spare: Pfn = 0;
   /** How many buffers it may have (max_usage). */
-  #capacity = PIPE_BUFFERS;
+  #capacity: number;
   readonly #payer: PipePayer | undefined;
 
-  /** @param payer the user for whom its buffers count; undefined: they count for nobody */
-  constructor(phys: PhysicalMemory, payer?: PipePayer) {
+  /** @param payer the user for whom its buffers count, undefined: they count for nobody; @param buffers how many it may have */
+  constructor(phys: PhysicalMemory, payer?: PipePayer, buffers: number = PIPE_BUFFERS) {
     this.phys = phys;
     phys.holders.add(this);
     this.#payer = payer;
-    if (payer !== undefined) this.#capacity = payer.buffersOfNew(PIPE_BUFFERS);
+    this.#capacity = buffers;
     payer?.add(this.#capacity);
   }
 
@@ -93,12 +94,19 @@ export class Pipe implements FrameHolder {
     return this.#capacity * PAGE_SIZE;
   }
 
-  /** Changes it, rounded up: the new one, or negative errno (pipe_set_size). */
-  resize(wanted: number): number {
+  /** A pipe made by `maker`, whose user its buffers count for; null where that has too many. */
+  static of(phys: PhysicalMemory, maker: Holder): Pipe | null {
+    const payer = new PipePayer(phys, maker.uid);
+    const buffers = payer.buffersOfNew(maker, PIPE_BUFFERS);
+    return buffers === 0 ? null : new Pipe(phys, payer, buffers);
+  }
+
+  /** `who` changes it, rounded up: the new one, or negative errno (pipe_set_size). */
+  resize(who: Holder, wanted: number): number {
     const size = roundPipeSize(wanted);
     if (size === 0) return -EINVAL;
     const buffers = size / PAGE_SIZE;
-    if (buffers > this.#capacity && this.#payer?.mayGrow(size, buffers - this.#capacity) === false)
+    if (buffers > this.#capacity && this.#payer?.mayGrow(who, size, buffers - this.#capacity) === false)
       return -EPERM;
     if (buffers > MAX_BUFFERS || this.#payer?.isRoomFor(buffers - this.#capacity) === false) return -ENOMEM;
     if (this.#used > buffers) return -EBUSY;
@@ -383,7 +391,8 @@ export function openFifo(phys: PhysicalMemory): (inode: Inode, file: File) => nu
     const existing = pipes.get(inode);
     // Before it counts as a writer: a reader who waits for one must not take it for one.
     if (writes && !reads && isNonblock && (existing?.readers ?? 0) === 0) return -ENXIO;
-    const pipe = existing ?? new Pipe(phys, new PipePayer(phys, file.opener.uid));
+    const pipe = existing ?? Pipe.of(phys, file.opener);
+    if (pipe === null) return -ENOMEM;
     pipes.set(inode, pipe);
     const { readOpens, writeOpens } = pipe;
     let hasPartner = (): boolean => true;
@@ -424,17 +433,22 @@ const pipeFs: FileSystem = pseudoFs("pipefs", PIPEFS_MAGIC, S_IFIFO, pipeOps);
 
 /**
  * A new pipe: its reading and its writing file, one reference each, or negative errno.
- * @param flags O_NONBLOCK @param uid who makes it
+ * @param flags O_NONBLOCK
  */
-export function newPipe(mounts: MountNamespace, flags: number, uid: number): readonly [File, File] | number {
+export function newPipe(
+  mounts: MountNamespace,
+  flags: number,
+  maker: Holder,
+): readonly [File, File] | number {
   // Packet mode keeps the boundaries of writes: not built.
   if ((flags & O_DIRECT) !== 0) return -EINVAL;
+  const pipe = Pipe.of(mounts.phys, maker);
+  if (pipe === null) return -ENFILE;
   const sb = mounts.kernMount(pipeFs) as PseudoSuperBlock;
   const inode = new Inode(sb, sb.nextIno++, S_IFIFO | 0o600, { open: openEnd }, pipeOps);
   inode.atimeNs = sb.now();
   inode.mtimeNs = inode.atimeNs;
   inode.ctimeNs = inode.atimeNs;
-  const pipe = new Pipe(mounts.phys, new PipePayer(mounts.phys, uid));
   pipe.readers = 1;
   pipe.writers = 1;
   pipes.set(inode, pipe);

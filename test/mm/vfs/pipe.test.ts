@@ -15,6 +15,7 @@ import {
   EBUSY,
   EFAULT,
   EINVAL,
+  ENFILE,
   ENOMEM,
   EPERM,
   EPIPE,
@@ -34,6 +35,7 @@ import {
 import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../../src/mm/uapi/mman.ts";
 import { dPath } from "../../../src/mm/vfs/path.ts";
 import { Pipe } from "../../../src/mm/vfs/pipe.ts";
+import { pipeLimits } from "../../../src/mm/vfs/pipe-payer.ts";
 import { ERESTART_WOULD_BLOCK } from "../../../src/mm/vfs/would-block.ts";
 import { Guest } from "./guest.ts";
 
@@ -188,6 +190,16 @@ test("F_SETPIPE_SZ rounds up, never below what is in it, and binds users", () =>
   expect(sysFcntl(task, last, F_GETPIPE_SZ, 0)).toBe(8192);
   task.files.closeAll();
   expect(sysFcntl(task, pair()[1], F_GETPIPE_SZ, 0)).toBe(65536);
+  // It is the pipe's maker who pays, and who asks that has to be allowed to.
+  task.uid = 0;
+  const [, roots] = pair();
+  task.uid = 1000;
+  expect(sysFcntl(task, roots, F_SETPIPE_SZ, 2 ** 21)).toBe(-EPERM);
+  const limits = pipeLimits(kernel.phys);
+  limits.maxSize = 2 ** 15;
+  expect(sysFcntl(task, pair()[1], F_GETPIPE_SZ, 0)).toBe(2 ** 15);
+  limits.userPagesHard = 25;
+  expect([sysPipe2(task, 0), sysFcntl(task, roots, F_GETPIPE_SZ, 0)]).toEqual([-ENFILE, 65536]);
 });
 
 /** Linux asks for the list of a pipe's buffers in one piece (pipe_resize_ring), and charges it to the program. */
