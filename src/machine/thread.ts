@@ -155,6 +155,8 @@ export class ThreadGroup {
   session: number;
   /** The controlling terminal of its session. */
   terminal: ControllingTerminal | undefined;
+  /** Of a session leader: the process group that was in front when its terminal went away, 0 for none. */
+  oldForeground = 0;
   /** The signal that stopped it, 0 while it may run; and what a waiting parent has not been told yet. */
   stopSignal = 0;
   stopNews: "stopped" | "continued" | undefined;

@@ -18,6 +18,7 @@ import type { Call } from "./call.ts";
 import { comesFromOutside } from "./from-outside.ts";
 import { ERESTARTSYS } from "./restart.ts";
 import { waitForSignal } from "./terminal.ts";
+import { cut } from "./transfer-pieces.ts";
 
 const TENTH_NS = 1e8;
 
@@ -25,8 +26,8 @@ const TENTH_NS = 1e8;
 class ReadWait {
   /** From when the time counts. */
   sinceNs: number;
-  /** Bytes that were there at the last try. */
-  seen = 0;
+  /** Bytes that it has got. */
+  done = 0;
 
   constructor(nowNs: number) {
     this.sinceNs = nowNs;
@@ -42,37 +43,43 @@ export function readTerminal(
   if ((file.mode & FMODE_READ) === 0) return -EBADF;
   const { system, thread } = call;
   const { tty } = opened;
-  if (!opened.isHungUp && !tty.hasIoError) {
+  const now = system.clock.monotonicNs();
+  const { callState } = thread;
+  const isFirst = !(callState instanceof ReadWait);
+  if (isFirst && !opened.isHungUp && !tty.hasIoError) {
     const held = checkChange(system, thread, tty, SIGTTIN);
     if (held === "wait") return waitForSignal(call);
     if (held !== 0) return held;
   }
-  const to = call.iter(segments);
-  const now = system.clock.monotonicNs();
-  const wait = thread.callState instanceof ReadWait ? thread.callState : new ReadWait(now);
+  const wait = isFirst ? new ReadWait(now) : callState;
+  const orDone = (result: number): number => (wait.done > 0 ? wait.done : result);
+  const wanted = segments.reduce((sum, { len }) => sum + len, 0);
+  if (wanted === 0) return 0;
   const { discipline, termios } = tty;
-  const target = readTarget(tty, to.count);
   const minimum = termios.cc[VMIN];
   const isTimed = !discipline.isCanonical && termios.cc[VTIME] > 0;
-  tty.pump();
-  const { available } = discipline;
-  if (isTimed && minimum > 0 && available !== wait.seen) {
-    wait.seen = available;
-    wait.sinceNs = now;
+  const target = Math.min(readTarget(tty), wanted);
+  for (;;) {
+    const runs = isTimed && (minimum === 0 || wait.done > 0);
+    const deadlineNs = runs ? wait.sinceNs + termios.cc[VTIME] * TENTH_NS : Number.POSITIVE_INFINITY;
+    const mayWait = target > 0 && now < deadlineNs;
+    const got = readTty(file, call.iter(cut(segments, wait.done, wanted)), mayWait);
+    if (got > 0) {
+      wait.done += got;
+      wait.sinceNs = now;
+      if (wait.done >= target) return wait.done;
+      continue;
+    }
+    if (got !== -ERESTART_WOULD_BLOCK) return orDone(got);
+    if ((file.flags & O_NONBLOCK) !== 0) return orDone(-EAGAIN);
+    const before = tty.changes;
+    const isReady = (): boolean => {
+      tty.pump();
+      return opened.isHungUp || tty.changes !== before;
+    };
+    const isForInput = comesFromOutside(system, file);
+    return call.block({ isReady, deadlineNs, interrupted: orDone(-ERESTARTSYS), isForInput }, wait);
   }
-  const runs = isTimed && (minimum === 0 || available > 0);
-  const deadlineNs = runs ? wait.sinceNs + termios.cc[VTIME] * TENTH_NS : Number.POSITIVE_INFINITY;
-  const read = readTty(file, to, now >= deadlineNs ? 0 : target);
-  if (read !== -ERESTART_WOULD_BLOCK) return read;
-  if ((file.flags & O_NONBLOCK) !== 0) return available > 0 ? readTty(file, to, 0) : -EAGAIN;
-  const before = tty.changes;
-  const { arrivals } = discipline;
-  const isReady = (): boolean => {
-    tty.pump();
-    return opened.isHungUp || tty.changes !== before || (isTimed && discipline.arrivals !== arrivals);
-  };
-  const isForInput = comesFromOutside(system, file);
-  return call.block({ isReady, deadlineNs, interrupted: -ERESTARTSYS, isForInput }, wait);
 }
 
 /** What a write of the caller answers where its terminal is not for the background (TOSTOP); undefined where it may go on. */

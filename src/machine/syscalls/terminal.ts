@@ -6,11 +6,12 @@
  * are the master's alone.
  */
 
+import { fdGet } from "../../mm/syscalls/fd.ts";
 import { sysIoctl } from "../../mm/syscalls/open.ts";
 import { CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EBADF, EFAULT, EINVAL, EIO, ENOTTY, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
-import { FIONBIO, FIONREAD } from "../../mm/uapi/fs.ts";
+import { FIOCLEX, FIONBIO, FIONCLEX, FIONREAD } from "../../mm/uapi/fs.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { type File, FMODE_READ } from "../../mm/vfs/file.ts";
@@ -19,7 +20,8 @@ import { pipeOf } from "../../mm/vfs/pipe.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeWinsize } from "../abi/structs.ts";
 import { socketOf } from "../net/socket.ts";
-import { SIGTTOU } from "../signals/signal-numbers.ts";
+import { SIGINT, SIGQUIT, SIGTSTP, SIGTTOU } from "../signals/signal-numbers.ts";
+import type { System } from "../system.ts";
 import { openPeer } from "../tty/devpts.ts";
 import { checkChange, clearSession, disassociate, setTerminal } from "../tty/job-control.ts";
 import { type PtySlave, ttyFileOf } from "../tty/terminals.ts";
@@ -75,16 +77,17 @@ const TIOCGEXCL = 0x80045440;
 const TIOCGPTPEER = 0x5441;
 
 const N_TTY = 0;
-const NSIG = 64;
 const WINSIZE_BYTES = 8;
 
 export const terminalCalls: SyscallGroup = [[29, "ioctl", 3, ioctl]];
 
 function ioctl(call: Call): number {
-  const file = call.process.files.get(call.s32(0));
+  const fd = call.s32(0);
+  const file = fdGet(call.process, fd);
   if (file === undefined) return -EBADF;
   const cmd = call.u32(1);
   if (cmd === FIONBIO) return setNonBlocking(call, file);
+  if (cmd === FIOCLEX || cmd === FIONCLEX) return sysIoctl(call.process, fd, cmd, call.u64(2));
   const opened = ttyFileOf(file);
   if (opened !== undefined) {
     if (opened.isHungUp) return cmd === TIOCSPGRP ? -ENOTTY : -EIO;
@@ -101,7 +104,7 @@ function ioctl(call: Call): number {
   const terminal = call.system.streams.get(file.inode)?.terminal;
   return cmd === TIOCGWINSZ && terminal !== undefined
     ? call.put(call.u64(2), encodeWinsize({ ...terminal, xPixels: 0, yPixels: 0 }))
-    : sysIoctl(call.process, call.s32(0), cmd, call.u64(2));
+    : sysIoctl(call.process, fd, cmd, call.u64(2));
 }
 
 function setNonBlocking(call: Call, file: File): number {
@@ -171,6 +174,7 @@ function terminalIoctl(call: Call, file: File, tty: Tty, cmd: number): number {
     case TCFLSH:
       return flush(call, tty);
     case FIONREAD:
+      tty.pump();
       return putInt(call, tty.discipline.unread);
     case TIOCOUTQ:
       return putInt(call, 0);
@@ -233,7 +237,8 @@ function flowControl(call: Call, tty: Tty): number {
       tty.isStoppedByCall = true;
       tty.stop();
       return 0;
-    case 1: // TCOON
+    case 1: // TCOON: what ^S has stopped stays so
+      if (!tty.isStoppedByCall) return 0;
       tty.isStoppedByCall = false;
       tty.start();
       return 0;
@@ -291,7 +296,7 @@ function masterIoctl(call: Call, tty: Tty, cmd: number): number {
     }
     case TIOCSIG: {
       const signal = call.s32(2);
-      if (signal < 1 || signal > NSIG) return -EINVAL;
+      if (signal !== SIGINT && signal !== SIGQUIT && signal !== SIGTSTP) return -EINVAL;
       slave.tty.signalForeground(signal);
       return 0;
     }
@@ -339,9 +344,9 @@ function jobControlIoctl(call: Call, file: File, tty: Tty, cmd: number): number 
       if (given === undefined) return -EFAULT;
       const wanted = given.s32(0);
       if (wanted < 0) return -EINVAL;
-      const members = [...system.groups.values()].filter((one) => one.processGroup === wanted);
-      if (members.length === 0) return -ESRCH;
-      if (members.every(({ session }) => session !== group.session)) return -EPERM;
+      const session = sessionOfGroup(system, wanted);
+      if (session === undefined) return -ESRCH;
+      if (session !== group.session) return -EPERM;
       real.onControl?.();
       real.foreground = wanted;
       return 0;
@@ -349,6 +354,12 @@ function jobControlIoctl(call: Call, file: File, tty: Tty, cmd: number): number 
     default:
       return -ENOTTY;
   }
+}
+
+/** Of a process group; one of a process that leads none yet has no members (session_of_pgrp). Undefined: no such number. */
+function sessionOfGroup(system: System, processGroup: number): number | undefined {
+  for (const one of system.groups.values()) if (one.processGroup === processGroup) return one.session;
+  return system.groups.get(processGroup)?.session;
 }
 
 /** TIOCSCTTY (tiocsctty). */

@@ -35,13 +35,17 @@ function masterOps(terminals: Terminals): FileOperations {
   return { ...ttyFileOps(terminals), open: (file) => terminals.openMaster(file) };
 }
 
+function slaveOps(terminals: Terminals, index: number): FileOperations {
+  return { ...ttyFileOps(terminals), open: (file, flags) => terminals.openSlave(file, index, flags) };
+}
+
 /** The console, open for one of the standard descriptors: under its name, whether that can be found or not. */
 export function newConsoleFile(mounts: MountNamespace, terminals: Terminals, tty: Tty): File {
   const slave = [...terminals.slaves.values()].find((one) => one.tty === tty);
   let inode = slave === undefined ? undefined : terminals.inodeOf?.(slave);
   if (inode === undefined) {
     const sb = mounts.kernMount(CONSOLE_FS);
-    inode = new Inode(sb, FIRST_INO, SLAVE_MODE, DEVICE, ttyFileOps(terminals));
+    inode = new Inode(sb, FIRST_INO, SLAVE_MODE, DEVICE, slaveOps(terminals, slave?.index ?? 0));
     inode.rdev = tty.rdev;
   }
   const file = newSlaveFile(inode, slave?.index ?? 0, O_RDWR);
@@ -131,10 +135,7 @@ class DevPtsSuperBlock implements SuperBlock {
     let inode = this.#inodes.get(slave);
     if (inode === undefined) {
       const { index, tty, owner } = slave;
-      const fops = {
-        ...ttyFileOps(this.#terminals),
-        open: (file: File, flags: number) => this.#terminals.openSlave(file, index, flags),
-      };
+      const fops = slaveOps(this.#terminals, index);
       inode = this.#stamped(new Inode(this, FIRST_INO + index, SLAVE_MODE, DEVICE, fops));
       inode.rdev = tty.rdev;
       inode.uid = owner.uid;

@@ -73,6 +73,7 @@ export function setTerminal(group: ThreadGroup, tty: Tty): void {
   tty.session = group.session;
   tty.foreground = group.processGroup;
   group.terminal = tty;
+  group.oldForeground = 0;
 }
 
 /** Nobody of the session has a terminal any more (session_clear_tty). */
@@ -94,9 +95,17 @@ export function disassociate(system: System, group: ThreadGroup, isExit: boolean
     }
     terminal.session = 0;
     terminal.foreground = 0;
-  }
+  } else if (isExit) signalLeft(system, group);
+  group.oldForeground = 0;
   clearSession(system, group.session);
   group.terminal = undefined;
+}
+
+/** The group that was in front when the terminal went away learns of it once the leader has ended. */
+function signalLeft(system: System, { oldForeground }: ThreadGroup): void {
+  if (oldForeground === 0) return;
+  signalProcessGroup(system, oldForeground, SIGHUP);
+  signalProcessGroup(system, oldForeground, SIGCONT);
 }
 
 /** The terminal goes away under its session (tty_signal_session_leader). */
@@ -107,6 +116,7 @@ export function hangUpSession(system: System, tty: Tty): void {
     if (group.pid !== group.session) continue;
     sendSignal(group, kernelInfo(SIGHUP, SI_KERNEL));
     sendSignal(group, kernelInfo(SIGCONT, SI_KERNEL));
+    if (tty.foreground !== 0) group.oldForeground = tty.foreground;
   }
   tty.session = 0;
   tty.foreground = 0;

@@ -91,8 +91,6 @@ export interface NTtyHost {
 }
 
 export class NTty {
-  /** How often input came: the time between two bytes is counted from there. */
-  arrivals = 0;
   readonly #termios: Termios;
   readonly #output: TtyOutput;
   readonly #host: NTtyHost;
@@ -156,19 +154,17 @@ export class NTty {
     const before = this.#head;
     if (this.#isRaw) this.#put(byte);
     else this.#receiveStandard(byte);
-    if (this.#head === before) return;
-    this.arrivals++;
-    if (!this.#local(ICANON) && this.isReadable) this.#host.wakeReaders();
+    // Whoever waits for more than there is takes what there is, and goes on waiting.
+    if (this.#head !== before && !this.isCanonical) this.#host.wakeReaders();
   }
 
   /** A byte of a line that somebody else has edited and echoed. */
   receiveCooked(byte: number): void {
     if (!this.hasRoom) return;
-    this.arrivals++;
     if (byte === NEWLINE && this.#local(ICANON)) this.#endLine(byte);
     else {
       this.#put(byte);
-      if (!this.#local(ICANON)) this.#host.wakeReaders();
+      if (!this.isCanonical) this.#host.wakeReaders();
     }
   }
 

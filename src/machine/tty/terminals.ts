@@ -12,7 +12,7 @@
 
 import { CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EBUSY, EIO, ENOSPC, ENXIO } from "../../mm/uapi/errno.ts";
-import { makedev } from "../../mm/uapi/fs.ts";
+import { makedev, minorOf } from "../../mm/uapi/fs.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import type { Inode } from "../../mm/vfs/inode.ts";
@@ -41,8 +41,10 @@ export interface PtySlave {
 }
 
 export class Terminals {
-  /** Slaves by their number. */
+  /** Slaves by their number: those whose name is there. */
   readonly slaves: Map<number, PtySlave> = new Map();
+  /** Numbers of pairs of which any file is open: of slaves without a name, too. */
+  readonly #taken: Set<number> = new Set();
   /** Whose machine they are of; set by it. */
   system: System | undefined;
   /** The node of a slave, where there is a /dev/pts: set by it. */
@@ -66,6 +68,7 @@ export class Terminals {
       "console",
       () => sink,
     );
+    this.#taken.add(CONSOLE);
     this.slaves.set(CONSOLE, { index: CONSOLE, tty, owner: { uid: 0, gid: 0 }, isLocked: false });
     return tty;
   }
@@ -73,7 +76,7 @@ export class Terminals {
   /** Opens /dev/ptmx: a new pair. 0 or negative errno. */
   openMaster(file: File): number {
     let index = 0;
-    while (this.slaves.has(index)) index++;
+    while (this.#taken.has(index)) index++;
     if (index >= MAX_PTYS) return -ENOSPC;
     const master = new Tty(
       this.#needSystem,
@@ -87,6 +90,7 @@ export class Terminals {
     slave.link = master;
     const { uid, gid } = this.caller.group.process;
     this.slaves.set(index, { index, tty: slave, owner: { uid, gid }, isLocked: true });
+    this.#taken.add(index);
     attach(file, master);
     return 0;
   }
@@ -110,6 +114,7 @@ export class Terminals {
     const { group } = this.caller;
     if (tty.isExclusive && !capable(group.process, CAP_SYS_ADMIN)) return -EBUSY;
     tty.hasIoError = false;
+    tty.isHalted = false;
     if (tty.link !== undefined) tty.link.isOtherClosed = false;
     attach(file, tty);
     takeOnOpen(group, tty, file, flags);
@@ -122,7 +127,8 @@ export class Terminals {
     if (opened === undefined) return;
     const { tty } = opened;
     tty.files.delete(opened);
-    if (tty.files.size > 0 || opened.isHungUp) return;
+    tty.users--;
+    if (tty.users > 0) return;
     tty.hasIoError = true;
     tty.isPacketMode = false;
     tty.packetNews = 0;
@@ -132,6 +138,7 @@ export class Terminals {
     link.isOtherClosed = true;
     link.wakeAll();
     if (tty.isMaster) this.#endPair(link);
+    if (link.users === 0) this.#taken.delete(minorOf(tty.rdev));
   }
 
   /** The master is gone: nobody finds the slave any more, and who has it is hung up. */
@@ -151,11 +158,11 @@ export class Terminals {
     tty.files.clear();
     tty.source = undefined;
     tty.discipline.flush();
+    if (tty.link !== undefined) {
+      tty.isHalted = true;
+      if (!tty.isMaster) tty.termios.assign(slaveTermios());
+    }
     tty.wakeAll();
-    if (tty.link === undefined || tty.isMaster) return;
-    tty.hasIoError = true;
-    tty.link.isOtherClosed = true;
-    tty.link.wakeAll();
   }
 
   readonly #needSystem = (): System => {
@@ -176,6 +183,7 @@ function sinkOfPair(tty: Tty): TtySink {
 export function attach(file: File, tty: Tty): void {
   const opened = new TtyFile(tty);
   tty.files.add(opened);
+  tty.users++;
   file.data = opened;
 }
 

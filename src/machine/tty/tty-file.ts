@@ -1,6 +1,15 @@
 /** Reading and writing terminals (n_tty_read, n_tty_write, n_tty_poll). Who has to wait does so where the system calls are. */
 import { EFAULT, EIO } from "../../mm/uapi/errno.ts";
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from "../../mm/uapi/fs.ts";
+import {
+  minorOf,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDNORM,
+  POLLWRNORM,
+} from "../../mm/uapi/fs.ts";
 import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { copySpliceRead } from "../../mm/vfs/splice.ts";
@@ -9,8 +18,10 @@ import { type Terminals, ttyFileOf } from "./terminals.ts";
 import { VMIN, VTIME } from "./termios.ts";
 import type { Tty, TtyFile } from "./tty.ts";
 
-/** Bytes that go through the line discipline at once. */
+/** Bytes that are read at once. */
 const CHUNK = 4096;
+/** Bytes that are taken from a writer at once: all of them, or none where some can't be read. */
+const WRITE_CHUNK = 2048;
 const WOULD_BLOCK: number = -ERESTART_WOULD_BLOCK;
 
 function openedOf(file: File): TtyFile {
@@ -19,19 +30,16 @@ function openedOf(file: File): TtyFile {
   return opened;
 }
 
-/** How many bytes a read of `wanted` waits for, and whether it waits at all (VMIN and VTIME). */
-export function readTarget({ discipline, termios }: Tty, wanted: number): number {
+/** How many bytes a read waits for, if there is room for so many; 0: it does not wait at all (VMIN and VTIME). */
+export function readTarget({ discipline, termios }: Tty): number {
   if (discipline.isCanonical) return 1;
   const minimum = termios.cc[VMIN];
-  if (minimum > 0) return Math.min(minimum, wanted);
+  if (minimum > 0) return minimum;
   return termios.cc[VTIME] > 0 ? 1 : 0;
 }
 
-/**
- * What there is, up to the room in `to`. -ERESTART_WOULD_BLOCK while fewer than `target` bytes are there; fewer are good
- * enough for who has waited long enough.
- */
-export function readTty(file: File, to: IovIter, target: number): number {
+/** What there is, up to the room in `to`; -ERESTART_WOULD_BLOCK where that is nothing, unless the caller `mayWait` no more. */
+export function readTty(file: File, to: IovIter, mayWait: boolean): number {
   const { tty, isHungUp } = openedOf(file);
   if (isHungUp) return 0;
   if (tty.hasIoError) return -EIO;
@@ -43,17 +51,18 @@ export function readTty(file: File, to: IovIter, target: number): number {
   }
   tty.pump();
   const { discipline } = tty;
-  if (discipline.available < Math.max(target, 1)) {
-    if (tty.isOtherClosed && discipline.available === 0) return -EIO;
-    if (target > 0 && !tty.isOtherClosed) return WOULD_BLOCK;
-    if (discipline.available === 0) return 0;
+  if (discipline.available === 0) {
+    if (tty.isOtherClosed) return -EIO;
+    return mayWait ? WOULD_BLOCK : 0;
   }
   const scratch = new Uint8Array(Math.min(to.count, CHUNK));
   const first = tty.isPacketMode ? 1 : 0;
   const got = discipline.read(scratch.subarray(first)) + first;
   tty.pump();
   if (got === 0) return 0;
-  return to.copyBytesToIter(scratch.subarray(0, got)) === 0 ? -EFAULT : got;
+  // What can't be written there is lost.
+  const copied = to.copyBytesToIter(scratch.subarray(0, got));
+  return copied === 0 ? -EFAULT : copied;
 }
 
 function writeTty(file: File, from: IovIter): number {
@@ -62,13 +71,12 @@ function writeTty(file: File, from: IovIter): number {
   tty.discipline.processEchoes();
   let done = 0;
   while (from.count > 0) {
-    const scratch = new Uint8Array(Math.min(from.count, CHUNK));
-    const taken = from.copyBytesFromIter(scratch);
-    if (taken === 0) return done > 0 ? done : -EFAULT;
-    const written = tty.output.write(scratch.subarray(0, taken));
+    const scratch = new Uint8Array(Math.min(from.count, WRITE_CHUNK));
+    if (from.copyBytesFromIter(scratch) < scratch.length) return done > 0 ? done : -EFAULT;
+    const written = tty.output.write(scratch);
     done += written;
-    if (written === taken) continue;
-    from.revert(taken - written);
+    if (written === scratch.length) continue;
+    from.revert(scratch.length - written);
     return done > 0 ? done : WOULD_BLOCK;
   }
   return done;
@@ -93,7 +101,7 @@ export function ttyFileOps(terminals: Terminals): FileOperations {
     takesRwf: true,
     spliceRead: copySpliceRead,
     spliceWrite: "write",
-    read: (file, to) => (to.count === 0 ? 0 : readTty(file, to, readTarget(openedOf(file).tty, to.count))),
+    read: (file, to) => (to.count === 0 ? 0 : readTty(file, to, readTarget(openedOf(file).tty) > 0)),
     write: writeTty,
     poll: pollTty,
     pollQueue: (file) => openedOf(file).tty.queue,
@@ -101,7 +109,7 @@ export function ttyFileOps(terminals: Terminals): FileOperations {
     release: (file) => terminals.close(file),
     showFdinfo: (file) => {
       const { tty } = openedOf(file);
-      return tty.isMaster ? `tty-index:\t${tty.real.rdev & 0xff}\n` : "";
+      return tty.isMaster ? `tty-index:\t${minorOf(tty.real.rdev)}\n` : "";
     },
   };
 }

@@ -67,6 +67,10 @@ export class Tty implements ControllingTerminal {
   /** How often either may have come. */
   changes = 0;
   readonly files: Set<TtyFile> = new Set();
+  /** Open files, those that are hung up included. */
+  users = 0;
+  /** It was hung up, and not opened since: what comes is kept, and nobody looks at it. */
+  isHalted = false;
   /** Session whose controlling terminal it is, and the process group in its foreground; 0 for none. */
   session = 0;
   foreground = 0;
@@ -136,12 +140,16 @@ export class Tty implements ControllingTerminal {
     return INCOMING_LIMIT - (this.#end - this.#start);
   }
 
+  get #takesInput(): boolean {
+    return !this.isHalted && this.discipline.hasRoom;
+  }
+
   /** Bytes from the keyboard or the other side. Precondition: there is room for them. */
   receive(bytes: Uint8Array): void {
     this.#handOn();
     let done = 0;
     if (this.#start === this.#end)
-      while (done < bytes.length && this.discipline.hasRoom) this.discipline.receive(bytes[done++]);
+      while (done < bytes.length && this.#takesInput) this.discipline.receive(bytes[done++]);
     if (done < bytes.length) this.#keep(bytes.subarray(done));
     this.discipline.processEchoes();
     this.output.flush();
@@ -167,7 +175,7 @@ export class Tty implements ControllingTerminal {
 
   #handOn(): void {
     const hadRoom = this.incomingRoom > 0;
-    while (this.#start < this.#end && this.discipline.hasRoom)
+    while (this.#start < this.#end && this.#takesInput)
       this.discipline.receive(this.#incoming[this.#start++]);
     this.discipline.processEchoes();
     if (!hadRoom && this.incomingRoom > 0) this.link?.wakeWriters();

@@ -5,6 +5,7 @@
  */
 import { PAGE_SIZE } from "../page.ts";
 import {
+  EACCES,
   EEXIST,
   EINVAL,
   EISDIR,
@@ -160,7 +161,7 @@ function createAndOpen(ctx: WalkContext, walk: PathWalk, flags: number, mode: nu
   if (dir.inode.sb.readOnly === true) return -EROFS;
   const denied = mayCreate(ctx, dir);
   if (denied !== 0) return denied;
-  const made = dir.inode.ops.create?.(dir.inode, walk.last, mode & ~ctx.umask, ctx) ?? -EPERM;
+  const made = dir.inode.ops.create?.(dir.inode, walk.last, mode & ~ctx.umask, ctx) ?? -EACCES;
   if (typeof made === "number") return made;
   // The creator gets what it asked for, whatever the new file's mode says; and there is nothing to truncate.
   return openInode(ctx, dAdd(dir, walk.last, made), made, flags);

@@ -1,6 +1,6 @@
 /** The machine's own terminal: over a host that hands on every key, and over one that edits lines itself until it is asked not to. */
 import { describe, expect, it } from "vitest";
-import { type MachineStream, streamOf } from "../../../src/machine/index.ts";
+import { type MachineOptions, type MachineStream, streamOf, Terminals } from "../../../src/machine/index.ts";
 import { assemble } from "../assemble.ts";
 import { testMachine } from "../support.ts";
 
@@ -37,13 +37,22 @@ function keyboard(cooks: boolean): Keyboard {
 }
 
 /** A machine whose terminal shows what is collected, with a program in it. */
-function terminalMachine(keys: Keyboard, program: Uint8Array): { run(): string; code(): number | null } {
+function terminalMachine(
+  keys: Keyboard,
+  program: Uint8Array,
+  options: MachineOptions = {},
+): { run(): string; code(): number | null } {
   const shown: string[] = [];
   const screen = streamOf({
     terminal: { rows: 24, columns: 80 },
     write: (bytes) => void shown.push(Buffer.from(bytes).toString()),
   });
-  const { machine, install } = testMachine({ stdin: keys.stream, stdout: screen, stderr: screen });
+  const { machine, install } = testMachine({
+    stdin: keys.stream,
+    stdout: screen,
+    stderr: screen,
+    ...options,
+  });
   install("/program", program);
   machine.spawn("/program", ["program"]);
   let code: number | null = null;
@@ -70,6 +79,13 @@ const READ_RAW = [
   ...READ_ONCE,
 ];
 
+/** a0 = openat(AT_FDCWD, "/proc/self/fd/0", O_RDONLY); and then the same with that descriptor */
+const READ_REOPENED = [
+  ...[0xf9c00513, 0x00000597, 0x04858593, 0x00000613, 0x00000693, 0x03800893, 0x00000073],
+  ...READ_ONCE.slice(1),
+  ...[0x6f72702f, 0x65732f63, 0x662f666c, 0x00302f64],
+];
+
 describe("a terminal that hands on every key", () => {
   it("shows what is typed, and gives whole lines to who reads", () => {
     const keys = keyboard(false);
@@ -85,6 +101,14 @@ describe("a terminal that hands on every key", () => {
     const { run, code } = terminalMachine(keys, assemble(READ_ONCE));
     expect(run()).toBe("^C");
     expect(code()).toBe(-2);
+  });
+
+  it("can be opened again by its descriptor, where no path leads to it", () => {
+    const keys = keyboard(false);
+    keys.type("line\r");
+    const { run, code } = terminalMachine(keys, assemble(READ_REOPENED), { terminals: new Terminals() });
+    expect(run()).toBe("line\r\nline\r\n");
+    expect(code()).toBe(0);
   });
 
   it("ends at ^D", () => {
