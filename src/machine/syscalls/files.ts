@@ -73,7 +73,7 @@ export const fileCalls: SyscallGroup = [
     (call) => withPath(call, 1, (path) => sysFchmodat(call.process, call.s32(0), path, call.u32(2), 0)),
   ],
   [54, "fchownat", 5, fchownat],
-  [55, "fchown", 3, (call) => sysFchown(call.process, call.s32(0), call.s32(1), call.s32(2))],
+  [55, "fchown", 3, (call) => sysFchown(call.process, call.s32(0), owner(call, 1), owner(call, 2))],
   [56, "openat", 4, openat],
   [57, "close", 1, (call) => sysClose(call.process, call.s32(0))],
   [59, "pipe2", 2, pipe2],
@@ -140,7 +140,13 @@ function faccessat(call: Call, flags: number): number {
 function fchownat(call: Call): number {
   const path = call.path(1);
   if (typeof path === "number") return path;
-  return sysFchownat(call.process, call.s32(0), path, call.s32(2), call.s32(3), call.s32(4));
+  return sysFchownat(call.process, call.s32(0), path, owner(call, 2), owner(call, 3), call.s32(4));
+}
+
+/** A user or group: any of 32 bits but the highest, which leaves it as it is: −1. */
+function owner(call: Call, i: number): number {
+  const id = call.u32(i);
+  return id === 0xffffffff ? -1 : id;
 }
 
 function pipe2(call: Call): number {
