@@ -25,7 +25,7 @@ import { FILE_NAMES } from "./test-files.ts";
 const PAGE_SIZE = 4096;
 
 /** One sequence of so many comes to the limit of mappings, after some steps, and goes on for some. */
-const CROWDED_SEQUENCES = 400;
+const CROWDED_SEQUENCES = 250;
 const CALM_STEPS = 40;
 const CROWDED_STEPS = 30;
 /** A personality that has nothing to do with memory, and the number that only asks for the one there is. */
@@ -108,7 +108,7 @@ const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
 
 /** Calls that make one mapping two or three, or need one more. */
 const CUTTING_CALLS: readonly (readonly [number, CallName])[] = [
-  [4, "munmap"],
+  [8, "munmap"],
   [3, "mprotect"],
   [3, "mremap"],
   [2, "mmap"],

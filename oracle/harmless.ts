@@ -1,6 +1,7 @@
 /** Which steps may be tried at all: not those that reach the executor itself, or ask how the host is configured. */
 
 import {
+  MADV_GUARD_INSTALL,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_WILLNEED,
@@ -23,7 +24,13 @@ const LONGEST_SEGMENT = 2 ** 20;
 
 /** Nothing that is longer may be filled with pages: the host has only so much memory. */
 const LONGEST_FILLED: number = 2 ** 24;
-const FILLING_ADVICE: ReadonlySet<number> = new Set([MADV_WILLNEED, MADV_POPULATE_READ, MADV_POPULATE_WRITE]);
+/** Guards fill page tables, of which half a tebibyte takes one gibibyte. */
+const FILLING_ADVICE: ReadonlySet<number> = new Set([
+  MADV_WILLNEED,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_GUARD_INSTALL,
+]);
 
 /** Whether it would ask for the pages of all that is mapped in a long range. */
 function fillsMuch({ call, args }: Operation): boolean {
