@@ -13,7 +13,7 @@ export const EXPECTED: Partial<Readonly<Record<CallName, string>>> = {
   msync: "ENOMEM EINVAL EBUSY",
   madvise: "ENOMEM EINVAL EFAULT EPERM EACCES",
   mincore: "ENOMEM EINVAL EFAULT",
-  memfd_create: "EINVAL",
+  memfd_create: "EINVAL ENODEV",
   load: "EFAULT",
   store: "EFAULT",
   open: "EISDIR ENOENT ENOTDIR",
