@@ -37,6 +37,7 @@ import {
   PG_DIRTY,
   PG_LRU,
   PG_MLOCKED,
+  PG_RECLAIM,
   PG_SHM_LOCKED,
   PG_SWAPBACKED,
   PG_SWAPCACHE,
@@ -438,6 +439,7 @@ class Validation {
     const { phys } = this.#kernel;
     const { flags, refCount, mapCount } = phys.frames;
     const free = new Uint8Array(phys.ram.endPfn);
+    let writing = 0;
     phys.buddy.forEachFree((first, order) => {
       if (order > MAX_PAGE_ORDER || first % 2 ** order !== 0)
         this.#found(`free block ${first} of order ${order}`);
@@ -453,8 +455,12 @@ class Validation {
       if (mapCount[pfn] !== this.#maps[pfn])
         this.#found(`frame ${pfn} is mapped ${mapCount[pfn]} times, ${this.#maps[pfn]} found`);
       this.#checkLocks(pfn);
+      if ((flags[pfn] & PG_WRITEBACK) !== 0) writing++;
+      else if ((flags[pfn] & PG_RECLAIM) !== 0) this.#found(`frame ${pfn} waits for a write that is over`);
       if (this.#maps[pfn] > 0) this.#stat[(flags[pfn] & PG_ANON) !== 0 ? NR_ANON_MAPPED : NR_FILE_MAPPED]++;
     }
+    if (writing !== this.#stat[NR_WRITEBACK])
+      this.#found(`${writing} frames are being written, ${this.#stat[NR_WRITEBACK]} of them in a cache`);
   }
 
   /** A frame is locked in memory, off the lists, as often as PTEs of locked mappings name it. */

@@ -121,10 +121,11 @@ export function waitForSwapReads(swap: SwapSpace, info: SwapInfo): void {
 export function swapWritebackFindings(swap: SwapSpace, count: number): string[] {
   const { flags, priv } = swap.phys.frames;
   const found: string[] = [];
-  let queued = 0;
+  const queued = new Set<Pfn>();
   for (const info of swap.list()) {
     info.queue?.forEach((pfn) => {
-      queued++;
+      if (queued.has(pfn)) found.push(`frame ${pfn} is being written twice`);
+      queued.add(pfn);
       const isKept = (flags[pfn] & (PG_WRITEBACK | PG_SWAPCACHE)) === (PG_WRITEBACK | PG_SWAPCACHE);
       if (!isKept || swap.infoOf(priv[pfn]) !== info)
         found.push(
@@ -132,7 +133,7 @@ export function swapWritebackFindings(swap: SwapSpace, count: number): string[] 
         );
     });
   }
-  if (queued !== swap.nrWriteback || queued !== count)
-    found.push(`${swap.nrWriteback} pages are being written to swap, ${queued} queued, ${count} marked`);
+  if (queued.size !== swap.nrWriteback || queued.size !== count)
+    found.push(`${swap.nrWriteback} pages are being written to swap, ${queued.size} queued, ${count} marked`);
   return found;
 }
