@@ -11,13 +11,19 @@ const SMALL_SIZES: readonly number[] = [256 * KIB, 1024 * KIB];
 const LARGE_SIZES: readonly number[] = [16 * KIB * KIB, 256 * KIB * KIB, KIB * KIB * KIB];
 const SIZES = process.env.FAULTLINE_LARGE === "1" ? [...SMALL_SIZES, ...LARGE_SIZES] : SMALL_SIZES;
 
+/** A block of memory has a size that it can't go beyond: so several, one after the other. */
+function inPieces(bytes: number): string[] {
+  const most = 2 ** 31;
+  return Array.from({ length: Math.ceil(bytes / most) }, (_, i) => `${Math.min(most, bytes - i * most)}`);
+}
+
 const command = setUpCommand();
 
 describe.each(SIZES)("%d bytes of RAM", (ram) => {
   // A third of what the child has is its own, and the machine keeps some of its memory for itself.
   const room = 6 * ram + 2 ** 20;
   test.each([
-    ["memory", [`${room}`]],
+    ["memory", inPieces(room)],
     ["compressed memory", [`${room},zram`]],
     ["a file", [`${room},file=swap`]],
     ["two areas in turns", [`${room / 2},prio=7`, `${room / 2},zram,prio=7`]],
