@@ -33,7 +33,7 @@ export class FaultContext implements VmFault {
   around = 0;
   /** Whether the last table on the way to `pte` was made for this fault: Linux makes it only when it has a page for it. */
   isNewTable = false;
-  /** A process that shares the anonymous page which was copied; looked for only where somebody listens. */
+  /** With cause wp-copy, a process that shares the page which was copied, or 0; looked for only where somebody listens. */
   sharer = 0;
   readonly #sharers = new PageSharer();
 

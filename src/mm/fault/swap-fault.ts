@@ -90,6 +90,7 @@ export function doSwapPage(vmf: FaultContext): number {
   if (!needsCopy) return major;
   const result = doWpPage(vmf);
   vmf.cause = CAUSE.swap;
+  vmf.sharer = 0;
   return major | result;
 }
 
