@@ -13,8 +13,10 @@ import type {
 import { hostErrno } from "../storage/node/host-error.ts";
 import { codeOf } from "./host-error.ts";
 
-/** Connections at a time: Node has buffers of its own for each. */
+/** Connections at a time: Node has buffers of its own for each. And ports of this machine's: each is a descriptor. */
 const MAX_CONNECTIONS = 1024;
+const MAX_SERVERS = 256;
+const ENOBUFS = 105;
 const ECONNREFUSED = 111;
 /** How long bytes that programs have sent may take to leave, once the machine is off. */
 const LEAVE_MS = 1000;
@@ -61,6 +63,7 @@ export class NodeLoopback implements HostLoopback {
   connect(ip: LoopbackIp, port: number, events: HostConnectionEvents): HostConnection {
     const socket = new Socket({ allowHalfOpen: true });
     if (this.#sockets.size >= MAX_CONNECTIONS) {
+      forget(socket);
       setImmediate(() => {
         events.closed(ECONNREFUSED);
         this.#wake();
@@ -78,6 +81,7 @@ export class NodeLoopback implements HostLoopback {
 
   listen(ip: LoopbackIp, port: number, accept: Accept): HostListener {
     const key = `${ip} ${port}`;
+    if (!this.#servers.has(key) && this.#servers.size >= MAX_SERVERS) return REFUSED_LISTENER;
     const server = this.#servers.get(key) ?? this.#newServer(ip, port, key);
     server.accepts.add(accept);
     return {
@@ -97,6 +101,7 @@ export class NodeLoopback implements HostLoopback {
     const created = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       const events = this.#sockets.size < MAX_CONNECTIONS ? server.acceptBy(socket) : undefined;
       if (events === undefined) {
+        forget(socket);
         socket.resetAndDestroy();
         return;
       }
@@ -165,6 +170,13 @@ export class NodeLoopback implements HostLoopback {
     clearTimeout(timer);
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+const REFUSED_LISTENER: HostListener = { result: ENOBUFS, close: () => {} };
+
+/** What goes wrong with it concerns nobody: without a listener it would end this process. */
+function forget(socket: Socket): void {
+  socket.on("error", () => {});
 }
 
 class NodeConnection implements HostConnection {

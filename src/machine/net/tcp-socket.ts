@@ -185,7 +185,10 @@ export class TcpSocket extends InetSocket {
     }
     const { host } = this.#stack;
     if (host === undefined || !isOfHost(target.ip)) this.#reset(ECONNREFUSED);
-    else this.#setHost(host.connect(target.ip, target.port, this.#hostEvents()));
+    else {
+      const { ip, port } = target;
+      this.#setHost((events) => host.connect(ip, port, events));
+    }
   }
 
   /** So many wait to be accepted that nobody else can connect. */
@@ -269,6 +272,7 @@ export class TcpSocket extends InetSocket {
   /** connect to AF_UNSPEC: it can be connected anew (tcp_disconnect). */
   #disconnect(): number {
     if (this.#state === "established") this.#endPeer(/* resets */ true);
+    if (this.#state === "connecting") this.#host?.connection.destroy();
     this.#leave();
     this.#isConnecting = false;
     this.remote = undefined;
@@ -491,33 +495,41 @@ export class TcpSocket extends InetSocket {
 
   // The host
 
-  #setHost(connection: HostConnection): void {
-    this.#host = new HostPeer(connection, this.memory, () => this.queue.wake(WRITABLE));
-  }
-
-  #hostEvents(): HostConnectionEvents {
-    return {
+  /**
+   * The other end is one of the host's from now on. What it tells later, when this socket has left it or has another one, is
+   * for nobody; and to send to nobody ends in a reset.
+   * @param open gives the connection its events, and answers it
+   */
+  #setHost(open: (events: HostConnectionEvents) => HostConnection): HostConnectionEvents {
+    let peer: HostPeer | undefined;
+    const isMine = (): boolean => peer !== undefined && this.#host === peer;
+    const events: HostConnectionEvents = {
       connected: () => {
-        if (this.#state === "connecting") this.#established();
+        if (isMine() && this.#state === "connecting") this.#established();
       },
       data: (bytes) => {
-        // Nobody reads it any more.
-        if (this.#state !== "established") return bytes.length;
+        if (!isMine() || this.#state !== "established") {
+          peer?.connection.destroy();
+          return bytes.length;
+        }
         const taken = this.#received.push(bytes);
         this.#host?.connection.flow(taken === bytes.length && this.#received.length < this.receiveBuffer);
         this.queue.wake(READABLE);
         return taken;
       },
       ended: () => {
-        if (this.#state === "established") this.#finished();
+        if (isMine() && this.#state === "established") this.#finished();
       },
       closed: (errno) => {
-        if (this.#state === "closed") return;
+        if (!isMine() || this.#state === "closed") return;
         const isOrdinary = errno === 0 && this.#state === "established";
         if (isOrdinary) this.#finished();
         else this.#reset(errno === 0 ? ECONNRESET : errno);
       },
     };
+    peer = new HostPeer(open(events), this.memory, () => this.queue.wake(WRITABLE));
+    this.#host = peer;
+    return events;
   }
 
   /** Whoever of the host's connects to an address that this one listens at comes here. */
@@ -549,10 +561,9 @@ export class TcpSocket extends InetSocket {
     if (this.#state !== "listening" || this.#isQueueFull || !this.memory.mayAddSocket()) return undefined;
     const end = this.#newEnd(remote);
     end.local = { ip: remote.ip, port: this.local.port };
-    end.#setHost(connection);
     this.#connections.push(end);
     this.queue.wake(READABLE);
-    return end.#hostEvents();
+    return end.#setHost(() => connection);
   }
 }
 

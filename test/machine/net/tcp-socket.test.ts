@@ -1,6 +1,7 @@
 /** Ends of streams that are made and left in unusual orders; how they answer is compared by the test programs. */
 import { expect, it } from "vitest";
 import { AF_INET, MSG_DONTWAIT, SOCK_STREAM } from "../../../src/machine/net/constants.ts";
+import type { HostConnectionEvents, HostLoopback } from "../../../src/machine/net/host-loopback.ts";
 import { Network } from "../../../src/machine/net/network.ts";
 import { type Socket, WOULD_BLOCK } from "../../../src/machine/net/socket.ts";
 import { TcpSocket } from "../../../src/machine/net/tcp-socket.ts";
@@ -106,4 +107,46 @@ it("makes no more sockets than there is memory for", () => {
     made++;
   }
   expect(made).toBe(network.memory.limit / 8192);
+});
+
+it("what one connection to the host tells is not for the next one of the same socket", () => {
+  const kernel = new Kernel({ ram: 16 * 2 ** 20 });
+  const process = kernel.spawn();
+  const opened: { readonly events: HostConnectionEvents; isDestroyed: boolean }[] = [];
+  const host: HostLoopback = {
+    connect: (_ip, _port, events) => {
+      const one = { events, isDestroyed: false };
+      opened.push(one);
+      return {
+        write: () => {},
+        end: () => {},
+        close: () => {},
+        destroy: () => {
+          one.isDestroyed = true;
+        },
+        flow: () => {},
+      };
+    },
+    listen: () => ({ result: 0, close: () => {} }),
+  };
+  const network = new Network((bytes) => void bytes.fill(7), 2 ** 30, host);
+  const socket = network.create(process, AF_INET, SOCK_STREAM, 0);
+  if (!(socket instanceof TcpSocket)) throw new Error(`socket: ${socket}`);
+  const request = { flags: MSG_DONTWAIT };
+  expect(socket.connect(process, ADDRESS, request)).toBe(-EINPROGRESS);
+  // Given up while it is being made: nothing of it stays at the host.
+  expect(socket.connect(process, NOWHERE, request)).toBe(0);
+  expect(opened[0].isDestroyed).toBe(true);
+  expect(socket.connect(process, ADDRESS, request)).toBe(-EINPROGRESS);
+  opened[0].events.connected();
+  expect(socket.isConnected).toBe(false);
+  opened[1].events.connected();
+  expect(socket.isConnected).toBe(true);
+  opened[0].events.data(new Uint8Array(10));
+  opened[0].events.closed(111);
+  expect([socket.inputBytes(), socket.isConnected]).toEqual([0, true]);
+  // Who sends to a socket that was closed is reset.
+  socket.close();
+  opened[1].events.data(new Uint8Array(10));
+  expect(opened[1].isDestroyed).toBe(true);
 });
