@@ -17,8 +17,8 @@ import type { Process } from "../mm/kernel/process.ts";
 import { exitProcess } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../mm/page.ts";
 import { sysChdir } from "../mm/syscalls/directory.ts";
+import { fdInstall } from "../mm/syscalls/fd.ts";
 import { O_RDONLY, O_WRONLY } from "../mm/uapi/fcntl.ts";
-import { RLIMIT_NOFILE } from "../mm/uapi/mman.ts";
 import { newStreamFile } from "../mm/vfs/char-device.ts";
 import { type MachineClock, VirtualClock } from "./clock.ts";
 import { HART_AREA_BYTES } from "./cpu/hart.ts";
@@ -331,7 +331,7 @@ export class Machine {
           ? newConsoleFile(this.kernel.mounts, this.#system.terminals, this.#console)
           : newStreamFile(this.kernel.mounts, name, stream, flags);
       if (stream.terminal === undefined) this.#system.streams.set(file.inode, stream);
-      process.files.alloc(file, /* cloexec */ false, process.rlimits[RLIMIT_NOFILE].soft);
+      fdInstall(process, file, /* cloexec */ false);
     }
   }
 

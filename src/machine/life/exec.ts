@@ -66,9 +66,8 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   const { process } = group;
   killOtherThreads(system, thread);
   mmRelease(system, thread);
-  const failed = execMm(process);
+  const failed = unshareFiles(process) || execMm(process);
   if (failed < 0) return failed;
-  unshareFiles(process);
   setMmExeFile(process.mm, file);
   // Whoever may not read a program must not read it out of memory either (would_dump).
   if (inodePermission(process, file.inode, MAY_READ) !== 0) process.mm.dumpable = 0;

@@ -18,7 +18,7 @@ import { exitProcess, forkProcess, releaseChild } from "../../mm/kernel/task-lif
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
-import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../mm/uapi/errno.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { newPidfd } from "../../mm/vfs/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
@@ -97,6 +97,8 @@ function checkRequest(system: System, parent: Thread, request: CloneRequest): nu
   }
   if (system.groups.size + system.tids.size >= maxThreads(system)) return -EAGAIN;
   const { process } = parent.group;
+  const { openFiles } = system.kernel.mounts;
+  if (!has(CLONE_FILES) && !openFiles.mayHave(process.files.size)) return -ENOMEM;
   if ((flags & CLONE_NEW_ANY) !== 0)
     return capable(process, CAP_SYS_ADMIN) || has(CLONE_NEWUSER) ? -EINVAL : -EPERM;
   // There is no file system of cgroups that the descriptor could be from.

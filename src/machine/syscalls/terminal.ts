@@ -6,13 +6,12 @@
  * are the master's alone.
  */
 
-import { fdGet } from "../../mm/syscalls/fd.ts";
+import { fdGet, fdInstall } from "../../mm/syscalls/fd.ts";
 import { sysIoctl } from "../../mm/syscalls/open.ts";
 import { CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EBADF, EFAULT, EINVAL, EIO, ENOTTY, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { FIOCLEX, FIONBIO, FIONCLEX, FIONREAD } from "../../mm/uapi/fs.ts";
-import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { type File, FMODE_READ } from "../../mm/vfs/file.ts";
 import { isReg } from "../../mm/vfs/inode.ts";
@@ -310,10 +309,7 @@ function openPeerOf(call: Call, slave: PtySlave): number {
   const flags = call.u32(2);
   const file = openPeer(call.system.terminals, slave, flags & ~O_CLOEXEC);
   if (typeof file === "number") return file;
-  const { files, rlimits } = call.process;
-  const fd = files.alloc(file, (flags & O_CLOEXEC) !== 0, rlimits[RLIMIT_NOFILE].soft);
-  if (fd < 0) file.put();
-  return fd;
+  return fdInstall(call.process, file, (flags & O_CLOEXEC) !== 0);
 }
 
 function jobControlIoctl(call: Call, file: File, tty: Tty, cmd: number): number {

@@ -9,7 +9,7 @@ import type { Prng } from "../../lib/prng.ts";
 import { PAGE_SIZE, pageAlign, pageAlignDown, type Vaddr } from "../page.ts";
 import { doMmap } from "../syscalls/mmap.ts";
 import { CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, CAP_SYS_RESOURCE } from "../uapi/capability.ts";
-import { EAGAIN, ECHILD } from "../uapi/errno.ts";
+import { EAGAIN, ECHILD, ENOMEM } from "../uapi/errno.ts";
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -148,11 +148,13 @@ export function execMm(process: Process): number {
   return 0;
 }
 
-/** exec: a table of descriptors that others use too is left to them (unshare_files). */
-export function unshareFiles(process: Process): void {
-  if (process.files.users === 1) return;
+/** exec: a table of descriptors that others use too is left to them (unshare_files). 0 or -ENOMEM. */
+export function unshareFiles(process: Process): number {
+  if (process.files.users === 1) return 0;
+  if (!process.fs.mounts.openFiles.mayHave(process.files.size)) return -ENOMEM;
   process.files.users--;
   process.files = process.files.clone();
+  return 0;
 }
 
 /**

@@ -137,6 +137,7 @@ class Validation {
       if (owner instanceof AddressSpace) this.#checkMapping(owner);
     }
     this.#countPipes();
+    this.#countDescriptors();
     this.#checkDirtyLists();
     this.#checkSwap();
     this.#checkLru();
@@ -338,6 +339,16 @@ class Validation {
   /** Frames that pipes have or show: what was written to them, and spliced pages of files and programs. */
   #countPipes(): void {
     for (const pipe of this.#kernel.phys.holders) for (const pfn of pipe.frames()) this.#refs[pfn]++;
+  }
+
+  /** Descriptors of all tables, as the bound on them counts them. */
+  #countDescriptors(): void {
+    let descriptors = 0;
+    for (const files of new Set([...this.#kernel.processes.values()].map((process) => process.files))) {
+      for (const [, file] of files.entries()) if (file.openFiles !== undefined) descriptors++;
+    }
+    const counted = this.#kernel.mounts.openFiles.descriptors;
+    if (counted !== descriptors) this.#found(`${counted} descriptors are counted, ${descriptors} are there`);
   }
 
   /** What waits for the flusher knows it, and the flusher knows of the device. */

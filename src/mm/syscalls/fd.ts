@@ -1,5 +1,5 @@
 /** From a system call's arguments to the objects of the VFS: descriptors to files, a dirfd to where a path starts. */
-import { EBADF, ENOTDIR } from "../uapi/errno.ts";
+import { EBADF, ENFILE, ENOTDIR } from "../uapi/errno.ts";
 import { AT_FDCWD } from "../uapi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../uapi/mman.ts";
 import type { Dentry } from "../vfs/dentry.ts";
@@ -19,10 +19,21 @@ export function fdGetRaw(task: Task, fd: number): File | undefined {
   return task.files.get(fd);
 }
 
-/** Gives a file its descriptor; without a free one the file is put back. @param min lowest number wanted */
+/** Gives a file its descriptor; without a free one, or where too many files are open, the file is put back. @param min lowest number wanted */
 export function fdInstall(task: Task, file: File, cloexec: boolean, min = 0): number {
   const fd = task.files.alloc(file, cloexec, task.rlimits[RLIMIT_NOFILE].soft, min);
-  if (fd < 0) file.put();
+  if (fd < 0) {
+    file.put();
+    return fd;
+  }
+  if (file.openFiles !== undefined) return fd;
+  const { openFiles } = task.fs.mounts;
+  if (!openFiles.mayOpen(task)) {
+    task.files.takeBack(fd);
+    file.put();
+    return -ENFILE;
+  }
+  task.files.count(fd, openFiles);
   return fd;
 }
 

@@ -1,6 +1,6 @@
 /** open, close, dup, fcntl and what else makes descriptors: memfd_create, pipe2. */
 import { memfdAddSeals, memfdGetSeals, newMemfd } from "../shmem/memfd.ts";
-import { EBADF, EINVAL, EMFILE, ENOTTY, EPERM } from "../uapi/errno.ts";
+import { EBADF, EINVAL, EMFILE, ENFILE, ENOTTY, EPERM } from "../uapi/errno.ts";
 import {
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
@@ -49,8 +49,17 @@ export function openFileAt(
   flags: number,
   mode: number,
 ): File | number {
+  // Found out before a file is made or cut for nothing.
+  const refused = refusesFile(task);
+  if (refused !== 0) return refused;
   const start = startAt(task, dirfd, path);
   return typeof start === "number" ? start : openPath(walkContext(task), start, path, flags, mode);
+}
+
+/** 0, or why another open file can't have a descriptor: -EMFILE for the task, -ENFILE for all. */
+function refusesFile(task: Task): number {
+  if (!task.files.hasRoom(task.rlimits[RLIMIT_NOFILE].soft)) return -EMFILE;
+  return task.fs.mounts.openFiles.mayOpen(task) ? 0 : -ENFILE;
 }
 
 /** The second half: its descriptor. */

@@ -13,6 +13,7 @@ import { type Errseq, errseqSample } from "./errseq.ts";
 import { removeFileLocks } from "./file-lock.ts";
 import { type Actor, type DirEntry, type Inode, igrab, iput, KERNEL_ACTOR } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
+import type { OpenFiles } from "./open-files.ts";
 import { dPath } from "./path.ts";
 import type { Pipe } from "./pipe.ts";
 import type { PollQueue } from "./poll-queue.ts";
@@ -98,6 +99,8 @@ export class File implements MappedFile {
   sbErr: Errseq;
   /** Who opened it (f_cred): what it may show does not depend on who reads. */
   opener: Actor = KERNEL_ACTOR;
+  /** Where it is counted, from its first descriptor on. */
+  openFiles: OpenFiles | undefined;
   /** Private state of the kind of file. */
   data: unknown = undefined;
   /** Called when the last reference goes, before the file is released: who watches it without holding it (f_ep). */
@@ -158,6 +161,7 @@ export class File implements MappedFile {
     if (this.refs < 0) throw new BugError("File.put", `"${this.dentry.name}" has ${this.refs} references`);
     if (this.refs > 0) return;
     if ((this.mode & FMODE_WRITE) !== 0) this.inode.writers--;
+    if (this.openFiles !== undefined) this.openFiles.files--;
     for (const forget of [...this.watchers]) forget();
     removeFileLocks(this);
     this.ops.release?.(this);

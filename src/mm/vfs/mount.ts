@@ -13,6 +13,7 @@ import { Dentry } from "./dentry.ts";
 import { LockTable } from "./file-lock.ts";
 import { igrab, isDir } from "./inode.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "./namei.ts";
+import { OpenFiles } from "./open-files.ts";
 import { dPath } from "./path.ts";
 import type { FileSystem, KernMounts, SuperBlock } from "./super-block.ts";
 
@@ -38,6 +39,8 @@ export class MountNamespace implements KernMounts {
   readonly writeback: WritebackDomain;
   /** Locks on files of all that is mounted. */
   readonly locks: LockTable = new LockTable();
+  /** Files that are open, of all that is mounted. */
+  readonly openFiles: OpenFiles;
   memfdNoexec = 0;
   readonly #mounts: Mount[] = [];
   /** File systems that only the kernel uses (shmem's own, pipes), by name. */
@@ -50,6 +53,7 @@ export class MountNamespace implements KernMounts {
   /** @param sleep lets nanoseconds of the clock `now` pass */
   constructor(phys: PhysicalMemory, now: () => number, sleep: (ns: number) => void = () => {}) {
     this.phys = phys;
+    this.openFiles = new OpenFiles(phys);
     this.now = now;
     this.writeback = new WritebackDomain(phys, now, sleep);
   }

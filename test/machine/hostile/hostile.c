@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -113,6 +114,14 @@ static int open_event(void) { return eventfd(0, 0); }
 static int open_memfd(void) { return memfd_create("m", 0); }
 static int open_epoll(void) { return epoll_create1(0); }
 
+// Sockets that are full, in one process after the other.
+static int open_socket(void) {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0) return -1;
+  for (int i = 0; i < 2; i++) while (write(fds[i], block, sizeof block) > 0) {}
+  return fds[0];
+}
+
 // One kind of descriptor, in one process after the other.
 static void descriptors(int (*open_one)(void), const char *what) {
   long n = fill_descriptors(open_one);
@@ -128,6 +137,30 @@ static void descriptors(int (*open_one)(void), const char *what) {
     }
   }
   say("processes of them", rounds);
+  kill(0, SIGKILL);
+}
+
+// As many as possible in each of many processes, one after the other: each waits for the end of the one before it.
+static void everywhere(int (*open_one)(void), const char *what) {
+  struct rlimit limit = {4096, 4096};
+  setrlimit(RLIMIT_NOFILE, &limit);
+  long total = 0, n = 1;
+  for (; n > 0;) {
+    int fds[2];
+    if (pipe(fds) < 0) break;
+    pid_t pid = fork();
+    if (pid < 0) break;
+    if (pid == 0) {
+      n = fill_descriptors(open_one);
+      write(fds[1], &n, sizeof n);
+      for (;;) pause();
+    }
+    read(fds[0], &n, sizeof n);
+    close(fds[0]);
+    close(fds[1]);
+    total += n;
+  }
+  say(what, total);
   kill(0, SIGKILL);
 }
 
@@ -239,14 +272,6 @@ static void locks(void) {
     if (fcntl(fd, F_SETLK, &lock) < 0) break;
   }
   say("locks", n);
-}
-
-// Sockets that are full, in one process after the other.
-static int open_socket(void) {
-  int fds[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0) return -1;
-  for (int i = 0; i < 2; i++) while (write(fds[i], block, sizeof block) > 0) {}
-  return fds[0];
 }
 
 // Sockets under way in sockets, which nobody has otherwise; and rings of them.
@@ -363,6 +388,8 @@ int main(int argc, char **argv) {
   if (strcmp(way, "rights") == 0) { rights(0); return 0; }
   if (strcmp(way, "rings") == 0) { rights(1); return 0; }
   if (strcmp(way, "sockets") == 0) descriptors(open_socket, "sockets");
+  if (strcmp(way, "events-everywhere") == 0) everywhere(open_event, "events");
+  if (strcmp(way, "sockets-everywhere") == 0) everywhere(open_socket, "sockets");
   if (strcmp(way, "null") == 0) descriptors(open_null, "null");
   if (strcmp(way, "pipes") == 0) descriptors(open_pipe, "pipes");
   if (strcmp(way, "events") == 0) descriptors(open_event, "events");

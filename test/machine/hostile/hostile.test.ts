@@ -66,6 +66,8 @@ describe("what grows without end meets a limit", () => {
     ["sparse", 0, /^sparse after \d+: File too large/],
     ["locks", 0, /^locks after 65536: No locks available/],
     ["sockets", SIGKILLED, /^sockets after \d+: .*\nprocesses of them after \d+: Resource/],
+    ["events-everywhere", SIGKILLED, /^events after 32\d\d\d: Too many open files in system/],
+    ["sockets-everywhere", SIGKILLED, /^sockets after \d+: /],
     ["rights", 0, /^rights after \d+: Out of memory/],
     ["rings", 0, /^rings after 30000: /],
     ["watches", 0, /^watches after \d+: No space left on device/],
