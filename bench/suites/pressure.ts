@@ -35,6 +35,7 @@ const clock = new VirtualClock();
 const kernel = new Kernel({
   now: () => clock.realtimeNs(),
   sleep: (ns) => clock.sleepUntil(clock.monotonicNs() + ns),
+  thpSize: 2 ** 21,
   legacyMemcg: cgroups === "v1",
   ram: Number(limit) * 8,
   machineBytes: MACHINE_BYTES,
