@@ -72,6 +72,23 @@ export function flushBackground(device: BackingDevInfo): void {
   whileFlushing(device.domain, () => writeback(device, "background", Number.POSITIVE_INFINITY));
 }
 
+/**
+ * Reclaim has met nothing but dirty pages: writes those of all files, as many as there are now (wakeup_flusher_threads).
+ * The flusher has a processor of its own and runs at once. Only pages: reclaim may run in the middle of a call that
+ * changes what else storage is to know of a file.
+ */
+export function flushForReclaim(domain: WritebackDomain): void {
+  if (domain.isFlushing) return;
+  whileFlushing(domain, () => {
+    for (const { bDirty, bIo, bMoreIo } of [...domain.devices]) {
+      for (const inode of [...bIo, ...bMoreIo, ...bDirty]) {
+        if (inode instanceof Inode && inode.mapping !== null)
+          writeSomePages(inode.mapping, Number.POSITIVE_INFINITY);
+      }
+    }
+  });
+}
+
 function whileFlushing(domain: WritebackDomain, work: () => void): void {
   domain.isFlushing = true;
   try {

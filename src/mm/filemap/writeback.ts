@@ -9,7 +9,8 @@
  * over and over would help nobody. The error is noted in the mapping, and each open file reports it once (errseq).
  */
 import { XA_DIRTY, XA_MAX, XA_TOWRITE, XA_WRITEBACK, type XaTag } from "../../lib/xarray.ts";
-import { PG_DROPBEHIND, PG_ERROR, PG_WRITEBACK } from "../frames/page-flags.ts";
+import { lruRotateReclaimable } from "../frames/lru.ts";
+import { PG_DROPBEHIND, PG_ERROR, PG_RECLAIM, PG_WRITEBACK } from "../frames/page-flags.ts";
 import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
 import { NR_WRITEBACK, NR_WRITTEN, PGPGOUT } from "../trace/vmstat.ts";
 import type { AddressSpace } from "../vfs/address-space.ts";
@@ -99,14 +100,6 @@ export function mappingSetError(mapping: AddressSpace, errno: number): void {
   if (bdi !== undefined) bdi.wbErr = errseqSet(bdi.wbErr, errno);
 }
 
-/**
- * Writes page `index`, if it is dirty, and up to `max − 1` dirty ones right behind it: for reclaim. 0 or the first
- * negative errno.
- */
-export function writeDirtyRun(mapping: AddressSpace, index: PgOff, max: number): number {
-  return writeRun(mapping, index, XA_DIRTY, [], max);
-}
-
 /** Writes the pages from `index` on that have the tag, as one transfer; they lose it. They are left in `batch`, from its start. */
 function writeRun(mapping: AddressSpace, index: PgOff, tag: XaTag, batch: Pfn[], max: number): number {
   const { pages, phys } = mapping;
@@ -128,8 +121,11 @@ function writeRun(mapping: AddressSpace, index: PgOff, tag: XaTag, batch: Pfn[],
   }
   const error = submit(mapping, index, batch, count);
   for (let i = 0; i < count; i++) {
-    flags[batch[i]] &= ~PG_WRITEBACK;
+    const pfn = batch[i];
     pages.clearTag(index + i, XA_WRITEBACK);
+    const isAwaited = (flags[pfn] & PG_RECLAIM) !== 0;
+    flags[pfn] &= ~(PG_WRITEBACK | PG_RECLAIM);
+    if (isAwaited) lruRotateReclaimable(phys, pfn);
   }
   phys.stat[NR_WRITEBACK] -= count;
   phys.stat[NR_WRITTEN] += count;

@@ -4,7 +4,7 @@
 import { Prng } from "../../lib/prng.ts";
 import { Mmu, SIGKILL } from "../fault/mmu.ts";
 import { dirtyLimits } from "../filemap/dirty-limits.ts";
-import { flushWhatIsDue } from "../filemap/flusher.ts";
+import { flushForReclaim, flushWhatIsDue } from "../filemap/flusher.ts";
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import { PhysicalMemory } from "../frames/physical-memory.ts";
 import { ShmNamespace } from "../ipc/shm-namespace.ts";
@@ -164,7 +164,8 @@ export class Kernel implements ProcHost, OomHost {
     this.memcg = new MemoryCgroup(this, "/", null, ROOT_MEM_CGROUP);
     const oomKiller = new OomKiller(this.phys, this);
     const policy = options.lruPolicy === "mglru" ? new LruGenPolicy(this.phys, this.processes) : undefined;
-    this.vmscan = new Vmscan(this.phys, { now: this.now, oomKiller, ...(policy && { policy }) });
+    const wakeFlusher = (): void => flushForReclaim(this.mounts.writeback);
+    this.vmscan = new Vmscan(this.phys, { now: this.now, oomKiller, wakeFlusher, ...(policy && { policy }) });
     this.vmscan.swappiness = options.swappiness ?? this.vmscan.swappiness;
     this.phys.reclaimer = this.vmscan;
     this.phys.watermarks.setup();

@@ -31,6 +31,8 @@ import {
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import {
   PG_ACTIVE,
+  PG_ANON,
+  PG_DIRTY,
   PG_LRU,
   PG_RECLAIM,
   PG_REFERENCED,
@@ -111,6 +113,7 @@ export class LruGenPolicy implements ReclaimPolicy {
     if (swap !== null) startSwapPlug(swap);
     this.#shrinkLruvec(group, sc, swappiness);
     if (swap !== null) finishSwapPlug(swap);
+    if (sc.nrUnqueuedDirty > 0 && sc.nrUnqueuedDirty === sc.nrFileTaken) sc.needsFlusher = true;
   }
 
   #shrinkLruvec(group: number, sc: ScanControl, swappiness: number): void {
@@ -254,7 +257,7 @@ export class LruGenPolicy implements ReclaimPolicy {
     while (sorted + taken < MAX_LRU_BATCH && taken < MIN_LRU_BATCH) {
       const pfn = lruGenTail(phys, group, gen, type);
       if (pfn === 0) break;
-      if (this.#sort(pfn, group, gen, type, lastTier)) {
+      if (this.#sort(pfn, group, gen, type, lastTier, sc)) {
         sorted++;
         continue;
       }
@@ -273,7 +276,7 @@ export class LruGenPolicy implements ReclaimPolicy {
   }
 
   /** Whether the page is not to be evicted now: then it is one generation younger (sort_folio). */
-  #sort(pfn: Pfn, group: number, gen: number, type: number, lastTier: number): boolean {
+  #sort(pfn: Pfn, group: number, gen: number, type: number, lastTier: number, sc: ScanControl): boolean {
     const phys = this.#phys;
     const now = phys.frames.flags[pfn];
     const refs = lruRefs(now);
@@ -286,7 +289,12 @@ export class LruGenPolicy implements ReclaimPolicy {
       if (!isSaturated) phys.lruvecs.genProtected[tierAt(group, type, tier)]++;
       return true;
     }
-    if ((now & PG_WRITEBACK) === 0) return false;
+    const isDirtyFile = type === FILE && (now & (PG_DIRTY | PG_ANON)) === PG_DIRTY;
+    if (isDirtyFile) {
+      sc.nrFileTaken++;
+      if ((now & PG_WRITEBACK) === 0) sc.nrUnqueuedDirty++;
+    }
+    if ((now & PG_WRITEBACK) === 0 && !isDirtyFile) return false;
     lruGenMove(phys, pfn, next);
     phys.frames.flags[pfn] |= PG_RECLAIM;
     return true;

@@ -15,11 +15,10 @@ import type { VmArea } from "../vma/vm-area.ts";
 import { VM_EXEC, VM_LOCKED, VM_RAND_READ, VM_SEQ_READ } from "../vma/vm-flags.ts";
 import { lookAround } from "./lru-gen-walk.ts";
 
-/** Take it; take it unless it is dirty; leave it on its list; it belongs to the active ones. */
+/** Take it; leave it on its list; it belongs to the active ones. */
 export const PAGEREF_RECLAIM = 0;
-export const PAGEREF_RECLAIM_CLEAN = 1;
-export const PAGEREF_KEEP = 2;
-export const PAGEREF_ACTIVATE = 3;
+export const PAGEREF_KEEP = 1;
+export const PAGEREF_ACTIVATE = 2;
 
 export class ReferenceCollector implements PteVisitor {
   /** PTEs through which the page was used. */
@@ -40,7 +39,8 @@ export class ReferenceCollector implements PteVisitor {
     const isFile = (flags[pfn] & PG_SWAPBACKED) === 0;
     const wasReferenced = (flags[pfn] & PG_REFERENCED) !== 0;
     flags[pfn] &= ~PG_REFERENCED;
-    if (this.#referenced === 0) return wasReferenced && isFile ? PAGEREF_RECLAIM_CLEAN : PAGEREF_RECLAIM;
+    // Linux knows "only if it is clean", too: without a difference, since dirty pages of files are left to the flusher anyway.
+    if (this.#referenced === 0) return PAGEREF_RECLAIM;
     flags[pfn] |= PG_REFERENCED;
     // Used for the first time since it was read is not yet used often; code is worth more than data.
     if (wasReferenced || this.#referenced > 1) return PAGEREF_ACTIVATE;

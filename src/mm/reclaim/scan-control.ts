@@ -44,6 +44,8 @@ export class ScanControl {
   nrTaken = 0;
   nrFileTaken = 0;
   nrUnqueuedDirty = 0;
+  /** A batch had nothing but dirty pages that nobody writes: the flusher has to be woken. */
+  needsFlusher = false;
   /** The node's lists are full of pages under write-back (PGDAT_WRITEBACK): kswapd has to slow down. */
   isNodeUnderWriteback = false;
   /** Who enforces a limit waits for each page that is being written, as cgroups of version 1 do. */
@@ -79,6 +81,7 @@ export class ScanControl {
     this.nrTaken = 0;
     this.nrFileTaken = 0;
     this.nrUnqueuedDirty = 0;
+    this.needsFlusher = false;
   }
 
   /** A limit is enforced, rather than a shortage of all memory mended (cgroup_reclaim). */

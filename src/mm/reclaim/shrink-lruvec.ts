@@ -163,6 +163,7 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
     const phys = this.#phys;
     const isFile = list === LRU_INACTIVE_FILE;
     const pageouts = sc.nrPageout;
+    const unqueued = sc.nrUnqueuedDirty;
     const swap = swapOf(phys);
     if (swap !== null) endDueSwapWriteback(swap);
     const length = phys.lruvecs.lruSize(group, list);
@@ -174,6 +175,7 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
       if (shrinkPage(phys, pfn, this.#references, sc)) reclaimed++;
     }
     swap?.time.work(scanned * SCAN_PAGE_NS);
+    if (scanned > 0 && sc.nrUnqueuedDirty - unqueued === scanned) sc.needsFlusher = true;
     sc.nrTaken += scanned;
     if (isFile) sc.nrFileTaken += scanned;
     sc.nrScanned += scanned;

@@ -8,13 +8,13 @@
  *                          │ no
  *         anonymous, in no cache? ──yes──▶ a slot in swap, or active where none is free
  *                          │
- *                     unmap ─▶ dirty? write, to the file or to swap ─▶ out of the cache ─▶ free
+ *                     unmap ─▶ dirty? write to swap ─▶ out of the cache ─▶ free
+ *                          ├─▶ dirty, and of a file: active, until the flusher has written it
  *                          └─▶ given up by MADV_FREE, and not written since ─▶ free
  * ```
  */
 import { BugError } from "../bug.ts";
 import { deleteFromPageCache, evictFromPageCache, mappingPath } from "../filemap/page-cache.ts";
-import { writeDirtyRun } from "../filemap/writeback.ts";
 import { activatePage, lruRotate } from "../frames/lru.ts";
 import {
   PG_ANON,
@@ -35,19 +35,11 @@ import { swapWritepage } from "../swap/page-io.ts";
 import { addToSwap, deleteFromSwapCache, freeSwap } from "../swap/swap-cache.ts";
 import { swapSpace } from "../swap/swap-space.ts";
 import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
-import { NR_VMSCAN_WRITE, PGLAZYFREED } from "../trace/vmstat.ts";
+import { NR_VMSCAN_IMMEDIATE, NR_VMSCAN_WRITE, PGLAZYFREED } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
-import {
-  PAGEREF_ACTIVATE,
-  PAGEREF_KEEP,
-  PAGEREF_RECLAIM_CLEAN,
-  type ReferenceCollector,
-} from "./page-referenced.ts";
+import { PAGEREF_ACTIVATE, PAGEREF_KEEP, type ReferenceCollector } from "./page-referenced.ts";
 import type { ScanControl } from "./scan-control.ts";
 import { tryToUnmap } from "./try-to-unmap.ts";
-
-/** Dirty pages that are written back in one go (SWAP_CLUSTER_MAX). */
-const CLUSTER = 32;
 
 /** Frees one page of an inactive list, or moves it to where it belongs. Answers whether it is free. */
 export function shrinkPage(
@@ -59,10 +51,10 @@ export function shrinkPage(
   const { flags } = phys.frames;
   if (isInUse(phys, pfn)) return keep(phys, pfn);
   if ((flags[pfn] & PG_WRITEBACK) !== 0 && !waitsForWriteback(phys, pfn, sc)) return activate(phys, pfn);
+  if ((flags[pfn] & (PG_DIRTY | PG_SWAPBACKED | PG_ANON)) === PG_DIRTY) sc.nrUnqueuedDirty++;
   const references = collector.check(phys, pfn);
   if (references === PAGEREF_ACTIVATE) return activate(phys, pfn);
   if (references === PAGEREF_KEEP) return keep(phys, pfn);
-  if (references === PAGEREF_RECLAIM_CLEAN && (flags[pfn] & PG_DIRTY) !== 0) return keep(phys, pfn);
   return takePage(phys, pfn, sc);
 }
 
@@ -111,7 +103,7 @@ function isInUse(phys: PhysicalMemory, pfn: Pfn): boolean {
 
 /** @param sc null: on advice, which leaves dirty pages of files to write-back */
 function takePage(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl | null): boolean {
-  const { flags, refCount, mapCount, mapping: owners, index } = phys.frames;
+  const { flags, mapCount, mapping: owners, index } = phys.frames;
   if (isLazyFree(flags[pfn])) return isInUse(phys, pfn) ? keep(phys, pfn) : dropLazyFree(phys, pfn);
   if ((flags[pfn] & (PG_ANON | PG_SWAPCACHE)) !== 0) return swapOut(phys, pfn, sc);
   if (mapCount[pfn] !== 0 && !tryToUnmap(phys, pfn)) return activate(phys, pfn);
@@ -123,9 +115,10 @@ function takePage(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl | null): boole
   const mapping = phys.owners.get(owners[pfn]);
   if (!(mapping instanceof AddressSpace)) throw new BugError("shrinkPage", `frame ${pfn} belongs to no file`);
   if ((flags[pfn] & PG_DIRTY) !== 0) {
-    if (sc === null) return activate(phys, pfn);
-    writeDirtyRun(mapping, index[pfn], CLUSTER);
-    if ((flags[pfn] & PG_DIRTY) !== 0 || refCount[pfn] !== 1) return keep(phys, pfn);
+    // Write-back knows better than reclaim in which order to write; the page comes back when that has been by.
+    if (sc !== null) flags[pfn] |= PG_RECLAIM;
+    if (sc !== null) phys.stat[NR_VMSCAN_IMMEDIATE]++;
+    return activate(phys, pfn);
   }
   if (phys.tracer.enabled) {
     phys.tracer.emit({ type: "drop", path: mappingPath(mapping), index: index[pfn], pages: 1 });

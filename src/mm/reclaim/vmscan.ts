@@ -52,6 +52,8 @@ export interface VmscanOptions {
   /** Nanoseconds. Default: time stands. */
   readonly now?: () => number;
   readonly policy?: ReclaimPolicy;
+  /** Writes dirty pages of files. Default: nobody does. */
+  readonly wakeFlusher?: () => void;
   /** Default: nobody is killed. */
   readonly oomKiller?: OomKiller;
 }
@@ -63,6 +65,7 @@ export class Vmscan implements Reclaimer {
   readonly #policy: ReclaimPolicy;
   readonly #now: () => number;
   readonly #oomKiller: OomKiller | undefined;
+  readonly #wakeFlusher: () => void;
   #isRunning = false;
   #kswapdFailures = 0;
   /** All that the last round of kswapd met was under write-back (PGDAT_WRITEBACK). */
@@ -74,6 +77,7 @@ export class Vmscan implements Reclaimer {
     this.#policy = options.policy ?? new ActiveInactivePolicy(phys);
     this.#now = options.now ?? (() => 0);
     this.#oomKiller = options.oomKiller;
+    this.#wakeFlusher = options.wakeFlusher ?? (() => {});
   }
 
   /** vm.panic_on_oom, vm.oom_kill_allocating_task, vm.oom_dump_tasks. */
@@ -196,6 +200,7 @@ export class Vmscan implements Reclaimer {
     sc.resetRound();
     sc.isNodeUnderWriteback = this.#isNodeUnderWriteback;
     this.#policy.shrinkNode(sc);
+    if (sc.needsFlusher) this.#wakeFlusher();
     this.#throttle(sc);
     if (sc.nrReclaimed > before) this.#kswapdFailures = 0;
   }

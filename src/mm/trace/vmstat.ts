@@ -72,6 +72,7 @@ const NAMES = [
   "drop_slab",
   "htlb_buddy_alloc_fail",
   "unevictable_pgs_cleared",
+  "nr_vmscan_immediate_reclaim",
 ] as const;
 
 export type VmStatName = (typeof NAMES)[number];
@@ -144,6 +145,7 @@ export const DROP_PAGECACHE = 63;
 export const DROP_SLAB = 64;
 export const HTLB_BUDDY_PGALLOC_FAIL = 65;
 export const UNEVICTABLE_PGCLEARED = 66;
+export const NR_VMSCAN_IMMEDIATE = 67;
 
 export type VmStat = Float64Array;
 

@@ -7,6 +7,7 @@ import { genericFileRead } from "../../../src/mm/filemap/filemap.ts";
 import { genericFileVmOps } from "../../../src/mm/filemap/filemap-fault.ts";
 import { genericFileWrite } from "../../../src/mm/filemap/generic-write.ts";
 import { DEFAULT_RA_PAGES } from "../../../src/mm/filemap/readahead.ts";
+import { writeSomePages } from "../../../src/mm/filemap/writeback.ts";
 import { PG_SWAPBACKED } from "../../../src/mm/frames/page-flags.ts";
 import { PhysicalMemory } from "../../../src/mm/frames/physical-memory.ts";
 import {
@@ -120,7 +121,12 @@ export class FakeFile implements AddressSpaceOperations {
 /** RAM of so many pages, with reclaim, and poison in freed frames. */
 export function smallMemory(pages: number): PhysicalMemory {
   const phys = new PhysicalMemory({ ramBytes: pages * PAGE_SIZE, poison: true });
-  phys.reclaimer = new Vmscan(phys);
+  // No file system knows of such files, so that the flusher has no list of them.
+  const wakeFlusher = (): void => {
+    for (const owner of phys.owners.values())
+      if (owner instanceof AddressSpace) writeSomePages(owner, Number.POSITIVE_INFINITY);
+  };
+  phys.reclaimer = new Vmscan(phys, { wakeFlusher });
   return phys;
 }
 

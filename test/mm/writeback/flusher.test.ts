@@ -273,3 +273,51 @@ describe("the validator", () => {
     expect(Math.abs(line("nr_dirty_background_threshold") - limits / 2)).toBeLessThan(3);
   });
 });
+
+describe.each(["lru", "mglru"] as const)("reclaim that meets dirty pages of files (%s)", (lruPolicy) => {
+  const pages = 400;
+
+  /** A file mapped on a machine too small for it, with limits so high that nobody but reclaim asks for write-back. */
+  function mapped(): { disk: Disk; kernel: Kernel; process: Process; fd: number; at: number } {
+    const disk = new Disk();
+    disk.files.set("large", new Uint8Array(pages * PAGE_SIZE));
+    const kernel = boot({ ram: 2 ** 20, lruPolicy });
+    kernel.mount("/disk", diskFs(disk));
+    kernel.mounts.writeback.dirtyBytes = 2 ** 30;
+    kernel.mounts.writeback.dirtyBackgroundBytes = 2 ** 29;
+    const process = kernel.spawn();
+    const fd = open(process, "large");
+    return { disk, kernel, process, fd, at: process.mmap(0, pages * PAGE_SIZE, RW, MAP_SHARED, fd, 0) };
+  }
+
+  it("wakes the flusher where there are no others, and that writes them in order", () => {
+    const { disk, kernel, process, fd, at } = mapped();
+    for (let page = 0; page < pages; page++) process.storeU32(at + page * PAGE_SIZE, 1 + page);
+    const { nr_vmscan_write, pgsteal_kswapd, oom_kill } = kernel.vmstat();
+    expect([nr_vmscan_write, oom_kill]).toEqual([0, 0]);
+    expect(pgsteal_kswapd).toBeGreaterThan(100);
+    // Not page by page as reclaim met them, but long runs, each behind the one before.
+    const starts = disk.writes.map(([, first]) => first);
+    expect(starts.length).toBeGreaterThan(0);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    expect(starts.length).toBeLessThan(20);
+    // What else storage has to know of the file is not reclaim's business.
+    expect(disk.inodesWritten).toEqual([]);
+    for (let page = 0; page < pages; page++) expect(process.loadU32(at + page * PAGE_SIZE)).toBe(1 + page);
+    process.fsync(fd);
+    const view = new DataView(disk.bytes("large").buffer);
+    for (let page = 0; page < pages; page++) expect(view.getUint32(page * PAGE_SIZE, true)).toBe(1 + page);
+  });
+
+  it("goes round them while there are clean ones", () => {
+    const { disk, kernel, process, at } = mapped();
+    for (let page = 0; page < 80; page += 2) process.storeU32(at + page * PAGE_SIZE, 1 + page);
+    for (let round = 0; round < 3; round++) {
+      for (let page = 80; page < pages; page++) process.loadU32(at + page * PAGE_SIZE);
+    }
+    // With generations they are younger by one each time; of short lists a batch soon is nothing but a dirty page.
+    if (lruPolicy === "mglru") expect(disk.writes).toEqual([]);
+    expect(kernel.vmstat().oom_kill).toBe(0);
+    for (let page = 0; page < 80; page += 2) expect(process.loadU32(at + page * PAGE_SIZE)).toBe(1 + page);
+  });
+});
