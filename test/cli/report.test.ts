@@ -136,6 +136,7 @@ describe("the report as JSON", () => {
       signal: "SIGSEGV",
       timed_out: false,
       crashed: false,
+      panicked: false,
     });
     expect(report.processes).toMatchObject([
       { comm: "segv", signal: "SIGSEGV", unmapped_faults: { segv: 1 } },
