@@ -14,6 +14,7 @@ import {
   READ_IMPLIES_EXEC,
 } from "../src/mm/uapi/personality.ts";
 import { ArgumentSource, type MemoryView } from "./arguments.ts";
+import { CALL_WEIGHTS, CUTTING_CALLS } from "./call-weights.ts";
 import { START_BREAK } from "./executor-image.ts";
 import { isHarmless } from "./harmless.ts";
 import type { CallName, Operation } from "./operation.ts";
@@ -40,86 +41,6 @@ const CROWD_START = 0x10_0000_0000;
 const CROWD_END = 0x11_0000_0000;
 /** vm.max_map_count */
 const MAX_MAPPINGS = 65530;
-
-const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
-  [22, "mmap"],
-  [9, "munmap"],
-  [10, "mprotect"],
-  [9, "mremap"],
-  [5, "brk"],
-  [5, "msync"],
-  [12, "madvise"],
-  [5, "mincore"],
-  [2, "memfd_create"],
-  [14, "load"],
-  [24, "store"],
-  [2, "open"],
-  [2, "close"],
-  [3, "read"],
-  [3, "write"],
-  [6, "pread64"],
-  [6, "pwrite64"],
-  [4, "peek"],
-  [6, "ftruncate"],
-  [1, "fsync"],
-  [5, "mlock"],
-  [3, "mlock2"],
-  [5, "munlock"],
-  [1, "mlockall"],
-  [1, "munlockall"],
-  [1, "mseal"],
-  [3, "remap_file_pages"],
-  [2, "setrlimit"],
-  [4, "process_vm_readv"],
-  [4, "process_vm_writev"],
-  [2, "process_madvise"],
-  [2, "dup"],
-  [1, "dup2"],
-  [1, "pipe2"],
-  [3, "lseek"],
-  [2, "seals"],
-  [1, "fadvise64"],
-  [1, "readahead"],
-  [4, "fallocate"],
-  [2, "sendfile"],
-  [4, "splice"],
-  [1, "tee"],
-  [3, "vmsplice"],
-  [2, "mem_read"],
-  [3, "mem_write"],
-  [1, "clear_refs"],
-  [1, "personality"],
-  [2, "copy_file_range"],
-  [2, "preadv2"],
-  [3, "pwritev2"],
-  [2, "procmap_query"],
-  [3, "pagemap_scan"],
-  [1, "dumpable"],
-  [3, "shmget"],
-  [5, "shmat"],
-  [3, "shmdt"],
-  [4, "shmctl"],
-  [3, "fork"],
-  [1, "vfork"],
-  [1, "clone"],
-  [1, "exec"],
-  [4, "exit"],
-];
-
-/** Calls that make one mapping two or three, or need one more. */
-const CUTTING_CALLS: readonly (readonly [number, CallName])[] = [
-  [8, "munmap"],
-  [3, "mprotect"],
-  [3, "mremap"],
-  [2, "mmap"],
-  [2, "madvise"],
-  [2, "mlock"],
-  [1, "munlock"],
-  [1, "mseal"],
-  [1, "brk"],
-  [1, "remap_file_pages"],
-  [1, "shmat"],
-];
 
 /** Room for so many regions that a scan asks for. */
 const SCAN_ROOM = 60;
