@@ -159,8 +159,8 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
 
 /**
  * Past the page cache it is the disk that says at multiples of what a buffer must begin, and that only for what is stored:
- * holes may be read at any place, into any memory, which is not made dirty by it as by the disk. Faultline has one rule for
- * all disks, and no holes (docs/deviations.md).
+ * holes may be read at any place, into any memory, which is not made dirty by it as by the disk, and stay holes where a write
+ * fails. Faultline has one rule for all disks, and no holes (docs/deviations.md).
  */
 function transfersDirectly(
   { call, args }: Operation,
@@ -173,8 +173,8 @@ function transfersDirectly(
   const place = offset < 0 ? position : offset;
   if ([addr, length, place, ...more].some((arg) => arg % SECTOR !== 0)) return true;
   const name = fileName(args[0]) ?? "";
-  if (!isWrite) return hasHoles(name);
-  return place < (fileSize(name) ?? 0) && endsInBlock(place, [addr, length, ...more]);
+  if (hasHoles(name)) return true;
+  return isWrite && place < (fileSize(name) ?? 0) && endsInBlock(place, [addr, length, ...more]);
 }
 
 /** Whether a bad page of memory would end the write within a block: in a hole Linux zeroes then what it has written there. */
