@@ -64,6 +64,21 @@ describeWith("Python's own tests of mmap", testSuite, (machine) => {
   });
 });
 
+/** Modules of its library that are the system's calls in Python's clothes. */
+const MODULES = ["epoll", "fcntl", "posix", "pty", "resource", "select"];
+
+describeWith("Python's own tests of what the system does", testSuite, (machine) => {
+  test.each(MODULES)("test_%s", { timeout: 600_000 }, async (name) => {
+    machine.clear();
+    const { status, stderr } = await machine.run(["python3.13", "-m", "unittest", `test.test_${name}`], {
+      timeout: 500,
+    });
+    expect(stderr).not.toMatch(/^(FAIL|ERROR): /m);
+    expect(stderr).toMatch(/^OK/m);
+    expect(status).toBe(0);
+  });
+});
+
 /** A line for each test, with its outcome. */
 function outcomes({ stderr }: Ended): string[] {
   // A test with a docstring has it in a line between its name and its outcome.

@@ -53,7 +53,7 @@ const OTHERS: readonly Stressor[] = [
   { name: "mmaphuge", options: "--mmaphuge-ops 4 --mmaphuge-mmaps 8" },
   { name: "mseal", options: "--mseal-ops 20" },
   { name: "msyncmany", options: "--msyncmany-ops 20" },
-  // Memory policy: a kernel of one node without it.
+  // It looks for nodes in /sys, which has none here.
   { name: "numa", options: "--numa-ops 2", outcome: "skipped" },
   { name: "pagemove", options: "--pagemove-bytes 1M --pagemove-ops 4" },
   { name: "pageswap", options: "--pageswap-ops 50" },

@@ -177,6 +177,10 @@ int main(int argc, char **argv) {
   printf("the user's end: %d\n", status);
   int fd = open("capabilities.tmp", O_CREAT | O_RDWR, 0);
   close(fd);
+  struct stat st;
+  if (chown("capabilities.tmp", 0x80000001, 0xfffffffe) != 0 || chown("capabilities.tmp", -1, -1) != 0) return 1;
+  if (stat("capabilities.tmp", &st) != 0) return 1;
+  printf("large ids: %x %x\n", st.st_uid, st.st_gid);
   if (chown("capabilities.tmp", 4321, 4321) != 0) return 1;
   attempts();
   printf("its end: %d\n", in_child(without_some, "/proc/self/exe"));
