@@ -21,7 +21,8 @@ export class VmArea {
   rbRight: VmArea | null = null;
   rbParent: VmArea | null = null;
   rbRed = false;
-  /** Largest gap (bytes) below any mapping of this subtree. */
+  /** The gap below this mapping, and the largest one below any of this subtree (pages; MAX_GAP_PAGES stands for more, too). */
+  gap = 0;
   subtreeGap = 0;
   prev: VmArea | null = null;
   next: VmArea | null = null;

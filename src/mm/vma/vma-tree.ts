@@ -17,10 +17,12 @@
  *
  * An address is too large for V8's small integers, so each `start` is a pointer to a number elsewhere in memory. At a
  * million mappings the search waits for memory and little else, so it compares `treeKey` first, the start in units of
- * 128 KiB, which is a small integer and lies in the object beside the links; `start` decides between equal keys.
+ * 128 KiB, which is a small integer and lies in the object beside the links; `start` decides between equal keys. Gaps are small
+ * integers for the same reason, and kept, for to compute one takes the mapping before.
  *
  * Invariants: in order, start < end <= next.start; prev and next are the neighbours in order; the gap of a node is
- * start − prev.end, or start for the first; subtreeGap is the largest gap in the subtree; treeKey follows from start;
+ * start − prev.end, or start for the first, and its `gap` that in pages; subtreeGap is the largest `gap` in the subtree, both
+ * up to MAX_GAP_PAGES; treeKey follows from start;
  * `size` counts the nodes.
  */
 import { RbTree } from "../../lib/rbtree.ts";
@@ -34,9 +36,12 @@ export const NO_GAP = -1;
 /** Bytes of one unit of treeKey: 2^47 addresses fit the 30 bits that a small integer has in every build of V8. */
 const KEY_BYTES = 2 ** 17;
 
+/** The largest gap that is told from larger ones: 4 TiB less a page. */
+const MAX_GAP_PAGES = 2 ** 30 - 1;
+
 const SUBTREE_GAP = {
   recompute(vma: VmArea): boolean {
-    let gap = gapBelow(vma);
+    let { gap } = vma;
     const { rbLeft, rbRight } = vma;
     if (rbLeft !== null && rbLeft.subtreeGap > gap) gap = rbLeft.subtreeGap;
     if (rbRight !== null && rbRight.subtreeGap > gap) gap = rbRight.subtreeGap;
@@ -111,8 +116,9 @@ export class VmaTree {
     }
     vma.treeKey = Math.floor(vma.start / KEY_BYTES);
     this.#link(vma, next === null ? this.last : next.prev, next);
+    vma.gap = gapPages(vma);
     // One change at a time: rotations rely on values being right. So first the gap that the newcomer takes a part of.
-    if (next !== null) this.#tree.propagate(next);
+    if (next !== null) this.#gapChanged(next);
     this.#attach(vma);
   }
 
@@ -132,9 +138,12 @@ export class VmaTree {
     if (isBelow) {
       this.#link(added, vma.prev, vma);
       moveStart(vma, added.end);
+      added.gap = vma.gap;
+      vma.gap = 0;
     } else {
       this.#link(added, vma, vma.next);
       vma.end = added.start;
+      added.gap = 0;
     }
     this.#attach(added);
   }
@@ -165,7 +174,7 @@ export class VmaTree {
     }
     this.#unlink(gone);
     // The gap below a lower one is `vma`'s from now on. One above has none, so no value changes.
-    this.#tree.propagate(vma);
+    this.#gapChanged(vma);
     this.#tree.remove(gone);
     if (this.#hit === gone) this.#hit = vma;
     gone.prev = null;
@@ -178,7 +187,7 @@ export class VmaTree {
     // One change at a time, as in insert: `next` keeps its old gap until the tree is whole again.
     this.#tree.remove(vma);
     this.#unlink(vma);
-    if (next !== null) this.#tree.propagate(next);
+    if (next !== null) this.#gapChanged(next);
     vma.prev = null;
     vma.next = null;
   }
@@ -194,8 +203,8 @@ export class VmaTree {
     vma.treeKey = Math.floor(start / KEY_BYTES);
     vma.end = end;
     vma.pgoff = pgoff;
-    this.#tree.propagate(vma);
-    if (endMoves && next !== null) this.#tree.propagate(next);
+    this.#gapChanged(vma);
+    if (endMoves && next !== null) this.#gapChanged(next);
   }
 
   /**
@@ -248,6 +257,12 @@ export class VmaTree {
     this.size++;
   }
 
+  /** The room below a mapping that is in the tree has become another. */
+  #gapChanged(vma: VmArea): void {
+    vma.gap = gapPages(vma);
+    this.#tree.propagate(vma);
+  }
+
   #unlink(vma: VmArea): void {
     const { prev, next } = vma;
     if (prev === null) this.first = next;
@@ -272,13 +287,20 @@ function moveStart(vma: VmArea, start: Vaddr): void {
   vma.treeKey = Math.floor(start / KEY_BYTES);
 }
 
+/** As `gap` and `subtreeGap` have it: a small integer in every build of V8, which so many pages at most are. */
+export function gapPages(vma: VmArea): number {
+  return Math.min(gapBelow(vma) / PAGE_SIZE, MAX_GAP_PAGES);
+}
+
 /** Bytes between the mapping and the one before it. */
 function gapBelow(vma: VmArea): number {
   return vma.prev === null ? vma.start : vma.start - vma.prev.end;
 }
 
 /** The first mapping above `from` with a hole of `size` bytes below it. */
-function nextWithGap(from: VmArea, size: number): VmArea | null {
+function nextWithGap(from: VmArea, bytes: number): VmArea | null {
+  const size = Math.ceil(bytes / PAGE_SIZE);
+  if (size > MAX_GAP_PAGES) return nextWithHugeGap(from, bytes);
   let node = from;
   for (;;) {
     let subtree = node.rbRight;
@@ -288,7 +310,7 @@ function nextWithGap(from: VmArea, size: number): VmArea | null {
         const left: VmArea | null = subtree.rbLeft;
         if (left !== null && left.subtreeGap >= size) {
           subtree = left;
-        } else if (gapBelow(subtree) >= size || subtree.rbRight === null) {
+        } else if (subtree.gap >= size || subtree.rbRight === null) {
           return subtree;
         } else {
           subtree = subtree.rbRight;
@@ -300,13 +322,15 @@ function nextWithGap(from: VmArea, size: number): VmArea | null {
       node = parent;
       parent = node.rbParent;
     }
-    if (parent === null || gapBelow(parent) >= size) return parent;
+    if (parent === null || parent.gap >= size) return parent;
     node = parent;
   }
 }
 
 /** The last mapping below `from` with a hole of `size` bytes below it. */
-function prevWithGap(from: VmArea, size: number): VmArea | null {
+function prevWithGap(from: VmArea, bytes: number): VmArea | null {
+  const size = Math.ceil(bytes / PAGE_SIZE);
+  if (size > MAX_GAP_PAGES) return prevWithHugeGap(from, bytes);
   let node = from;
   for (;;) {
     let subtree = node.rbLeft;
@@ -315,7 +339,7 @@ function prevWithGap(from: VmArea, size: number): VmArea | null {
         const right: VmArea | null = subtree.rbRight;
         if (right !== null && right.subtreeGap >= size) {
           subtree = right;
-        } else if (gapBelow(subtree) >= size || subtree.rbLeft === null) {
+        } else if (subtree.gap >= size || subtree.rbLeft === null) {
           return subtree;
         } else {
           subtree = subtree.rbLeft;
@@ -327,7 +351,20 @@ function prevWithGap(from: VmArea, size: number): VmArea | null {
       node = parent;
       parent = node.rbParent;
     }
-    if (parent === null || gapBelow(parent) >= size) return parent;
+    if (parent === null || parent.gap >= size) return parent;
     node = parent;
   }
+}
+
+/** The same for a hole larger than the tree can tell apart: there are not many of that size, but they have to be looked for. */
+function nextWithHugeGap(from: VmArea, bytes: number): VmArea | null {
+  let vma = from.next;
+  while (vma !== null && gapBelow(vma) < bytes) vma = vma.next;
+  return vma;
+}
+
+function prevWithHugeGap(from: VmArea, bytes: number): VmArea | null {
+  let vma = from.prev;
+  while (vma !== null && gapBelow(vma) < bytes) vma = vma.prev;
+  return vma;
 }

@@ -16,6 +16,7 @@ import { vmaPageProt } from "./page-prot.ts";
 import type { VmArea } from "./vm-area.ts";
 import { VM_LOCKED } from "./vm-flags.ts";
 import { areMergeable } from "./vma-merge.ts";
+import { gapPages } from "./vma-tree.ts";
 
 /** What is wrong with the mappings of `mm`, empty when nothing is. */
 export function checkVmaTree(mm: MmStruct): string[] {
@@ -23,7 +24,7 @@ export function checkVmaTree(mm: MmStruct): string[] {
   const gaps = checkRbTree(mm.vmas.root, mm.vmas.size, {
     describe: vmaName,
     ordered: (a, b) => a.end <= b.start && a.treeKey <= b.treeKey && a.next === b && b.prev === a,
-    ownValue: (vma) => vma.start - (vma.prev?.end ?? 0),
+    ownValue: gapPages,
     subtreeValue: (vma) => vma.subtreeGap,
   });
   findings.push(...gaps.map((finding) => `tree of mappings: ${finding}`));
@@ -65,6 +66,7 @@ function checkList(mm: MmStruct): string[] {
     if (!isPageAligned(vma.start) || !isPageAligned(vma.end)) findings.push(`${name} is not page-aligned`);
     if (vma.end > mm.arch.taskSize) findings.push(`${name} ends above user space`);
     if (before !== null && before.end > vma.start) findings.push(`${name} meets ${vmaName(before)}`);
+    if (vma.gap !== gapPages(vma)) findings.push(`${name} has a gap of ${vma.gap} pages below it`);
     if (vma.pageProt !== vmaPageProt(vma)) findings.push(`${name} has page protection ${vma.pageProt}`);
     before = vma;
   }

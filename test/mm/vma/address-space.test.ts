@@ -271,7 +271,8 @@ describe("anon_vmas of a family", () => {
 
 describe("checkVmaTree", () => {
   it.each<[string, (vma: VmArea) => void]>([
-    ["subtreeGap", (vma) => (vma.subtreeGap += PAGE_SIZE)],
+    ["gap", (vma) => (vma.gap += 1)],
+    ["subtreeGap", (vma) => (vma.subtreeGap += 1)],
     ["colour", (vma) => (vma.rbRed = !vma.rbRed)],
     ["prev", (vma) => (vma.prev = vma)],
     ["end", (vma) => (vma.end += PAGE_SIZE)],

@@ -184,6 +184,32 @@ describe("unmappedArea", () => {
   });
 });
 
+it("tells holes of more than 4 TiB apart, which the tree does not", () => {
+  const TIB = 2 ** 40;
+  const mm = newMm();
+  mm.mmapMinAddr = 0;
+  // Holes of 5, 9, 6 and 4 TiB from the bottom up, between mappings of a page.
+  let at = 0;
+  const bounds: [from: number, to: number][] = [];
+  for (const size of [5, 9, 6, 4]) {
+    bounds.push([at, at + size * TIB]);
+    at += size * TIB;
+    link(mm, at / PAGE_SIZE - 0x1000, at / PAGE_SIZE - 0x1000 + 1);
+    at += PAGE_SIZE;
+  }
+  expect(checkVmaTree(mm)).toEqual([]);
+  const found = (length: number, topDown: boolean): number =>
+    unmappedArea(mm, { length, lowLimit: 0, highLimit: at, topDown, alignMask: 0, alignOffset: 0 });
+  expect([3, 4.5, 5.5, 7, 9].map((size) => found(size * TIB, false))).toEqual(
+    [0, 0, 1, 1, 1].map((hole) => bounds[hole][0]),
+  );
+  expect([3, 4.5, 5.5, 7, 9].map((size) => found(size * TIB, true))).toEqual(
+    [3, 2, 2, 1, 1].map((hole, index) => bounds[hole][1] - [3, 4.5, 5.5, 7, 9][index] * TIB),
+  );
+  expect(found(10 * TIB, false)).toBe(-ENOMEM);
+  expect(found(10 * TIB, true)).toBe(-ENOMEM);
+});
+
 /** The highest address up to `addr` that is `offset` modulo `align`. */
 function lower(addr: number, align: number, offset: number): number {
   let at = addr;
