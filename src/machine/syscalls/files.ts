@@ -1,4 +1,6 @@
 /** System calls on open files and on the files that paths name: descriptors, attributes, sizes. */
+
+import { PAGE_SIZE } from "../../mm/page.ts";
 import {
   sysFaccessat,
   sysFchmod,
@@ -20,10 +22,11 @@ import {
   sysMemfdCreate,
   sysPipe2,
 } from "../../mm/syscalls/open.ts";
+import { openFileAt2 } from "../../mm/syscalls/openat2.ts";
 import { sysFstat, sysFstatfs, sysNewfstatat, sysStatfs } from "../../mm/syscalls/stat.ts";
 import { sysSwapoff, sysSwapon } from "../../mm/syscalls/swapon.ts";
 import { sysFdatasync, sysFsync, sysSync, sysSyncFileRange, sysSyncfs } from "../../mm/syscalls/sync.ts";
-import { EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
+import { E2BIG, EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../mm/uapi/fs.ts";
 import type { NewTime, Stat } from "../../mm/vfs/attributes.ts";
@@ -75,6 +78,7 @@ export const fileCalls: SyscallGroup = [
   [54, "fchownat", 5, fchownat],
   [55, "fchown", 3, (call) => sysFchown(call.process, call.s32(0), owner(call, 1), owner(call, 2))],
   [56, "openat", 4, openat],
+  [437, "openat2", 4, openat2],
   [57, "close", 1, (call) => sysClose(call.process, call.s32(0))],
   [59, "pipe2", 2, pipe2],
   [79, "newfstatat", 4, newfstatat],
@@ -114,12 +118,37 @@ function truncate(call: Call, path: string): number {
 }
 
 /** A named pipe is opened once somebody has its other end; until then it has no descriptor. */
+const OPEN_HOW_BYTES = 24;
+
 function openat(call: Call): number {
   const flags = call.u32(2);
+  return open(call, flags, (path) => openFileAt(call.process, call.s32(0), path, flags, call.u32(3)));
+}
+
+/**
+ * Arguments: where relative paths start, path, struct open_how and its size. Of a larger one what is unknown has to be zero.
+ *
+ * ```
+ *   struct open_how   0 flags   8 mode   16 resolve   (24 bytes)
+ * ```
+ */
+function openat2(call: Call): number {
+  const size = call.u64(3);
+  if (size < OPEN_HOW_BYTES) return -EINVAL;
+  if (size > PAGE_SIZE) return -E2BIG;
+  const raw = call.get(call.u64(2), size);
+  if (raw === undefined) return -EFAULT;
+  if (raw.bytes.subarray(OPEN_HOW_BYTES).some((byte) => byte !== 0)) return -E2BIG;
+  const how = { flags: raw.u64(0), mode: raw.u64(8), resolve: raw.u64(16) };
+  return open(call, how.flags, (path) => openFileAt2(call.process, call.s32(0), path, how));
+}
+
+/** Opens what argument 1 names, which may have to wait, and gives it its descriptor. */
+function open(call: Call, flags: number, openFile: (path: string) => File | number): number {
   const { callState } = call.thread;
   if (callState instanceof File) return installOpened(call.process, callState, flags);
   return withPath(call, 1, (path) => {
-    const file = openFileAt(call.process, call.s32(0), path, flags, call.u32(3));
+    const file = openFile(path);
     if (typeof file === "number") return file;
     if (mayGoOn(file)) return installOpened(call.process, file, flags);
     const wait = {

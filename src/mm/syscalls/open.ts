@@ -57,7 +57,7 @@ export function openFileAt(
 }
 
 /** 0, or why another open file can't have a descriptor: -EMFILE for the task, -ENFILE for all. */
-function refusesFile(task: Task): number {
+export function refusesFile(task: Task): number {
   if (!task.files.hasRoom(task.rlimits[RLIMIT_NOFILE].soft)) return -EMFILE;
   return task.fs.mounts.openFiles.mayOpen(task) ? 0 : -ENFILE;
 }

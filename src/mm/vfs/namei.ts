@@ -9,7 +9,7 @@
  * Never above `root`: ".." stays there, and absolute links start there. That is the whole confinement of a guest;
  * storage below never follows a link itself.
  */
-import { EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from "../uapi/errno.ts";
+import { EACCES, EAGAIN, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../uapi/errno.ts";
 import { NAME_MAX, PATH_MAX } from "../uapi/fcntl.ts";
 import { type Dentry, dAdd, dDelete, dMove, isSubdir } from "./dentry.ts";
 import { type Actor, type Credentials, isDir, isLnk } from "./inode.ts";
@@ -27,7 +27,19 @@ export interface WalkContext extends Actor {
   readonly root: Dentry;
   readonly cwd: Dentry;
   readonly umask: number;
+  /** RESOLVE_… of openat2: where it does not want to be led. Absent: nowhere. */
+  readonly resolve?: number;
 }
+
+/** No change of mount; no link of /proc that leads to an object; no symbolic link at all. */
+export const RESOLVE_NO_XDEV = 1;
+export const RESOLVE_NO_MAGICLINKS = 2;
+export const RESOLVE_NO_SYMLINKS = 4;
+/** Not out of the start; or the start is the root. */
+export const RESOLVE_BENEATH = 8;
+export const RESOLVE_IN_ROOT = 0x10;
+/** Only by what is known already. */
+export const RESOLVE_CACHED = 0x20;
 
 /** What stands in the last place of a path. */
 export type LastType = "name" | "dot" | "dotdot" | "root";
@@ -62,12 +74,23 @@ export class PathWalk {
   readonly #rest: string[] = [];
   #links = 0;
   readonly #error: number;
+  readonly #resolve: number;
+  /** Where it began, which RESOLVE_BENEATH does not leave. */
+  readonly #start: Dentry;
+  /** Linux knows the root only once it was needed; before, with RESOLVE_NO_XDEV, it takes it for another mount. */
+  #knowsRoot: boolean;
 
   constructor(ctx: WalkContext, start: Dentry, path: string) {
     this.#ctx = ctx;
+    this.#resolve = ctx.resolve ?? 0;
     this.at = start;
-    this.#error = checkPath(path);
-    if (this.#error === 0) this.#enter(path);
+    this.#start = start;
+    this.#knowsRoot = this.#must(RESOLVE_BENEATH | RESOLVE_IN_ROOT);
+    this.#error = checkPath(path) || this.#enter(path, /* isLink */ false);
+  }
+
+  #must(bits: number): boolean {
+    return (this.#resolve & bits) !== 0;
   }
 
   /** Walks up to the last name, which it leaves in `last` with `at` as its directory. 0 or negative errno. */
@@ -112,32 +135,50 @@ export class PathWalk {
         return this.#up();
       case "name": {
         const dentry = lookupOne(this.at, this.last);
-        return typeof dentry === "number" ? dentry : crossMounts(dentry);
+        if (typeof dentry === "number" || dentry.mounted === null) return dentry;
+        return this.#resolve === 0 ? crossMounts(dentry) : this.#crossed(crossMounts(dentry));
       }
     }
   }
 
   /** Enters the link `dentry`: what follows is as if its target stood in the path in its place. */
   follow(dentry: Dentry): number {
-    if (this.#links++ >= MAXSYMLINKS) return -ELOOP;
+    if (this.#links++ >= MAXSYMLINKS || this.#must(RESOLVE_NO_SYMLINKS)) return -ELOOP;
     const { inode } = dentry;
     if (inode.ops.jump !== undefined) {
+      if (this.#must(RESOLVE_NO_MAGICLINKS)) return -ELOOP;
+      if (this.#must(RESOLVE_CACHED)) return -EAGAIN;
       const target = inode.ops.jump(inode, this.#ctx);
       if (typeof target === "number") return target;
+      if (this.#must(RESOLVE_BENEATH | RESOLVE_IN_ROOT)) return -EXDEV;
+      if (this.#must(RESOLVE_NO_XDEV) && target.inode.sb !== this.at.inode.sb) return -EXDEV;
       this.at = target;
       return 0;
     }
     const target = inode.ops.readlink?.(inode, this.#ctx) ?? -EINVAL;
     if (typeof target === "number") return target;
     if (target === "") return -ENOENT;
-    this.#enter(target);
+    return this.#enter(target, /* isLink */ true);
+  }
+
+  #enter(path: string, isLink: boolean): number {
+    if (path.startsWith("/")) {
+      if (this.#must(RESOLVE_BENEATH)) return -EXDEV;
+      const root = crossMounts(this.#ctx.root);
+      const isElsewhere = !this.#knowsRoot || root.inode.sb !== this.at.inode.sb;
+      if (isLink && isElsewhere && this.#must(RESOLVE_NO_XDEV)) return -EXDEV;
+      this.#knowsRoot = true;
+      this.at = root;
+    }
+    const rest = path.replace(/^\/+/, "");
+    if (rest !== "") this.#rest.push(rest);
     return 0;
   }
 
-  #enter(path: string): void {
-    if (path.startsWith("/")) this.at = crossMounts(this.#ctx.root);
-    const rest = path.replace(/^\/+/, "");
-    if (rest !== "") this.#rest.push(rest);
+  /** A step to another mount, where that is wanted. */
+  #crossed(to: Dentry): Dentry | number {
+    if (!this.#must(RESOLVE_NO_XDEV)) return to;
+    return this.#must(RESOLVE_CACHED) ? -EAGAIN : -EXDEV;
   }
 
   #maySearch(): number {
@@ -145,13 +186,17 @@ export class PathWalk {
     return inodePermission(this.#ctx, this.at.inode, MAY_EXEC);
   }
 
-  #up(): Dentry {
+  #up(): Dentry | number {
     let at = this.at;
+    this.#knowsRoot = true;
+    if (this.#must(RESOLVE_BENEATH) && at === crossMounts(this.#start))
+      return this.#must(RESOLVE_CACHED) ? -EAGAIN : -EXDEV;
     const root = crossMounts(this.#ctx.root);
     // From the root of a mount, ".." is the parent of the directory that it covers.
     while (at !== root && at.covers !== null) at = at.covers;
     if (at === root || at.parent === null) return at;
-    return crossMounts(at.parent);
+    const above = crossMounts(at.parent);
+    return at === this.at && above === at.parent ? above : this.#crossed(above);
   }
 }
 

@@ -45,15 +45,7 @@ import { vfsTruncate } from "./attributes.ts";
 import { Dentry, dAdd } from "./dentry.ts";
 import { File, FMODE_PATH, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { type Actor, type Inode, isDir, isLnk, isReg } from "./inode.ts";
-import {
-  crossMounts,
-  LOOKUP_DIRECTORY,
-  LOOKUP_FOLLOW,
-  lookupOne,
-  PathWalk,
-  pathLookup,
-  type WalkContext,
-} from "./namei.ts";
+import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, PathWalk, pathLookup, type WalkContext } from "./namei.ts";
 import { inodePermission, isOwner, MAY_EXEC, MAY_READ, MAY_WRITE, mayCreate } from "./permission.ts";
 
 /** Default readahead window (VM_READAHEAD_PAGES): 128 KiB. */
@@ -62,7 +54,7 @@ const RA_PAGES = (128 * 1024) / PAGE_SIZE;
 const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 const SYNC_BIT = O_SYNC & ~O_DSYNC;
 /** Every flag that open knows; others are ignored (VALID_OPEN_FLAGS). O_CLOEXEC belongs to the descriptor. */
-const VALID_OPEN_FLAGS =
+export const VALID_OPEN_FLAGS: number =
   O_ACCMODE |
   O_CREAT |
   O_EXCL |
@@ -136,7 +128,7 @@ function openWalk(ctx: WalkContext, start: Dentry, path: string, flags: number, 
     const failed = walk.toLast();
     if (failed !== 0) return failed;
     if (creates && walk.lastType === "name" && walk.trailingSlash) return -EISDIR;
-    const found = lookupForOpen(walk);
+    const found = walk.lookupLast();
     if (found === -ENOENT && creates && walk.lastType === "name")
       return createAndOpen(ctx, walk, flags, mode);
     if (typeof found === "number") return found;
@@ -148,12 +140,6 @@ function openWalk(ctx: WalkContext, start: Dentry, path: string, flags: number, 
     }
     return openFound(ctx, found, flags, walk.trailingSlash);
   }
-}
-
-function lookupForOpen(walk: PathWalk): Dentry | number {
-  if (walk.lastType !== "name") return walk.lookupLast();
-  const dentry = lookupOne(walk.at, walk.last);
-  return typeof dentry === "number" ? dentry : crossMounts(dentry);
 }
 
 function createAndOpen(ctx: WalkContext, walk: PathWalk, flags: number, mode: number): File | number {
