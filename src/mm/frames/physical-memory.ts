@@ -12,6 +12,7 @@ import { Tracer } from "../trace/events.ts";
 import { NR_FREE_PAGES, newVmStat, PGALLOC, PGFREE, type VmStat } from "../trace/vmstat.ts";
 import { Buddy } from "./buddy.ts";
 import { Commit, type CommitAsker } from "./commit.ts";
+import { HugePools } from "./huge-pools.ts";
 import { lruDel } from "./lru.ts";
 import { Lruvecs } from "./lruvec.ts";
 import { MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MemCgroups } from "./mem-cgroup.ts";
@@ -104,6 +105,7 @@ export class PhysicalMemory {
   readonly tracer: Tracer = new Tracer();
   /** Memory promised to mappings, touched or not. */
   readonly commit: Commit;
+  readonly hugePools: HugePools;
   /** The address_spaces and anon_vmas that frames belong to, by the id in the `mapping` column. */
   readonly owners: IdTable<PageOwner> = new IdTable<PageOwner>();
   /** Whether pages may be locked more often than PTEs of locked mappings name them (mlock.ts). */
@@ -153,6 +155,7 @@ export class PhysicalMemory {
     this.watermarks = new Watermarks(this.totalFrames);
     this.shadowNodes = new ShadowNodes(this.stat, this.totalFrames);
     this.commit = new Commit(this.totalFrames);
+    this.hugePools = new HugePools(this.stat);
     this.stat[NR_FREE_PAGES] = this.totalFrames;
     this.#poison = options.poison ?? false;
     if (this.#poison) this.ram.u8.fill(PAGE_POISON, firstPfn * PAGE_SIZE, endPfn * PAGE_SIZE);

@@ -1,25 +1,17 @@
-/**
- * The settings of huge pages under /proc/sys/vm (mm/hugetlb.c). A pool is as large as what could be found for it: here memory is
- * too scattered for a single huge page, so that whatever is asked for, none is what there is, as who reads the number again sees.
- */
-import type { PhysicalMemory } from "../frames/physical-memory.ts";
+/** The settings of huge pages under /proc/sys/vm, which are those of the usual size of them (mm/hugetlb.c). */
+import type { HugePools } from "../frames/huge-pools.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
-import { HTLB_BUDDY_PGALLOC_FAIL } from "../trace/vmstat.ts";
 import type { ProcNode } from "./proc-tree.ts";
 import { longNode, numberNode } from "./sysctl-node.ts";
 
 const INT_MIN: number = -(2 ** 31);
 
-export function hugetlbSettings(phys: PhysicalMemory, ipc: ShmNamespace): Record<string, ProcNode> {
-  let overcommit = 0n;
+export function hugetlbSettings(pools: HugePools, ipc: ShmNamespace): Record<string, ProcNode> {
   let optimizesVmemmap = false;
   const poolNode = (): ProcNode =>
     longNode({
       get: () => 0n,
-      set: (pages) => {
-        // The first that is not found is the last that is looked for.
-        if (pages > 0n) phys.stat[HTLB_BUDDY_PGALLOC_FAIL]++;
-      },
+      set: (pages) => pools.resize(pages),
     });
   return {
     hugetlb_optimize_vmemmap: numberNode({
@@ -38,11 +30,10 @@ export function hugetlbSettings(phys: PhysicalMemory, ipc: ShmNamespace): Record
     }),
     nr_hugepages: poolNode(),
     nr_hugepages_mempolicy: poolNode(),
-    // How many more may be looked for when a mapping wants them: none is found then, either.
     nr_overcommit_hugepages: longNode({
-      get: () => overcommit,
+      get: () => pools.overcommit,
       set: (pages) => {
-        overcommit = pages;
+        pools.overcommit = pages;
       },
     }),
   };

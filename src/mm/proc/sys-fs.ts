@@ -1,21 +1,25 @@
 /**
- * /sys, as far as programs look into it for memory and processors: which CPUs there are. What is not built in has no
- * directory there: no kernel/mm (huge pages, KSM, swap policies), no devices/system/node.
+ * /sys, as far as programs look into it for memory and processors: which CPUs there are, and which pools of huge pages. What is
+ * not built in has no directory there (transparent huge pages, KSM), nor has the one memory node.
  */
+import type { HugePools } from "../frames/huge-pools.ts";
 import { SYSFS_MAGIC } from "../uapi/fs.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
+import { type Arch, RISCV64 } from "../vma/arch.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, ProcSuperBlock } from "./proc-tree.ts";
+import { hugepagesDirectory } from "./sys-hugepages.ts";
 import { textNode } from "./text-file.ts";
 
-/** Ready to be mounted at /sys: `kernel.mount("/sys", sysFs())`. */
-export function sysFs(): FileSystem {
+/** Ready to be mounted at /sys: `kernel.mount("/sys", sysFs())`. @param arch whose sizes of huge pages there are */
+export function sysFs(arch: Arch = RISCV64): FileSystem {
   return {
     name: "sysfs",
-    mount: (context) => new ProcSuperBlock(context, rootDirectory(), "sysfs", SYSFS_MAGIC),
+    mount: (context) =>
+      new ProcSuperBlock(context, rootDirectory(context.phys.hugePools, arch), "sysfs", SYSFS_MAGIC),
   };
 }
 
-function rootDirectory(): ProcDirectory {
+function rootDirectory(pools: HugePools, arch: Arch): ProcDirectory {
   const cpu = fixedDirectory({
     cpu0: directoryNode(fixedDirectory({}), 0o755),
     isolated: textNode(() => "\n"),
@@ -27,5 +31,11 @@ function rootDirectory(): ProcDirectory {
   });
   const system = fixedDirectory({ cpu: directoryNode(cpu, 0o755) });
   const devices = fixedDirectory({ system: directoryNode(system, 0o755) });
-  return fixedDirectory({ devices: directoryNode(devices, 0o755) });
+  const hugepages = hugepagesDirectory(pools, arch.hugePageSizeLogs);
+  const mm = fixedDirectory({ hugepages: directoryNode(hugepages, 0o755) });
+  const kernel = fixedDirectory({ mm: directoryNode(mm, 0o755) });
+  return fixedDirectory({
+    devices: directoryNode(devices, 0o755),
+    kernel: directoryNode(kernel, 0o755),
+  });
 }

@@ -77,7 +77,7 @@ function vmSettings({ arch, phys, sysctl, vmscan, mounts, ipc }: ProcHost): Reco
   const { commit } = phys;
   return {
     ...dirtySettings(mounts.writeback),
-    ...hugetlbSettings(phys, ipc),
+    ...hugetlbSettings(phys.hugePools, ipc),
     ...settingsWithoutEffect(),
     ...reclaimSettings(phys, vmscan),
     admin_reserve_kbytes: unsignedNode(

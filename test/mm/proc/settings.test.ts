@@ -13,6 +13,7 @@ import {
   RISCV64,
   SHM_HUGETLB,
   SHM_NORESERVE,
+  sysFs,
   X86_64,
 } from "../../../src/mm/index.ts";
 import { F_GET_SEALS } from "../../../src/mm/uapi/fs.ts";
@@ -277,6 +278,33 @@ it("looks for huge pages in vain, and lets a group have segments of them", () =>
   expect(make).toThrow("EPERM");
   put("hugetlb_shm_group", "77");
   expect(make()).toBeGreaterThanOrEqual(0);
+});
+
+it("/sys/kernel/mm/hugepages has the same pools, by size", () => {
+  kernel.mount("/sys", sysFs(X86_64));
+  const pool = "/sys/kernel/mm/hugepages/hugepages-2048kB";
+  const said = (file: string, text: string): string => {
+    let taken: unknown;
+    try {
+      taken = writeText(process, `${pool}/${file}`, text);
+    } catch (error) {
+      taken = (error as { code?: string }).code;
+    }
+    return `${taken} ${readAll(process, `${pool}/${file}`).trimEnd()}`;
+  };
+  const texts = ["-1", "x", "0 1", "", "0x0", "7\n"];
+  expect(texts.map((text) => said("nr_overcommit_hugepages", text))).toEqual([
+    "EINVAL 0",
+    "EINVAL 0",
+    "EINVAL 0",
+    "0 0",
+    "EINVAL 0",
+    "2 7",
+  ]);
+  expect(readAll(process, "/proc/sys/vm/nr_overcommit_hugepages")).toBe("7\n");
+  expect(said("nr_hugepages", "5")).toBe("1 0");
+  expect(readAll(process, "/proc/vmstat")).toContain("\nhtlb_buddy_alloc_fail 1\n");
+  expect(readAll(process, "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages")).toBe("0\n");
 });
 
 it("numa_stat: no page is counted while it is off, and then from the start", () => {
