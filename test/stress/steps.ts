@@ -1,4 +1,5 @@
 /** The steps of the random world: what programs, and those who look after their machine, may do next. */
+
 import type { Prng } from "../../src/lib/prng.ts";
 import { dropPagecache } from "../../src/mm/filemap/drop-caches.ts";
 import {
@@ -39,6 +40,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../src/mm/index.ts";
+import { PTE_GUARD } from "../../src/mm/pagetable/pte.ts";
 import { swapSpace } from "../../src/mm/swap/swap-space.ts";
 import { sysProcessVmReadv, sysProcessVmWritev } from "../../src/mm/syscalls/process-vm.ts";
 import { accessTo, contentOf, dropOwn, newPage, type Program, ShadowFile, type ShadowPage } from "./model.ts";
@@ -256,10 +258,12 @@ const ADVICE: readonly Act[] = [
     if (pages[0]?.wipeOnFork === true) return;
     const code = outcome(() => program.process.madvise(vpn * P, pages.length * P, MADV_GUARD_INSTALL));
     world.expect(program.process, code, "EINVAL");
-    if (code !== "ok") return;
-    for (const page of pages) {
-      dropOwn(page);
-      page.hasGuard = true;
+    if (code === "EINVAL") return;
+    for (const [i, page] of pages.entries()) {
+      // Without memory for a page table a part is done, as in Linux: which, only the kernel knows.
+      const pte = code === "ok" ? PTE_GUARD : world.pteOf(program.process, vpn + i);
+      if (pte === 0 || pte === PTE_GUARD) dropOwn(page);
+      if (pte === PTE_GUARD) page.hasGuard = true;
     }
   }),
   advise(MADV_GUARD_REMOVE, ["EINVAL"], (page) => {

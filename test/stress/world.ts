@@ -305,6 +305,12 @@ export class World {
     throw new Error(`a call answers ${code}`);
   }
 
+  /** The first word of a page's PTE, 0 for none. */
+  pteOf({ mm }: Process, vpn: number): number {
+    const pte = mm.pageTable.walk(vpn * P);
+    return pte === 0 ? 0 : (mm.phys.ram.u32[pte] as number);
+  }
+
   /** fsync or msync said that all of the file's pages first … last are in storage. */
   checkAcknowledged(file: ShadowFile, first: number, last: number): void {
     if (!this.isOnDisk(file)) return;
