@@ -32,6 +32,7 @@ import { systemInfoCalls } from "./system-info.ts";
 import { terminalCalls } from "./terminal.ts";
 import { timeCalls } from "./time.ts";
 import { transferCalls } from "./transfer.ts";
+import { xattrCalls } from "./xattrs.ts";
 
 const GROUPS: readonly SyscallGroup[] = [
   capabilityCalls,
@@ -62,6 +63,7 @@ const GROUPS: readonly SyscallGroup[] = [
   terminalCalls,
   timeCalls,
   transferCalls,
+  xattrCalls,
 ];
 
 /** By number; a hole is a call that is not there. */

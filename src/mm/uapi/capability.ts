@@ -20,6 +20,7 @@ export const CAP_SYS_ADMIN = 21;
 export const CAP_SYS_NICE = 23;
 export const CAP_SYS_RESOURCE = 24;
 export const CAP_MKNOD = 27;
+export const CAP_SETFCAP = 31;
 export const CAP_CHECKPOINT_RESTORE = 40;
 /** The last of 6.18. */
 export const CAP_LAST_CAP: number = CAP_CHECKPOINT_RESTORE;
