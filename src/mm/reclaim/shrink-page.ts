@@ -72,7 +72,8 @@ function waitsForWriteback(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl): boo
   }
   if (!sc.isThrottlingSane && wasMet) {
     waitOnSwapWriteback(phys, pfn);
-    return true;
+    // A page of a file is written by whoever this reclaim works for: that can't be waited for.
+    return (flags[pfn] & PG_WRITEBACK) === 0;
   }
   flags[pfn] |= PG_RECLAIM;
   sc.nrWriteback++;
