@@ -467,7 +467,9 @@ class Validation {
         this.#found(`frame ${pfn} is mapped ${mapCount[pfn]} times, ${this.#maps[pfn]} found`);
       this.#checkLocks(pfn);
       if ((flags[pfn] & PG_WRITEBACK) !== 0) writing++;
-      else if ((flags[pfn] & PG_RECLAIM) !== 0) this.#found(`frame ${pfn} waits for a write that is over`);
+      // A dirty page of a file waits for one that is still to come.
+      else if ((flags[pfn] & (PG_RECLAIM | PG_DIRTY)) === PG_RECLAIM)
+        this.#found(`frame ${pfn} waits for a write that is over`);
       if (this.#maps[pfn] > 0) this.#stat[(flags[pfn] & PG_ANON) !== 0 ? NR_ANON_MAPPED : NR_FILE_MAPPED]++;
     }
     if (writing !== this.#stat[NR_WRITEBACK])
