@@ -494,8 +494,8 @@ export class SequenceGenerator {
   private furtherSegments(from: ArgumentSource): number[] {
     const { random } = this;
     if (random.chance(60)) return [];
-    const lengthOf = (): number =>
-      random.chance(95) ? from.accessLength() : random.pick([2 ** 63, 2 ** 40]);
+    // None of a length between: two gibibytes of a mapping larger than memory would be moved.
+    const lengthOf = (): number => (random.chance(97) ? from.accessLength() : 2 ** 63);
     return Array.from({ length: 1 + random.below(3) }, () => [from.mappedAddress(), lengthOf()]).flat();
   }
 
