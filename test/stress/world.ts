@@ -396,6 +396,8 @@ export class World {
     for (const { process } of this.programs) process.exit();
     this.#stream.exit();
     this.programs = [];
+    // What comes back from swap is charged to whose it was: a group that is full would keep it there.
+    for (const group of this.groups.slice(1)) group.max = Number.POSITIVE_INFINITY;
     for (const area of this.areas) if (area.isOn && area.kind !== "guest") this.kernel.swapOff(area.name);
     this.#validate();
   }
