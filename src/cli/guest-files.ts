@@ -63,14 +63,15 @@ export function bootOn(
 ): GuestFiles {
   const layer = sysroot === undefined ? undefined : realFolder("--sysroot", sysroot);
   // The program itself changes a sysroot that lies where it may write.
-  const writable = realpathSync(root ?? process.cwd());
+  const top = root === undefined ? undefined : realFolder("--root", root);
+  const writable = top ?? realpathSync(process.cwd());
   const stable = layer !== undefined && !isInside(layer, writable) && !isInside(writable, layer);
   const withSysroot = (fs: FileSystem): FileSystem =>
     layer === undefined ? fs : unionFs(disk(layer, { readOnly: true, stable }), fs);
-  if (root !== undefined) {
+  if (root !== undefined && top !== undefined) {
     return rootedAt(
       root,
-      realFolder("--root", root),
+      top,
       program,
       options,
       (folder) => withSysroot(disk(folder)),

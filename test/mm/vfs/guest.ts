@@ -10,6 +10,7 @@ import { AT_FDCWD, O_CREAT, O_DIRECTORY, O_RDONLY, O_TRUNC, O_WRONLY } from "../
 import { FdTable } from "../../../src/mm/vfs/fd-table.ts";
 import { MountNamespace } from "../../../src/mm/vfs/mount.ts";
 import type { FileSystem } from "../../../src/mm/vfs/super-block.ts";
+import { X86_64 } from "../../../src/mm/vma/arch.ts";
 import type { MmStruct } from "../../../src/mm/vma/mm-struct.ts";
 
 export class Guest {
@@ -31,8 +32,8 @@ export class Guest {
     return {
       pid: 1,
       comm: "test",
-      // No file call looks at the address space.
-      mm: undefined as unknown as MmStruct,
+      // File calls look at nothing of the address space but which architecture's it is.
+      mm: { arch: X86_64 } as unknown as MmStruct,
       files: new FdTable(),
       fs: new FsContext(this.mounts, root, root),
       uid,
