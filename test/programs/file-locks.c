@@ -105,6 +105,7 @@ static void whole_files(int fd, const char *path)
 {
   int other = open(path, O_RDONLY);
   SHOW(flock(fd, LOCK_SH));
+  SHOW(flock(-1, 32)); /* LOCK_MAND */
   SHOW(flock(other, LOCK_SH | LOCK_NB));
   SHOW(flock(other, LOCK_EX | LOCK_NB));
   SHOW(flock(fd, LOCK_EX | LOCK_NB));

@@ -11,6 +11,8 @@ const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
+/** Mandatory locks, which were once: taken for done. */
+const LOCK_MAND = 32;
 
 /** struct flock. */
 export interface Flock {
@@ -21,8 +23,9 @@ export interface Flock {
   readonly pid: number;
 }
 
-/** The lock that flock(2) wants: negative errno where it makes no sense. */
+/** The lock that flock(2) wants: negative errno where it makes no sense, 0 where there is nothing to do. */
 export function flockRequest(task: Task, fd: number, operation: number): FileLock | number {
+  if ((operation & LOCK_MAND) !== 0) return 0;
   const types = new Map([
     [LOCK_SH, F_RDLCK],
     [LOCK_EX, F_WRLCK],
