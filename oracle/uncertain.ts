@@ -36,9 +36,9 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     case "mincore":
       return storesReadahead(operation, surroundings);
     case "madvise":
-      return removesBeyondDisk(operation.args, surroundings.mappings);
+      return leavesOpen(operation.args, surroundings.mappings);
     case "process_madvise":
-      return removesBeyondDisk(operation.args.slice(1), surroundings.mappingsOf(operation.args[0]));
+      return leavesOpen(operation.args.slice(1), surroundings.mappingsOf(operation.args[0]));
     case "process_vm_readv":
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);
@@ -85,16 +85,19 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
   }
 }
 
-/** A hole at an offset that files of the host's file system can't have (docs/deviations.md). */
-function removesBeyondDisk(
+/**
+ * A hole at an offset that files of the host's file system can't have; and guards in a mapping of a real file: where folios
+ * are large, a direct write to one page of a folio takes away the guards over all of it (docs/deviations.md).
+ */
+function leavesOpen(
   [addr, length, advice, ...more]: readonly number[],
   mappings: readonly Mapping[],
 ): boolean {
-  if (advice !== mman.MADV_REMOVE) return false;
-  const isBeyond = ({ name, offset }: Mapping): boolean =>
-    name.startsWith("/file") && offset > MAX_DISK_OFFSET;
-  if (overlapping(mappings, addr, length).some(isBeyond)) return true;
-  return more.length > 1 && removesBeyondDisk([more[0], more[1], advice, ...more.slice(2)], mappings);
+  if (advice !== mman.MADV_REMOVE && advice !== mman.MADV_GUARD_INSTALL) return false;
+  const isOpen = ({ name, offset }: Mapping): boolean =>
+    name.startsWith("/file") && (advice === mman.MADV_GUARD_INSTALL || offset > MAX_DISK_OFFSET);
+  if (overlapping(mappings, addr, length).some(isOpen)) return true;
+  return more.length > 1 && leavesOpen([more[0], more[1], advice, ...more.slice(2)], mappings);
 }
 
 /**
