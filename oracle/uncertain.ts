@@ -163,7 +163,8 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
 /**
  * Past the page cache it is the disk that says at multiples of what a buffer must begin, and that only for what is stored:
  * holes may be read at any place, into any memory, which is not made dirty by it as by the disk, and stay holes where a write
- * fails. Faultline has one rule for all disks, and no holes (docs/deviations.md).
+ * fails. What makes a file longer goes on through the page cache behind a bad page, as far as that can read it. Faultline has
+ * one rule for all disks and places, and no holes (docs/deviations.md).
  */
 function transfersDirectly(
   { call, args }: Operation,
@@ -177,7 +178,10 @@ function transfersDirectly(
   if ([addr, length, place, ...more].some((arg) => arg % SECTOR !== 0)) return true;
   const name = fileName(args[0]) ?? "";
   if (hasHoles(name)) return true;
-  return isWrite && place < (fileSize(name) ?? 0) && endsInBlock(place, [addr, length, ...more]);
+  const ranges = [addr, length, ...more];
+  const total = ranges.reduce((sum, word, at) => (at % 2 === 0 ? sum : sum + word), 0);
+  if (place + total > (fileSize(name) ?? 0)) return true;
+  return isWrite && endsInBlock(place, ranges);
 }
 
 /** Whether a bad page of memory would end the write within a block: in a hole Linux zeroes then what it has written there. */
