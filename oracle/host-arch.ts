@@ -1,16 +1,17 @@
-/** The architecture that the host's kernel shows: x86-64, but for what the kernel was told at its start. */
-import { readFileSync } from "node:fs";
+/** The architecture that the host's kernel shows: x86-64, but for what the kernel was told at its start and what its processor has. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type Arch, X86_64 } from "../src/mm/vma/arch.ts";
 
 /** More than malloc ever takes from its heap, so that it is a mapping that nobody has touched (mallopt(3), M_MMAP_THRESHOLD). */
 const PROBE_BYTES: number = 64 * 2 ** 20;
 const PAGE = 4096;
+const POOLS = "/sys/kernel/mm/hugepages";
 
 let known: Arch | undefined;
 
 /** Whoever compares Faultline with the host boots it with this one. */
 export function hostArch(): Arch {
-  known ??= { ...X86_64, forbidsZeroPage: forbidsZeroPage() };
+  known ??= { ...X86_64, forbidsZeroPage: forbidsZeroPage(), hugePageSizeLogs: hugePageSizeLogs() };
   return known;
 }
 
@@ -28,4 +29,13 @@ function forbidsZeroPage(): boolean {
 
 function residentPages(): number {
   return Number(readFileSync("/proc/self/statm", "utf8").split(" ")[1]);
+}
+
+/** Of the sizes that the architecture has (processors may lack the largest): what the kernel made pools for, the usual one first. */
+function hugePageSizeLogs(): readonly number[] {
+  const usual = /^Hugepagesize: +(\d+) kB$/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1];
+  return (existsSync(POOLS) ? readdirSync(POOLS) : [])
+    .map((name) => Number(/^hugepages-(\d+)kB$/.exec(name)?.[1]))
+    .sort((a, b) => Number(b === Number(usual)) - Number(a === Number(usual)) || a - b)
+    .map((kilobytes) => Math.log2(kilobytes * 1024));
 }
