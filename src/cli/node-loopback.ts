@@ -158,8 +158,8 @@ export class NodeLoopback implements HostLoopback {
     const leaving = [...this.#sockets].map(
       (socket) =>
         new Promise<void>((done) => {
-          if (socket.writableLength === 0) done();
-          else socket.once("drain", done).once("close", done);
+          if (socket.writableFinished || socket.connecting || socket.destroyed) return done();
+          socket.once("finish", done).once("close", done).end();
         }),
     );
     let timer: NodeJS.Timeout | undefined;

@@ -69,3 +69,42 @@ it("only so many ports are taken", () => {
   expect(listeners.filter(({ result }) => result === 105).length).toBe(300 - 256);
   for (const listener of listeners) listener.close();
 });
+
+it.each(["open", "ended"])(
+  "closing waits for what is still to leave, and no longer: %s connections",
+  async (state) => {
+    const host = loopback();
+    // Whose side never ends.
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }).listen(0, "127.0.0.1");
+    open.push(server);
+    const accepted = once(server, "connection");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const connection = host.connect("127.0.0.1", port, untilClosed().events);
+    const [client] = await accepted;
+    client.on("error", () => {});
+    // Until this machine takes no more, in pieces for which nobody is told of a drain.
+    let isPassedOn = true;
+    let sent = 0;
+    while (isPassedOn) {
+      isPassedOn = false;
+      connection.write(new Uint8Array(8192), () => {
+        isPassedOn = true;
+      });
+      sent += 8192;
+      for (let i = 0; i < 100 && !isPassedOn; i++) await turn();
+    }
+    if (state === "ended") connection.close();
+    let got = 0;
+    client.on("data", (bytes: Buffer) => {
+      got += bytes.length;
+    });
+    const begin = performance.now();
+    const closed = host.close();
+    client.resume();
+    await closed;
+    expect(performance.now() - begin).toBeLessThan(900);
+    while (got < sent) await turn();
+    client.destroy();
+  },
+);
