@@ -13,7 +13,7 @@
 
 import { EFAULT } from "../../mm/uapi/errno.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
-import type { NetworkMemory } from "./network-memory.ts";
+import { FREE_BYTES, type NetworkMemory } from "./network-memory.ts";
 import { WOULD_BLOCK } from "./socket.ts";
 
 /** Where both ends of connections are. */
@@ -85,17 +85,28 @@ export class HostPeer {
     return this.#memory.hasRoom ? SEND_BUFFER - this.pending : 0;
   }
 
-  /** Moves up to `max` bytes to the host: how many, -EFAULT, or WOULD_BLOCK where memory is out. */
+  /** Moves up to `max` bytes to the host: how many, -EFAULT, or WOULD_BLOCK where memory is out. Precondition: there is `room`. */
   send(from: IovIter, max: number): number {
-    const bytes = new Uint8Array(max);
-    if (from.copyBytesFromIter(bytes) < max) return -EFAULT;
-    if (!this.#memory.charge(max)) return WOULD_BLOCK;
-    this.pending += max;
+    const size = this.#charge(max);
+    if (size === 0) return WOULD_BLOCK;
+    const bytes = new Uint8Array(size);
+    if (from.copyBytesFromIter(bytes) < size) {
+      this.#memory.uncharge(size);
+      return -EFAULT;
+    }
+    this.pending += size;
     this.connection.write(bytes, () => {
-      this.pending -= max;
-      this.#memory.uncharge(max);
+      this.pending -= size;
+      this.#memory.uncharge(size);
       this.#drained();
     });
-    return max;
+    return size;
+  }
+
+  /** How many of `max` bytes there is memory for; some, as long as that has room at all. */
+  #charge(max: number): number {
+    if (this.#memory.charge(max)) return max;
+    const fewer = Math.min(max, FREE_BYTES);
+    return this.#memory.charge(fewer) ? fewer : 0;
   }
 }
