@@ -39,6 +39,9 @@ export abstract class InetSocket extends Socket implements Bound {
   local: Endpoint;
   /** The port is taken. */
   isBound = false;
+  /** It was bound to its address, and to its port (SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK): it keeps them when it is disconnected. */
+  #keepsAddress = false;
+  protected keepsPort = false;
   remote: Endpoint | undefined;
 
   constructor(memory: NetworkMemory, family: number, type: number, protocol: number, ownerUid: number) {
@@ -97,7 +100,17 @@ export abstract class InetSocket extends Socket implements Bound {
     if (!isAny(wanted.ip) && !isLocal(wanted.ip)) return -EADDRNOTAVAIL;
     if (wanted.port > 0 && wanted.port < PROT_SOCK && !capable(task, CAP_NET_BIND_SERVICE)) return -EACCES;
     if (this.isBound || this.isConnected) return -EINVAL;
-    return this.#take(wanted.ip, wanted.port);
+    const failed = this.#take(wanted.ip, wanted.port);
+    if (failed !== 0) return failed;
+    this.#keepsAddress = !isAny(wanted.ip);
+    this.keepsPort = wanted.port !== 0;
+    return 0;
+  }
+
+  /** It has no peer any more, and its own address only if it was bound to that (inet_reset_saddr). */
+  protected forgetPeer(): void {
+    this.remote = undefined;
+    if (!this.#keepsAddress) this.local = { ip: this.anyIp, port: this.local.port };
   }
 
   /** A port of its own where it has none yet (inet_autobind). */
@@ -110,6 +123,10 @@ export abstract class InetSocket extends Socket implements Bound {
     return this.remote === undefined || !this.isConnected
       ? -ENOTCONN
       : encodeEndpoint(this.remote, this.family);
+  }
+
+  override acceptedFrom(): Uint8Array | number {
+    return this.remote === undefined ? -ENOTCONN : encodeEndpoint(this.remote, this.family);
   }
 
   /** Where a packet to this address goes: to nobody in particular is to oneself. */

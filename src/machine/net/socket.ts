@@ -42,6 +42,10 @@ export const NOBODY: PeerCredentials = { pid: 0, uid: -1, gid: -1 };
 export interface Request {
   /** MSG_… */
   readonly flags: number;
+  /** It is another try of a call that has waited. */
+  readonly isRetry?: boolean;
+  /** Filled in with -ERESTART_WOULD_BLOCK: what the call answers when its time is up; -EAGAIN by default. */
+  late?: number;
   /** Filled in with -ERESTART_WOULD_BLOCK: whether another try is worth it. */
   retryWhen?: () => boolean;
 }
@@ -122,6 +126,10 @@ export abstract class Socket {
   }
   /** struct sockaddr of this end, or of the other one. */
   abstract name(ofPeer: boolean): Uint8Array | number;
+  /** struct sockaddr of whom it was accepted from, who may be gone again. */
+  acceptedFrom(): Uint8Array | number {
+    return this.name(true);
+  }
   abstract send(request: SendRequest): number;
   abstract receive(request: ReceiveRequest): number;
   /** @param how RCV_SHUTDOWN, SEND_SHUTDOWN or both */

@@ -13,6 +13,7 @@ import {
   EADDRINUSE,
   EAFNOSUPPORT,
   EALREADY,
+  ECONNABORTED,
   ECONNREFUSED,
   ECONNRESET,
   EFAULT,
@@ -82,8 +83,8 @@ export interface TcpStack extends InetStack<TcpSocket> {
 export class TcpSocket extends InetSocket {
   readonly #stack: TcpStack;
   #state: State = "closed";
-  /** A connect was called and its end not told yet (SS_CONNECTING). */
-  #isConnecting = false;
+  /** What the caller knows of it: a connect was called and its end not told yet; or it was (SS_CONNECTING, SS_CONNECTED). */
+  #told: "unconnected" | "connecting" | "connected" = "unconnected";
   #peer: TcpSocket | undefined;
   /** The other end, where it is one of the host's; and through what those come that listen in the machine. */
   #host: HostPeer | undefined;
@@ -142,8 +143,11 @@ export class TcpSocket extends InetSocket {
   connect(_task: Task, address: Uint8Array, request: Request): number {
     if (address.length < 2) return -EINVAL;
     if (familyOf(address) === AF_UNSPEC) return this.#disconnect();
-    if (this.#isConnecting) return this.#goOnConnecting(request);
-    if (this.#state !== "closed") return -EISCONN;
+    if (this.#told === "connecting") {
+      request.late = -EALREADY;
+      return this.#goOnConnecting(request);
+    }
+    if (this.#told === "connected" || this.#state !== "closed") return -EISCONN;
     const wanted = parseEndpoint(address, this.family);
     if (typeof wanted === "number") return wanted;
     const target = this.target(wanted);
@@ -153,11 +157,11 @@ export class TcpSocket extends InetSocket {
     if (failed !== 0) return failed;
     this.local = { ip: this.sourceFor(target.ip), port: this.local.port };
     this.remote = target;
-    this.shutdownState = 0;
     this.#isDone = false;
     this.error = 0;
     this.#state = "connecting";
-    this.#isConnecting = true;
+    this.#told = "connecting";
+    request.late = -EINPROGRESS;
     this.#reach(target);
     return (request.flags & MSG_DONTWAIT) !== 0 ? -EINPROGRESS : this.#goOnConnecting(request);
   }
@@ -169,9 +173,13 @@ export class TcpSocket extends InetSocket {
       request.retryWhen = () => this.#state !== "connecting";
       return WOULD_BLOCK;
     }
-    this.#isConnecting = false;
-    if (this.#state === "established") return 0;
-    return this.takeError() || -ECONNREFUSED;
+    if (this.#state === "established") {
+      this.#told = "connected";
+      return 0;
+    }
+    const error = this.takeError() || -ECONNABORTED;
+    this.#disconnect();
+    return error;
   }
 
   #reach(target: Endpoint): void {
@@ -233,6 +241,7 @@ export class TcpSocket extends InetSocket {
     end.local = this.local;
     end.remote = remote;
     end.isBound = true;
+    end.#told = "connected";
     this.#stack.ports.add(this.local.port, end);
     end.#established();
     return end;
@@ -271,13 +280,15 @@ export class TcpSocket extends InetSocket {
 
   /** connect to AF_UNSPEC: it can be connected anew (tcp_disconnect). */
   #disconnect(): number {
+    const isEnd = this.#state === "established" || this.#state === "connecting";
     if (this.#state === "established") this.#endPeer(/* resets */ true);
     if (this.#state === "connecting") this.#host?.connection.destroy();
     this.#leave();
-    this.#isConnecting = false;
-    this.remote = undefined;
+    this.#told = "unconnected";
+    this.forgetPeer();
     this.shutdownState = 0;
-    this.error = 0;
+    this.#isDone = false;
+    this.error = isEnd ? ECONNRESET : 0;
     this.queue.wake(0);
     return 0;
   }
@@ -299,7 +310,11 @@ export class TcpSocket extends InetSocket {
       const room = Math.min(from.count, this.#room, PIECE);
       const sent = room <= 0 ? WOULD_BLOCK : this.#deliver(from, room);
       if (sent === WOULD_BLOCK) {
-        request.retryWhen = () => this.#isWritable || this.error !== 0 || this.#state !== "established";
+        request.retryWhen = () =>
+          this.#isWritable ||
+          this.error !== 0 ||
+          this.#state !== "established" ||
+          (this.shutdownState & SEND_SHUTDOWN) !== 0;
       }
       if (sent < 0) return done > 0 ? done : sent;
       done += sent;
@@ -401,7 +416,12 @@ export class TcpSocket extends InetSocket {
   // The end
 
   shutdown(how: number): number {
-    if (this.#state === "closed") return -ENOTCONN;
+    if (this.#state === "closed") {
+      // Whoever polls hears of it all the same, and it stays (inet_shutdown).
+      this.shutdownState |= how;
+      this.queue.wake(0);
+      return -ENOTCONN;
+    }
     if (this.#state === "listening") {
       if ((how & RCV_SHUTDOWN) === 0) return 0;
       this.#leave();
@@ -410,6 +430,7 @@ export class TcpSocket extends InetSocket {
     }
     this.shutdownState |= how;
     if ((how & SEND_SHUTDOWN) !== 0) this.#endPeer(/* resets */ false);
+    this.#closeIfFinished();
     this.queue.wake(0);
     return 0;
   }
@@ -433,7 +454,13 @@ export class TcpSocket extends InetSocket {
     if (this.#isDone) return;
     this.#isDone = true;
     this.shutdownState |= RCV_SHUTDOWN;
+    this.#closeIfFinished();
     this.queue.wake(0);
+  }
+
+  /** Both ends have finished: what is here can be received, and that is all (tcp_time_wait, tcp_done). */
+  #closeIfFinished(): void {
+    if (this.#isDone && (this.shutdownState & SEND_SHUTDOWN) !== 0) this.#state = "closed";
   }
 
   /** tcp_reset, tcp_done. @param errno what the next call is told; 0 for nothing */

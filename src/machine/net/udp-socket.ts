@@ -77,7 +77,11 @@ export class UdpSocket extends InetSocket {
   connect(_task: Task, address: Uint8Array, _request: Request): number {
     if (address.length < 2) return -EINVAL;
     if (familyOf(address) === AF_UNSPEC) {
-      this.remote = undefined;
+      this.forgetPeer();
+      // A port that it was given gets free (udp_disconnect).
+      if (this.keepsPort) return 0;
+      this.leavePort();
+      this.local = { ip: this.local.ip, port: 0 };
       return 0;
     }
     const wanted = parseEndpoint(address, this.family);
@@ -150,7 +154,7 @@ export class UdpSocket extends InetSocket {
 
   /** Without room it is lost. */
   #deliver(bytes: Uint8Array, from: Endpoint): void {
-    if ((this.shutdownState & RCV_SHUTDOWN) !== 0 || this.#receivedSize > this.receiveBuffer) return;
+    if (this.#receivedSize > this.receiveBuffer) return;
     const size = trueSize(bytes.length, /* isStream */ false);
     if (!this.memory.charge(size)) return;
     this.#received.push({ bytes, from, trueSize: size });
@@ -165,7 +169,8 @@ export class UdpSocket extends InetSocket {
     const datagram = this.#received[0];
     if (datagram === undefined) {
       if ((this.shutdownState & RCV_SHUTDOWN) !== 0) return (flags & MSG_DONTWAIT) !== 0 ? -EAGAIN : 0;
-      request.retryWhen = () => this.#received.length > 0 || this.error !== 0 || this.shutdownState !== 0;
+      request.retryWhen = () =>
+        this.#received.length > 0 || this.error !== 0 || (this.shutdownState & RCV_SHUTDOWN) !== 0;
       return WOULD_BLOCK;
     }
     const part = datagram.bytes.subarray(0, into.count);
@@ -183,7 +188,8 @@ export class UdpSocket extends InetSocket {
   }
 
   shutdown(how: number): number {
-    this.shutdownState |= this.remote === undefined ? 0 : how;
+    // Of one without a peer, too, whatever it answers (inet_shutdown).
+    this.shutdownState |= how;
     this.queue.wake(0);
     return this.remote === undefined ? -ENOTCONN : 0;
   }

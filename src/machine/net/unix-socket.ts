@@ -99,6 +99,8 @@ export class UnixSocket extends Socket implements MessageSender {
   #maxBacklog: number = MAX_DGRAM_QLEN;
   /** What its messages count that nobody has received (sk_wmem_alloc). */
   #sent = 0;
+  /** Those connected to it who were told that its queue is full, and not yet that it isn't any more (peer_wait). */
+  readonly #heldUp: Set<UnixSocket> = new Set();
 
   constructor(stack: UnixStack, type: number) {
     super(stack.memory, type, 0);
@@ -214,14 +216,26 @@ export class UnixSocket extends Socket implements MessageSender {
     return 0;
   }
 
+  /** The peer's queue is full: this one is told when that is over (unix_dgram_peer_wake_me). */
+  #waitForPeer(peer: UnixSocket): void {
+    peer.#heldUp.add(this);
+  }
+
+  /** Whoever was held up looks again. */
+  #tellHeldUp(): void {
+    for (const sender of this.#heldUp) sender.#tellWritable();
+    this.#heldUp.clear();
+  }
+
   /** What came from the old peer goes, and that one hears of it (unix_dgram_disconnected). */
   #disconnectDatagrams(): void {
     const peer = this.#peer;
     this.#peer = undefined;
     if (peer === undefined) return;
+    if (peer.#heldUp.delete(this)) this.#tellWritable();
     if (this.#messages.isEmpty) return;
     dropFiles(this.#messages.clear());
-    this.#tellWritable();
+    this.#tellHeldUp();
     if (!peer.isReleased && peer.#peer === this) {
       peer.error = ECONNRESET;
       peer.queue.wake(POLLERR);
@@ -253,8 +267,11 @@ export class UnixSocket extends Socket implements MessageSender {
     if (to !== undefined) return this.#state === "established" ? -EISCONN : -EOPNOTSUPP;
     const peer = this.#peer;
     if (peer === undefined) return -ENOTCONN;
+    // Whoever waits hears of a reset first.
+    if (request.isRetry !== true && (this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
     let done = 0;
     while (from.count > 0) {
+      if (this.error !== 0) return done > 0 ? done : this.takeError();
       const isBroken =
         (this.shutdownState & SEND_SHUTDOWN) !== 0 ||
         peer.isReleased ||
@@ -293,8 +310,8 @@ export class UnixSocket extends Socket implements MessageSender {
   }
 
   #sendDatagram(request: SendRequest): number {
-    const { task, from, to } = request;
-    let other = this.#peer;
+    const { from, to } = request;
+    const other = this.#peer;
     if (to !== undefined && this.type === SOCK_DGRAM) {
       const refused = checkUnixAddress(to);
       if (refused !== 0) return refused;
@@ -305,6 +322,16 @@ export class UnixSocket extends Socket implements MessageSender {
     if (this.error !== 0) return this.takeError();
     if ((this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
     if (this.#sent >= this.sendBuffer) return this.#waitForRoom(request);
+    const sent = this.#sendTo(other, request);
+    // What it had made for the message is free again (sock_wfree).
+    if (sent < 0 && (sent !== WOULD_BLOCK || (request.flags & MSG_DONTWAIT) !== 0)) this.giveBack(0);
+    return sent;
+  }
+
+  /** One message to the socket that the request names, or to `peer`. */
+  #sendTo(peer: UnixSocket | undefined, request: SendRequest): number {
+    const { task, from, to } = request;
+    let other = peer;
     if (this.#sendsTooManyFiles(request)) return -ETOOMANYREFS;
     if (to !== undefined && this.type === SOCK_DGRAM) {
       if (task === undefined) return -EINVAL;
@@ -321,13 +348,13 @@ export class UnixSocket extends Socket implements MessageSender {
     if ((other.shutdownState & RCV_SHUTDOWN) !== 0) return -EPIPE;
     const receiver = other;
     if (receiver !== this && receiver.#peer !== this && receiver.#isQueueFull) {
-      request.retryWhen = () =>
-        !receiver.#isQueueFull || receiver.isReleased || (receiver.shutdownState & RCV_SHUTDOWN) !== 0;
+      request.retryWhen = () => !receiver.#isQueueFull || receiver.isReleased;
+      if ((request.flags & MSG_DONTWAIT) !== 0 && this.#peer === receiver) this.#waitForPeer(receiver);
       return WOULD_BLOCK;
     }
-    const bytes = new Uint8Array(size);
-    if (from.copyBytesFromIter(bytes) < size) return -EFAULT;
-    return receiver.#queueMessage(this, request, bytes, request.rights) || size;
+    const bytes = new Uint8Array(from.count);
+    if (from.copyBytesFromIter(bytes) < bytes.length) return -EFAULT;
+    return receiver.#queueMessage(this, request, bytes, request.rights) || bytes.length;
   }
 
   /** Whoever is connected takes messages of its peer alone (unix_may_send). */
@@ -406,11 +433,8 @@ export class UnixSocket extends Socket implements MessageSender {
       request.retryWhen = () => this.#canReceive;
       return WOULD_BLOCK;
     }
-    const wasFull = this.#isQueueFull;
     const got = this.#messages.readDatagram(request, this.passesCredentials);
-    const { sender } = message;
-    const isTaken = this.#messages.first !== message;
-    if (isTaken && wasFull && sender instanceof UnixSocket && sender.#peer === this) sender.#tellWritable();
+    if (this.#messages.first !== message) this.#tellHeldUp();
     return got;
   }
 
@@ -451,6 +475,7 @@ export class UnixSocket extends Socket implements MessageSender {
     if (!this.#isWritable) return events;
     const peer = this.type === SOCK_STREAM ? undefined : this.#peer;
     const isHeldUp = peer !== undefined && peer.#peer !== this && peer.#isQueueFull;
+    if (isHeldUp) this.#waitForPeer(peer);
     return isHeldUp ? events : events | WRITABLE;
   }
 
@@ -482,7 +507,8 @@ export class UnixSocket extends Socket implements MessageSender {
       end.close();
       if (client !== undefined) client.error = ECONNRESET;
     }
-    if (!isConnection && peer !== undefined) peer.#tellWritable();
+    if (peer !== undefined) peer.#heldUp.delete(this);
+    this.#tellHeldUp();
     this.queue.wake(0);
     dropFiles(this.#stack.flight.afterEnd());
   }

@@ -28,10 +28,13 @@ import { cut, sendToCaller } from "./transfer-pieces.ts";
 class Progress {
   readonly done: number;
   readonly deadlineNs: number;
+  /** What it answers at the deadline, where nothing was done. */
+  readonly late: number;
 
-  constructor(done: number, deadlineNs: number) {
+  constructor(done: number, deadlineNs: number, late: number) {
     this.done = done;
     this.deadlineNs = deadlineNs;
+    this.late = late;
   }
 }
 
@@ -40,8 +43,10 @@ export function waitForSocket(call: Call, file: File, request: Request, timeoutN
   const { thread, system } = call;
   const { retryWhen } = request;
   const now = system.clock.monotonicNs();
-  const deadlineNs = thread.callState instanceof Progress ? thread.callState.deadlineNs : now + timeoutNs;
-  if (retryWhen === undefined || now >= deadlineNs) return done > 0 ? done : -EAGAIN;
+  const before = thread.callState instanceof Progress ? thread.callState : undefined;
+  const deadlineNs = before?.deadlineNs ?? now + timeoutNs;
+  const late = before?.late ?? request.late ?? -EAGAIN;
+  if (retryWhen === undefined || now >= deadlineNs) return done > 0 ? done : late;
   // A call that may time out is not made again after a signal (sock_intr_errno).
   const interrupted = done > 0 ? done : deadlineNs === Number.POSITIVE_INFINITY ? -ERESTARTSYS : -EINTR;
   return call.block(
@@ -53,7 +58,7 @@ export function waitForSocket(call: Call, file: File, request: Request, timeoutN
         return comesFromOutside(system, file);
       },
     },
-    new Progress(done, deadlineNs),
+    new Progress(done, deadlineNs, late),
   );
 }
 
@@ -85,13 +90,14 @@ export function sendOn(
   const total = segments.reduce((sum, { len }) => sum + len, 0);
   const isStream = socket.type === SOCK_STREAM;
   let done = progress(call);
+  const isRetry = call.thread.callState instanceof Progress;
   const nonblock = isNonblock(file, flags);
   const asked = nonblock ? flags | MSG_DONTWAIT : flags;
   for (;;) {
     const from = call.iter(cut(segments, done, total - done));
     // Files go with the first bytes.
     const along = done === 0 ? enclosed : { ...enclosed, rights: [] };
-    const request: SendRequest = { ...along, task: call.process, from, flags: asked };
+    const request: SendRequest = { ...along, task: call.process, from, flags: asked, isRetry };
     const sent = socket.send(request);
     if (sent === WOULD_BLOCK) {
       if (nonblock) return done > 0 ? done : -EAGAIN;

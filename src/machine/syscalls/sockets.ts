@@ -2,12 +2,22 @@
 
 import { fdGet, fdInstall } from "../../mm/syscalls/fd.ts";
 import { CAP_NET_ADMIN } from "../../mm/uapi/capability.ts";
-import { EBADF, EFAULT, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
+import {
+  EBADF,
+  ECONNABORTED,
+  EFAULT,
+  EINVAL,
+  EMFILE,
+  ENFILE,
+  ENOTSOCK,
+  EOPNOTSUPP,
+} from "../../mm/uapi/errno.ts";
 import { MAX_RW_COUNT, O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
+import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { StructView } from "../abi/bytes.ts";
-import { AF_UNIX, MSG_DONTWAIT, RCV_SHUTDOWN, SEND_SHUTDOWN, SOCK_TYPE_MASK } from "../net/constants.ts";
+import { MSG_DONTWAIT, RCV_SHUTDOWN, SEND_SHUTDOWN, SOCK_TYPE_MASK } from "../net/constants.ts";
 import { newSocketFile, type Request, type Socket, socketOf, WOULD_BLOCK } from "../net/socket.ts";
 import { getSocketOption, setSocketOption } from "../net/socket-options.ts";
 import { credentialsOf, UnixSocket } from "../net/unix-socket.ts";
@@ -110,12 +120,18 @@ function socketpair(call: Call): number {
   const first = make(call);
   if (typeof first === "number") return first;
   const second = make(call);
-  if (typeof second === "number") return second;
-  if (call.s32(0) !== AF_UNIX || !(first instanceof UnixSocket) || !(second instanceof UnixSocket))
+  if (!(first instanceof UnixSocket) || !(second instanceof UnixSocket)) {
+    first.close();
+    if (typeof second === "number") return second;
+    second.close();
     return -EOPNOTSUPP;
+  }
   UnixSocket.connectPair(first, second, credentialsOf(process));
   const a = install(call, first, flags);
-  if (a < 0) return a;
+  if (a < 0) {
+    second.close();
+    return a;
+  }
   const b = install(call, second, flags);
   const failed = b < 0 ? b : call.put(call.u64(3), new StructView(8).put32(0, a).put32(4, b).bytes);
   if (failed === 0) return 0;
@@ -134,6 +150,10 @@ function listen(call: Call, file: File, it: Socket): number {
 function accept(call: Call, flags: number): number {
   if (!areValid(flags)) return -EINVAL;
   return withSocket(call, (file, listener) => {
+    const { process } = call;
+    // Whoever can't have a descriptor takes nobody out of the queue.
+    if (!process.files.hasRoom(process.rlimits[RLIMIT_NOFILE].soft)) return -EMFILE;
+    if (!process.fs.mounts.openFiles.mayOpen(process)) return -ENFILE;
     const request: Request = { flags: 0 };
     const made = listener.accept(request);
     if (made === WOULD_BLOCK) {
@@ -143,11 +163,11 @@ function accept(call: Call, flags: number): number {
     if (typeof made === "number") return made;
     const fd = install(call, made, flags);
     if (fd < 0 || call.u64(1) === 0) return fd;
-    const peer = made.name(true);
-    const failed = typeof peer === "number" ? peer : putAddress(call, call.u64(1), call.u64(2), peer);
-    // Connected, and gone again already: an address without a port.
-    if (failed === 0 || failed === -ENOTCONN) return fd;
-    call.process.files.close(fd);
+    const peer = made.acceptedFrom();
+    const failed =
+      typeof peer === "number" ? -ECONNABORTED : putAddress(call, call.u64(1), call.u64(2), peer);
+    if (failed === 0) return fd;
+    process.files.close(fd);
     return failed;
   });
 }
