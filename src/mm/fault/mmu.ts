@@ -59,8 +59,11 @@ const ACCESS_NAMES = ["read", "write", "exec"] as const;
 
 /** How the kernel's own accesses differ: they end in EFAULT, never in a signal, and the trace says so. */
 export type AccessMode = "user" | "kernel";
-/** An access for the kernel that takes no fault (pagefault_disable). */
-export type AtomicMode = AccessMode | "atomic";
+/**
+ * Two more accesses for the kernel: one that takes no fault (pagefault_disable), and one by a device to pages that are held for
+ * it, of which no page table is told.
+ */
+export type KernelMode = AccessMode | "atomic" | "device";
 
 export class Mmu {
   readonly phys: PhysicalMemory;
@@ -89,7 +92,7 @@ export class Mmu {
    * The byte address in RAM of the frame that serves `access` at `addr`, after whatever faults that takes; or −1, with
    * `faultSignal`, `faultCode` and `faultAddress` set; without either where the access is "atomic", which takes no fault.
    */
-  translate(task: FaultingTask, addr: Vaddr, access: Access, mode: AtomicMode = "user"): number {
+  translate(task: FaultingTask, addr: Vaddr, access: Access, mode: KernelMode = "user"): number {
     const { mm } = task;
     const u32 = this.#u32;
     if (!mm.tlb.hasSlot && mm.pageTable.pgd !== 0) this.#tlbs.activate(mm.tlb);
@@ -99,6 +102,7 @@ export class Mmu {
         const word = u32[pte];
         const needed = NEEDED[access] | PTE_PRESENT;
         if ((word & needed) === needed) {
+          if (mode === "device") return this.#deviceFrame(pte, access);
           const used = word | (access === ACCESS_WRITE ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED);
           u32[pte] = used;
           const frame = u32[pte + 1] * PAGE_SIZE;
@@ -106,8 +110,16 @@ export class Mmu {
           return frame;
         }
       }
-      if (mode === "atomic" || !this.#fault(task, addr, access, mode)) return -1;
+      if (mode === "atomic") return -1;
+      // What was held may have gone to swap all the same (UserIter.pin).
+      if (!this.#fault(task, addr, access, mode === "device" ? "kernel" : mode)) return -1;
     }
+  }
+
+  #deviceFrame(pte: number, access: Access): number {
+    const pfn = this.#u32[pte + 1];
+    if (access === ACCESS_WRITE) setPageDirty(this.phys, pfn);
+    return pfn * PAGE_SIZE;
   }
 
   /**

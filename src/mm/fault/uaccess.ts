@@ -7,7 +7,7 @@ import { PAGE_OFFSET_MASK, PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
 import { EFAULT, EILSEQ, ENAMETOOLONG } from "../uapi/errno.ts";
 import type { FaultingTask } from "./faulting-task.ts";
-import type { AtomicMode, Mmu } from "./mmu.ts";
+import type { KernelMode, Mmu } from "./mmu.ts";
 
 /** Calls `each(ram, done, n)` for the pieces, one a page, of addr … addr + len that are accessible; bytes covered. */
 function forEachPiece(
@@ -17,7 +17,7 @@ function forEachPiece(
   len: number,
   access: Access,
   each: (ram: number, done: number, n: number) => void,
-  mode: AtomicMode = "kernel",
+  mode: KernelMode = "kernel",
 ): number {
   let done = 0;
   while (done < len) {
@@ -77,7 +77,7 @@ export function copyUserToRam(
   addr: Vaddr,
   to: number,
   len: number,
-  mode: AtomicMode = "kernel",
+  mode: KernelMode = "kernel",
 ): number {
   const { u8 } = mmu.phys.ram;
   return forEachPiece(
@@ -87,7 +87,7 @@ export function copyUserToRam(
     len,
     ACCESS_READ,
     (ram, done, n) => {
-      u8.copyWithin(to + done, ram, ram + n);
+      copyForward(u8, to + done, ram, n);
     },
     mode,
   );
@@ -99,11 +99,41 @@ export function faultInReadable(mmu: Mmu, task: FaultingTask, addr: Vaddr, len: 
 }
 
 /** Copies `len` bytes of RAM at byte address `from` to `addr`. */
-export function copyRamToUser(mmu: Mmu, task: FaultingTask, addr: Vaddr, from: number, len: number): number {
+export function copyRamToUser(
+  mmu: Mmu,
+  task: FaultingTask,
+  addr: Vaddr,
+  from: number,
+  len: number,
+  mode: KernelMode = "kernel",
+): number {
   const { u8 } = mmu.phys.ram;
-  return forEachPiece(mmu, task, addr, len, ACCESS_WRITE, (ram, done, n) => {
-    u8.copyWithin(ram, from + done, from + done + n);
-  });
+  return forEachPiece(
+    mmu,
+    task,
+    addr,
+    len,
+    ACCESS_WRITE,
+    (ram, done, n) => {
+      copyForward(u8, ram, from + done, n);
+    },
+    mode,
+  );
+}
+
+/**
+ * From the first byte to the last, as a processor copies: what is written over before its turn comes again (a page in a pipe
+ * that is read back into itself).
+ */
+function copyForward(u8: Uint8Array, to: number, from: number, n: number): void {
+  const distance = to - from;
+  if (distance <= 0 || distance >= n) {
+    u8.copyWithin(to, from, from + n);
+    return;
+  }
+  for (let done = 0; done < n; done += distance) {
+    u8.copyWithin(to + done, from + done, from + Math.min(done + distance, n));
+  }
 }
 
 /**

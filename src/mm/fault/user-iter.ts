@@ -3,7 +3,7 @@ import { PAGE_SIZE, pageAlignDown, type Vaddr } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import type { FaultingTask } from "./faulting-task.ts";
-import type { Mmu } from "./mmu.ts";
+import type { KernelMode, Mmu } from "./mmu.ts";
 import { pinUserPagesFast } from "./pin-user-pages.ts";
 import {
   clearUser,
@@ -31,6 +31,8 @@ export class UserIter implements IovIter {
   /** The segment that `#done` lies in, and the bytes in the segments before it. */
   #segment = 0;
   #before = 0;
+  /** Up to here it is a device that the bytes move from and to. */
+  #pinned = 0;
 
   constructor(mmu: Mmu, task: FaultingTask, segments: readonly UserSegment[]) {
     this.#mmu = mmu;
@@ -61,6 +63,7 @@ export class UserIter implements IovIter {
       const good = this.#pinBriefly(first, pages, write);
       return good === pages ? len : Math.max(0, first + good * PAGE_SIZE - addr);
     });
+    this.#pinned = this.#done;
     this.revert(pinned);
     return pinned;
   }
@@ -89,12 +92,20 @@ export class UserIter implements IovIter {
     return this.#total - this.#done;
   }
 
+  get #mode(): KernelMode {
+    return this.#done < this.#pinned ? "device" : "kernel";
+  }
+
   copyToIter(ram: number, n: number): number {
-    return this.#advance(n, (addr, done, len) => copyRamToUser(this.#mmu, this.#task, addr, ram + done, len));
+    return this.#advance(n, (addr, done, len) =>
+      copyRamToUser(this.#mmu, this.#task, addr, ram + done, len, this.#mode),
+    );
   }
 
   copyFromIter(ram: number, n: number): number {
-    return this.#advance(n, (addr, done, len) => copyUserToRam(this.#mmu, this.#task, addr, ram + done, len));
+    return this.#advance(n, (addr, done, len) =>
+      copyUserToRam(this.#mmu, this.#task, addr, ram + done, len, this.#mode),
+    );
   }
 
   copyFromIterAtomic(ram: number, n: number): number {

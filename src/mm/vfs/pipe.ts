@@ -156,10 +156,10 @@ export class Pipe implements FrameHolder {
     while (to.count > 0) {
       const buffer = this.oldest;
       if (buffer === undefined) break;
-      const part = buffer.bytes.subarray(buffer.start, Math.min(buffer.end, buffer.start + to.count));
-      if (to.copyBytesToIter(part) < part.length) return done > 0 ? done : -EFAULT;
-      done += part.length;
-      this.consume(part.length);
+      const part = Math.min(buffer.end - buffer.start, to.count);
+      if (to.copyToIter(buffer.pfn * PAGE_SIZE + buffer.start, part) < part) return done > 0 ? done : -EFAULT;
+      done += part;
+      this.consume(part);
     }
     return done;
   }
