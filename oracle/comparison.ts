@@ -9,6 +9,7 @@ import { MANY_MAPPINGS } from "./crowd.ts";
 import { locksMemory } from "./generator.ts";
 import { formatMaps, hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
+import { PipedMemory, type PipeUser } from "./piped-memory.ts";
 import { FIGURES, MAX_ACCESS, type Outcome, SKIPPED, SLOTS, type Subject } from "./subject.ts";
 import { DISK_NAMES, SHM_NAMES } from "./test-files.ts";
 import { isUncertain } from "./uncertain.ts";
@@ -58,6 +59,7 @@ export class Comparison {
   private readonly spaces: number[] = [0];
   private readonly knownMaps: (readonly Mapping[])[] = [];
   private readonly knownSegments: number[] = [];
+  private readonly piped = new PipedMemory();
   private lastResult = 0;
   /** Whether memory may have been locked since the start. */
   private hasLocks = false;
@@ -93,6 +95,7 @@ export class Comparison {
     const expected = this.isLeftOut(operation) ? SKIPPED : this.reference.perform(operation);
     seen?.(expected);
     if (expected.result === undefined) return undefined;
+    this.piped.note(operation, expected.result, this.pipeUser(operation.process));
     this.lastResult = expected.result;
     if (operation.call === "shmget" && expected.result >= 0) this.knownSegments.push(expected.result);
     let actual: Outcome;
@@ -117,6 +120,7 @@ export class Comparison {
   private isLeftOut(operation: Operation): boolean {
     const { process } = operation;
     if (!this.isAlive(process)) return false;
+    if (this.piped.isReadOntoItself(operation, this.pipeUser(process))) return true;
     return isUncertain(operation, {
       mappings: this.maps(process),
       mappingsOf: (slot) => (this.isFree(slot) ? [] : this.maps(slot)),
@@ -125,6 +129,14 @@ export class Comparison {
       hasHoles: (name) => this.reference.hasHoles(name),
       directPosition: (fd) => this.reference.directPosition(process, fd),
     });
+  }
+
+  private pipeUser(slot: number): PipeUser {
+    return {
+      mappings: this.maps(slot),
+      fileName: (fd) => this.reference.fileName(slot, fd),
+      unread: (fd) => this.reference.unread(slot, fd),
+    };
   }
 
   /** Reads everything that is mapped anywhere, then ends both subjects and compares the files they leave. */

@@ -79,6 +79,8 @@ import {
 } from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC } from "../src/mm/uapi/personality.ts";
+import { FMODE_READ } from "../src/mm/vfs/file.ts";
+import { pipeOf } from "../src/mm/vfs/pipe.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
 import { nodeFs } from "../src/storage/node/index.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
@@ -611,6 +613,11 @@ export class FaultlineSubject implements Subject {
     const file = this.process(slot).files.get(fd);
     const isDirect = file?.path.startsWith(MOUNT_POINT) === true && (file.flags & O_DIRECT) !== 0;
     return isDirect ? file.pos : undefined;
+  }
+
+  unread(slot: number, fd: number): number | undefined {
+    const file = this.process(slot).files.get(fd);
+    return file !== undefined && (file.mode & FMODE_READ) !== 0 ? pipeOf(file)?.unread : undefined;
   }
 
   /** Nothing is a hole here (docs/deviations.md). */

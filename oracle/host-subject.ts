@@ -5,15 +5,8 @@ import { PAGE_SIZE } from "../src/mm/page.ts";
 import { PAGEMAP_SCAN } from "../src/mm/proc/pagemap-scan.ts";
 import { PROCMAP_QUERY } from "../src/mm/proc/procmap-query.ts";
 import { O_RDWR, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
-import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
-import {
-  MADV_DONTDUMP,
-  MADV_FREE,
-  MADV_PAGEOUT,
-  RLIMIT_AS,
-  RLIMIT_DATA,
-  RLIMIT_STACK,
-} from "../src/mm/uapi/mman.ts";
+import { F_ADD_SEALS, F_GET_SEALS, FIONREAD } from "../src/mm/uapi/fs.ts";
+import { MADV_DONTDUMP, MADV_PAGEOUT, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import { type Host, hasSwap } from "./availability.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
 import { ExecutorFamily, NR, PR_SET_DUMPABLE, SCRATCH_FD } from "./executor.ts";
@@ -121,8 +114,9 @@ export class HostSubject implements Subject {
     if (adviceOf(operation) === MADV_PAGEOUT && hasSwap()) return SKIPPED;
     const outcome = this.call(operation);
     const faults = outcome.faults ?? this.family.lastFaults;
-    // Pages that are given up wait for company; Faultline marks them at once (docs/deviations.md).
-    if (adviceOf(operation) === MADV_FREE) this.family.drain(operation.process);
+    // Pages that change their list wait for company, and what a further use makes of them depends on how much there is by then;
+    // Faultline moves them at once (docs/deviations.md).
+    if (this.family.isAlive(operation.process)) this.family.drain(operation.process);
     return { ...outcome, faults };
   }
 
@@ -370,6 +364,14 @@ export class HostSubject implements Subject {
     const name = this.fileName(slot, fd);
     if (name === undefined || !DISK_NAMES.includes(name.slice(1))) return undefined;
     return this.family.proc(slot).directPosition(fd);
+  }
+
+  unread(slot: number, fd: number): number | undefined {
+    const { family } = this;
+    if (this.fileName(slot, fd)?.startsWith("pipe:") !== true || !family.proc(slot).isReadable(fd))
+      return undefined;
+    family.expect(NR.ioctl, [fd, FIONREAD, ARGUMENT_ADDRESS], slot);
+    return new Uint32Array(family.takeArgument(slot, 4).buffer)[0];
   }
 
   hasHoles(name: string): boolean {

@@ -1,6 +1,6 @@
 /** /proc/PID of one process of the host, held open for as long as its memory lives: a text costs one read. */
 import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:fs";
-import { O_DIRECT } from "../src/mm/uapi/fcntl.ts";
+import { O_DIRECT, O_PATH, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
 
 /** Bytes of an entry of pagemap. */
 const ENTRY = 8;
@@ -54,10 +54,21 @@ export class ProcReader {
 
   /** The position of an open descriptor, where it goes past the page cache; else undefined. */
   directPosition(fd: number): number | undefined {
-    const found = /^pos:\s+(\d+)\nflags:\s+(\d+)$/m.exec(
-      readFileSync(`${this.directory}/fdinfo/${fd}`, "latin1"),
-    );
-    return found !== null && (Number.parseInt(found[2], 8) & O_DIRECT) !== 0 ? Number(found[1]) : undefined;
+    const { pos, flags } = this.fdinfo(fd);
+    return (flags & O_DIRECT) !== 0 ? pos : undefined;
+  }
+
+  /** Whether the open descriptor can be read from. */
+  isReadable(fd: number): boolean {
+    const { flags } = this.fdinfo(fd);
+    return (flags & (O_WRONLY | O_PATH)) === 0;
+  }
+
+  private fdinfo(fd: number): { readonly pos: number; readonly flags: number } {
+    const text = readFileSync(`${this.directory}/fdinfo/${fd}`, "latin1");
+    const found = /^pos:\s+(\d+)\nflags:\s+(\d+)$/m.exec(text);
+    if (found === null) throw new Error(`not an fdinfo: ${text}`);
+    return { pos: Number(found[1]), flags: Number.parseInt(found[2], 8) };
   }
 
   close(): void {

@@ -59,6 +59,8 @@ export interface Subject {
   fileSize(name: string): number | undefined;
   /** The position of a descriptor that reads and writes a test file on disk past the page cache; undefined for others. */
   directPosition(slot: number, fd: number): number | undefined;
+  /** Bytes that wait in a pipe which the descriptor reads; undefined for other descriptors. */
+  unread(slot: number, fd: number): number | undefined;
   /** Whether parts of a test file on disk are not stored, by the name that its mappings have. */
   hasHoles(name: string): boolean;
   /** What the test files hold once all processes are gone, those on disk first: ends the subject. */
