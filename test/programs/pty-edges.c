@@ -304,6 +304,109 @@ static void sessions(void)
   close_pair();
 }
 
+/* Linux takes 64 bytes at a time, and waits for the first of them only. */
+static void pieces(void)
+{
+  char keys[201], buffer[300];
+  memset(keys, 'k', 200);
+  open_pair();
+  fcntl(slave, F_SETFL, O_NONBLOCK);
+  set_raw(100);
+  keys[70] = 0;
+  type(keys);
+  show("VMIN 100, 70 are there", read(slave, buffer, 300));
+  show("the rest", read(slave, buffer, 300));
+  set_raw(64);
+  type(keys);
+  show("VMIN 64, 70 are there", read(slave, buffer, 300));
+  close_pair();
+}
+
+static void keys_of_either_side(void)
+{
+  struct termios t;
+  char buffer[10];
+  open_pair();
+  type("\026");
+  tcflush(slave, TCIFLUSH);
+  type("\003\n");
+  show("^V, flush, ^C", read(slave, buffer, 10));
+  tcgetattr(slave, &t);
+  t.c_cc[VSTOP] = 'S';
+  t.c_cc[VSTART] = 0;
+  tcsetattr(slave, TCSANOW, &t);
+  tcflush(master, TCIOFLUSH);
+  fcntl(master, F_SETFL, O_NONBLOCK);
+  tcflow(master, TCIOFF);
+  settle(30);
+  show("the master's ^S is none of the slave's keys", read(master, buffer, 10));
+  tcflow(slave, TCIOFF);
+  show("the slave's own", read(master, buffer, 10));
+  tcflow(slave, TCION);
+  show("it has none to go on", read(master, buffer, 10));
+  close_pair();
+}
+
+static void waiting_while_it_ends(void)
+{
+  char buffer[10];
+  for (int i = 0; i < 2; i++) {
+    open_pair();
+    pid_t child = fork();
+    if (child == 0) {
+      close(master);
+      show(i == 0 ? "waits while the master closes" : "waits while it is hung up", read(slave, buffer, 10));
+      show("and again", read(slave, buffer, 10));
+      _exit(0);
+    }
+    settle(50);
+    if (i == 0) close(master);
+    else ioctl(slave, TIOCVHANGUP);
+    waitpid(child, NULL, 0);
+    close_pair();
+  }
+}
+
+static void say_continued(int signal)
+{
+  (void)signal;
+  if (write(1, "continued\n", 10) < 0)
+    _exit(1);
+}
+
+/* Stopped for what it wants of its terminal, it sees a signal that comes before it tries again. */
+static void stopped_twice(void)
+{
+  int status;
+  open_pair();
+  pid_t leader = fork();
+  if (leader == 0) {
+    setsid();
+    ioctl(slave, TIOCSCTTY, 0);
+    pid_t child = fork();
+    if (child == 0) {
+      struct termios t;
+      setpgid(0, 0);
+      signal(SIGCONT, say_continued);
+      tcgetattr(slave, &t);
+      tcsetattr(slave, TCSANOW, &t);
+      _exit(0);
+    }
+    setpgid(child, child);
+    waitpid(child, &status, WUNTRACED);
+    printf("stopped by SIGTTOU: %d\n", WIFSTOPPED(status) && WSTOPSIG(status) == SIGTTOU);
+    fflush(stdout);
+    kill(child, SIGCONT);
+    waitpid(child, &status, WUNTRACED);
+    printf("again: %d\n", WIFSTOPPED(status) && WSTOPSIG(status) == SIGTTOU);
+    fflush(stdout);
+    kill(child, SIGKILL);
+    _exit(0);
+  }
+  waitpid(leader, NULL, 0);
+  close_pair();
+}
+
 int main(void)
 {
   /* Whoever forks has nothing left to print. */
@@ -314,5 +417,9 @@ int main(void)
   hanging_up();
   flow();
   sessions();
+  pieces();
+  keys_of_either_side();
+  waiting_while_it_ends();
+  stopped_twice();
   return 0;
 }

@@ -3,6 +3,8 @@
  *
  * With lines, until there is one. Without, VMIN says for how many bytes, VTIME for how many tenths of a second: from the
  * beginning where VMIN is 0, else after each byte, from the first one on.
+ *
+ * Linux reads in pieces of 64 bytes, and waits for the first one alone: with a larger VMIN a read brings no more than that.
  */
 import type { UserSegment } from "../../mm/fault/user-iter.ts";
 import { EAGAIN, EBADF } from "../../mm/uapi/errno.ts";
@@ -21,6 +23,8 @@ import { waitForSignal } from "./terminal.ts";
 import { cut } from "./transfer-pieces.ts";
 
 const TENTH_NS = 1e8;
+/** Bytes of the kernel's own buffer (iterate_tty_read). */
+const PIECE = 64;
 
 /** Between the tries of one read. */
 class ReadWait {
@@ -53,17 +57,18 @@ export function readTerminal(
   }
   const wait = isFirst ? new ReadWait(now) : callState;
   const orDone = (result: number): number => (wait.done > 0 ? wait.done : result);
-  const wanted = segments.reduce((sum, { len }) => sum + len, 0);
-  if (wanted === 0) return 0;
+  const room = segments.reduce((sum, { len }) => sum + len, 0);
+  if (room === 0) return 0;
   const { discipline, termios } = tty;
   const minimum = termios.cc[VMIN];
+  const wanted = !discipline.isCanonical && minimum > PIECE ? Math.min(room, PIECE) : room;
   const isTimed = !discipline.isCanonical && termios.cc[VTIME] > 0;
   const target = Math.min(readTarget(tty), wanted);
   for (;;) {
     const runs = isTimed && (minimum === 0 || wait.done > 0);
     const deadlineNs = runs ? wait.sinceNs + termios.cc[VTIME] * TENTH_NS : Number.POSITIVE_INFINITY;
     const mayWait = target > 0 && now < deadlineNs;
-    const got = readTty(file, call.iter(cut(segments, wait.done, wanted)), mayWait);
+    const got = readTty(file, call.iter(cut(segments, wait.done, wanted - wait.done)), mayWait, !isFirst);
     if (got > 0) {
       wait.done += got;
       wait.sinceNs = now;
@@ -82,10 +87,14 @@ export function readTerminal(
   }
 }
 
-/** What a write of the caller answers where its terminal is not for the background (TOSTOP); undefined where it may go on. */
-export function holdWrite(call: Call, { tty, isHungUp }: TtyFile): number | undefined {
+/**
+ * What a write of the caller answers where its terminal is not for the background (TOSTOP); undefined where it may go on.
+ * @param done bytes that it has written already
+ */
+export function holdWrite(call: Call, { tty, isHungUp }: TtyFile, done: number): number | undefined {
   if (isHungUp || (tty.termios.lflag & TOSTOP) === 0) return undefined;
   const held = checkChange(call.system, call.thread, tty, SIGTTOU);
+  if (held !== 0 && done > 0) return done;
   if (held === "wait") return waitForSignal(call);
   return held === 0 ? undefined : held;
 }

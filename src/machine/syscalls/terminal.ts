@@ -190,10 +190,11 @@ function holdForChange(call: Call, tty: Tty): number {
   return held === "wait" ? waitForSignal(call) : held;
 }
 
-/** The caller was sent a signal, and makes its call again after that. */
+/** The caller was sent a signal, and makes its call again after that, and after every other one that it has. */
 export function waitForSignal(call: Call): number {
+  const { thread } = call;
   return call.block({
-    isReady: () => true,
+    isReady: () => !thread.hasDeliverable,
     deadlineNs: Number.POSITIVE_INFINITY,
     interrupted: -ERESTARTSYS,
   });
@@ -230,7 +231,7 @@ function insert(call: Call, tty: Tty): number {
 function flowControl(call: Call, tty: Tty): number {
   const held = holdForChange(call, tty);
   if (held !== 0) return held;
-  const { cc } = tty.real.termios;
+  const { cc } = tty.termios;
   switch (call.u32(2)) {
     case 0: // TCOOFF
       tty.isStoppedByCall = true;

@@ -103,10 +103,10 @@ function writeStream(
   flags: number,
 ): number {
   const terminal = ttyFileOf(file);
-  const held = terminal === undefined ? undefined : holdWrite(call, terminal);
+  let done = typeof call.thread.callState === "number" ? call.thread.callState : 0;
+  const held = terminal === undefined ? undefined : holdWrite(call, terminal, done);
   if (held !== undefined) return held;
   const total = segments.reduce((sum, segment) => sum + segment.len, 0);
-  let done = typeof call.thread.callState === "number" ? call.thread.callState : 0;
   do {
     const piece = cut(segments, done, STREAM_CHUNK);
     const bytes = sysPwritev2(call.process, fd, call.iter(piece), AT_POSITION, flags);

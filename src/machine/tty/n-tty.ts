@@ -211,7 +211,15 @@ export class NTty {
     this.#head = 0;
     this.#ends.fill(0);
     this.#isErasing = false;
+  }
+
+  /** Everything as in the beginning, after a hangup. */
+  restart(): void {
+    this.flush();
     this.#isLiteral = false;
+    this.#echoes.length = 0;
+    this.#output.column = 0;
+    this.#output.canonColumn = 0;
   }
 
   /** The settings have changed from `old` to what they are now (n_tty_set_termios). */

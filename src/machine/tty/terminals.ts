@@ -157,7 +157,7 @@ export class Terminals {
     for (const file of tty.files) file.isHungUp = true;
     tty.files.clear();
     tty.source = undefined;
-    tty.discipline.flush();
+    tty.discipline.restart();
     if (tty.link !== undefined) {
       tty.isHalted = true;
       if (!tty.isMaster) tty.termios.assign(slaveTermios());

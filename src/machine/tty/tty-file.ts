@@ -38,10 +38,13 @@ export function readTarget({ discipline, termios }: Tty): number {
   return termios.cc[VTIME] > 0 ? 1 : 0;
 }
 
-/** What there is, up to the room in `to`; -ERESTART_WOULD_BLOCK where that is nothing, unless the caller `mayWait` no more. */
-export function readTty(file: File, to: IovIter, mayWait: boolean): number {
+/**
+ * What there is, up to the room in `to`; -ERESTART_WOULD_BLOCK where that is nothing, unless the caller `mayWait` no more.
+ * @param hasWaited the caller has waited here: that nobody has the other side any more is what it hears of before the hangup
+ */
+export function readTty(file: File, to: IovIter, mayWait: boolean, hasWaited = false): number {
   const { tty, isHungUp } = openedOf(file);
-  if (isHungUp) return 0;
+  if (isHungUp) return hasWaited && tty.isOtherClosed ? -EIO : 0;
   if (tty.hasIoError) return -EIO;
   const { link } = tty;
   if (tty.isPacketMode && link !== undefined && link.packetNews !== 0) {
