@@ -298,13 +298,17 @@ export class Scheduler {
     const traced = tracer.enabled
       ? Array.from({ length: entry?.args ?? 6 }, (_, i) => call.s64(i))
       : undefined;
+    if (!isFirstTry) thread.heldFiles.lend(call.process);
     let result = entry === undefined ? -ENOSYS : entry.handler(call);
+    if (result === BLOCKED) thread.heldFiles.hold(call, entry?.name);
+    if (!isFirstTry) thread.heldFiles.takeBack(call.process);
     if (result === BLOCKED) {
       thread.waitingIn = entry?.name;
       return;
     }
     thread.callState = undefined;
     thread.waitingIn = undefined;
+    thread.heldFiles.release();
     if (result === -ERESTART_WOULD_BLOCK) result = -EAGAIN;
     if (result !== REGISTERS_SET) {
       hart.setX(A0, result);

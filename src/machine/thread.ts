@@ -15,6 +15,7 @@ import { type IntervalTimer, newIntervalTimers } from "./signals/interval-timer.
 import type { PosixTimer } from "./signals/posix-timer.ts";
 import { PendingSignals, type SignalHandlers, ThreadSignals } from "./signals/signal-state.ts";
 import type { SigSet } from "./signals/sigset.ts";
+import { HeldFiles } from "./syscalls/held-files.ts";
 
 /** Why a thread can't go on, and what ends that. */
 export interface Wait {
@@ -69,6 +70,8 @@ export class Thread {
   wasStopped = false;
   /** What a system call that waits keeps between its tries; undefined in every new call. */
   callState: unknown;
+  /** The files of the call that it waits in. */
+  readonly heldFiles: HeldFiles = new HeldFiles();
   /** Name of the call that it waits in, for messages; undefined in every new call. */
   waitingIn: string | undefined;
   /** Address that is zeroed when the thread exits and others share its memory (CLONE_CHILD_CLEARTID). */
@@ -173,6 +176,8 @@ export class ThreadGroup {
   /** The same of the children it waited for: instructions. */
   childInstructions = 0;
   hasExited = false;
+  /** It has executed no program since it was made: its parent may still choose its process group (PF_FORKNOEXEC). */
+  isAsForked = true;
   /** Membarriers that it has registered for, as the bits of those commands. */
   membarriers = 0;
   /** PR_SET_NO_NEW_PRIVS: kept, told back and inherited. No program gives any here. */

@@ -77,6 +77,7 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   group.handlers.reset();
   group.exitSignal = SIGCHLD;
   group.selfExecId++;
+  group.isAsForked = false;
   group.membarriers = 0;
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   process.files.closeOnExec();

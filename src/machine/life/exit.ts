@@ -61,6 +61,7 @@ export function exitThread(system: System, thread: Thread): void {
   thread.wait?.abandon?.();
   thread.wait = undefined;
   thread.callState = undefined;
+  thread.heldFiles.release();
   threads.splice(threads.indexOf(thread), 1);
   const turn = system.threads.indexOf(thread);
   if (turn >= 0) system.threads.splice(turn, 1);

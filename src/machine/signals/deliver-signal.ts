@@ -131,6 +131,7 @@ function leaveWait(thread: Thread): Wait | undefined {
   thread.callState = undefined;
   thread.waitingIn = undefined;
   wait?.abandon?.();
+  thread.heldFiles.release();
   return wait;
 }
 

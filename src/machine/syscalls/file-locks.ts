@@ -30,6 +30,7 @@ export const fileLockCalls: SyscallGroup = [
 ];
 
 function fcntl(call: Call): number {
+  stopWaiting(call);
   const cmd = call.s32(1);
   switch (cmd) {
     case F_GETLK:
@@ -73,15 +74,14 @@ function setLock(call: Call, isOfd: boolean, waits: boolean): number {
 }
 
 function flock(call: Call): number {
+  stopWaiting(call);
   const lock = flockRequest(call.process, call.s32(0), call.s32(1));
   return typeof lock === "number" ? lock : take(call, lock, flockWaits(call.s32(1)));
 }
 
 /** Takes the lock, or puts the caller to wait until nobody is in its way. */
 function take(call: Call, lock: FileLock, waits: boolean): number {
-  const { callState } = call.thread;
   const { locks } = call.system.kernel.mounts;
-  if (callState instanceof LockWait) locks.stopWaiting(callState.lock);
   const result = sysSetLock(call.process, lock, waits);
   if (result !== -ERESTART_WOULD_BLOCK) return result;
   const deadlock = locks.startWaiting(lock);
@@ -95,6 +95,12 @@ function take(call: Call, lock: FileLock, waits: boolean): number {
     },
     new LockWait(lock),
   );
+}
+
+/** Another try asks anew, whatever becomes of it. */
+function stopWaiting({ system, thread }: Call): void {
+  const { callState } = thread;
+  if (callState instanceof LockWait) system.kernel.mounts.locks.stopWaiting(callState.lock);
 }
 
 /** What a call that waits for a lock keeps between its tries. */

@@ -3,7 +3,7 @@
 import { ptraceMayAccess } from "../../mm/syscalls/ptrace-access.ts";
 import { sysGetrlimit, sysSetrlimit } from "../../mm/syscalls/rlimit.ts";
 import { CAP_SYS_RESOURCE } from "../../mm/uapi/capability.ts";
-import { EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { EACCES, EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { PIDFD_NONBLOCK } from "../../mm/uapi/pidfd.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { StructView } from "../abi/bytes.ts";
@@ -310,9 +310,12 @@ function setpgid(call: Call): number {
   const wanted = call.s32(1) === 0 ? pid : call.s32(1);
   if (wanted < 0) return -EINVAL;
   const group = system.groups.get(pid);
-  if (group === undefined || group.hasExited) return -ESRCH;
-  if (group !== thread.group && system.parentOf(group) !== thread.group) return -ESRCH;
-  if (group.session !== thread.group.session || group.session === group.pid) return -EPERM;
+  if (group === undefined) return -ESRCH;
+  const isChild = group !== thread.group;
+  if (isChild && system.parentOf(group) !== thread.group) return -ESRCH;
+  if (group.session !== thread.group.session) return -EPERM;
+  if (isChild && !group.isAsForked) return -EACCES;
+  if (group.session === group.pid) return -EPERM;
   const exists = [...system.groups.values()].some(
     (one) => one.processGroup === wanted && one.session === group.session,
   );

@@ -10,7 +10,10 @@ import {
 } from "../../mm/syscalls/splice.ts";
 import { mayVmsplice, sysVmsplice } from "../../mm/syscalls/vmsplice.ts";
 import { EFAULT, EINVAL, EPIPE } from "../../mm/uapi/errno.ts";
+import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../mm/uapi/fs.ts";
+import { type File, FMODE_WRITE } from "../../mm/vfs/file.ts";
+import { pipeOf } from "../../mm/vfs/pipe.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { SIGPIPE } from "../signals/signal-numbers.ts";
@@ -53,18 +56,38 @@ function finish(call: Call, from: number, to: number, result: number): number {
   const target = call.process.files.get(call.s32(to));
   const isEmpty = source?.ops.isStream === true && ((source.ops.poll?.(source) ?? POLLIN) & POLLIN) === 0;
   const file = isEmpty ? source : target;
-  if (file === undefined) return -EINVAL;
-  const events = isEmpty ? POLLIN | POLLHUP : POLLOUT | POLLERR;
+  return file === undefined ? -EINVAL : waitForEnd(call, file, isEmpty);
+}
+
+/** Until there is something to read from it, or room to write. */
+function waitForEnd(call: Call, file: File, isSource: boolean): number {
+  const events = isSource ? POLLIN | POLLHUP : POLLOUT | POLLERR;
   return waitFor(call, file, events, -ERESTARTSYS, undefined);
 }
 
+/** To a pipe as much as there is room for; to all else that may be waited for, all of it. */
 function sendfile(call: Call): number {
   const offset = offsetAt(call, 2);
   if (offset === undefined) return -EFAULT;
-  const { process } = call;
-  const sent = sysSendfile(process, call.s32(0), call.s32(1), offset, call.u64(3));
-  const result = finish(call, 1, 0, sent);
-  return result === BLOCKED ? result : putOffset(call, 2, offset, result);
+  const { process, thread } = call;
+  let done = typeof thread.callState === "number" ? thread.callState : 0;
+  if (offset !== null) offset.value += done;
+  const target = process.files.get(call.s32(0));
+  const goesOn = target !== undefined && (target.flags & O_NONBLOCK) === 0 && pipeOf(target) === undefined;
+  for (;;) {
+    const sent = sysSendfile(process, call.s32(0), call.s32(1), offset, call.u64(3) - done);
+    if (sent === -EPIPE) sendToCaller(call, SIGPIPE);
+    if (sent > 0) done += sent;
+    if (sent > 0 && goesOn && done < call.u64(3)) continue;
+    if (done > 0 && sent === -ERESTART_WOULD_BLOCK && goesOn) {
+      const blocked = waitFor(call, target, POLLOUT | POLLERR, done, done);
+      if (thread.wait !== undefined) thread.wait.onInterrupt = () => void putOffset(call, 2, offset, done);
+      return blocked;
+    }
+    if (done > 0) return putOffset(call, 2, offset, done);
+    const result = sent === -EPIPE ? sent : finish(call, 1, 0, sent);
+    return result === BLOCKED ? result : putOffset(call, 2, offset, result);
+  }
 }
 
 function splice(call: Call): number {
@@ -91,7 +114,10 @@ function vmsplice(call: Call): number {
   const segments = call.importVector(1);
   if (typeof segments === "number") return segments;
   if (segments.every(({ len }) => len === 0)) return 0;
-  return finish(call, 0, 0, sysVmsplice(system.mmu, process, fd, segments, flags));
+  const moved = sysVmsplice(system.mmu, process, fd, segments, flags);
+  const file = process.files.get(fd);
+  if (moved !== -ERESTART_WOULD_BLOCK || file === undefined) return finish(call, 0, 0, moved);
+  return waitForEnd(call, file, (file.mode & FMODE_WRITE) === 0);
 }
 
 function copyFileRange(call: Call): number {

@@ -17,6 +17,8 @@ export class FdTable {
   #size = 0;
   /** No descriptor below this one is free. */
   #lowest = 0;
+  /** Files that a call which has waited goes on with, whatever their descriptors are by now. */
+  #standIns: Map<number, File> | undefined;
   /** Tasks that share the table (CLONE_FILES). */
   users = 1;
 
@@ -56,7 +58,17 @@ export class FdTable {
 
   /** The file of a descriptor, O_PATH ones included; undefined when it is not open. */
   get(fd: number): File | undefined {
-    return this.#files[fd];
+    return this.#standIns?.get(fd) ?? this.#files[fd];
+  }
+
+  /** `get` answers this file for the descriptor, until `endStandIns`. */
+  standIn(fd: number, file: File): void {
+    this.#standIns ??= new Map();
+    this.#standIns.set(fd, file);
+  }
+
+  endStandIns(): void {
+    this.#standIns = undefined;
   }
 
   /** 0, or what the file's flush answers; the descriptor is gone in any case. */
