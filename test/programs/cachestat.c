@@ -57,6 +57,8 @@ static void asking(void)
   SHOW(cachestat(memory, 2 * P + 1, 3 * P, 0));
   SHOW(cachestat(memory, 3 * P, 2 * P, 0));
   SHOW(cachestat(memory, 100 * P, 0, 0));
+  SHOW(cachestat(memory, 2 * P, UINT64_MAX, 0));
+  SHOW(cachestat(memory, 2 * P + 5, UINT64_MAX, 0));
   SHOW(cachestat(memory, 0, 0, 1));
   SHOW(syscall(451, memory, NULL, answer, 1));
   SHOW(syscall(451, memory, range, (void *)8, 0));

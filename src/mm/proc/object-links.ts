@@ -9,7 +9,7 @@ import { type File, FMODE_READ, FMODE_WRITE, fileOf } from "../vfs/file.ts";
 import type { Actor } from "../vfs/inode.ts";
 import { dPath } from "../vfs/path.ts";
 import { mayInspect, mmOf, type ProcTask } from "./proc-task.ts";
-import { directoryNode, type ProcNode } from "./proc-tree.ts";
+import { directoryNode, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
 import { hex } from "./text.ts";
 
 /** Size that stat tells of such links. */
@@ -35,23 +35,20 @@ export function objectLink(task: ProcTask, target: () => Dentry | null, permissi
   };
 }
 
-/** fd: a link for each descriptor; what it may be used for shows in its permissions. */
+/** fd: a link for each descriptor; what it may be used for shows in its permissions. Its size is how many there are. */
 export function fdDirectory(task: ProcTask): ProcNode {
   const filesOf = (): Map<string, File> =>
     task.exitStatus === null
       ? new Map([...task.files.entries()].map(([fd, file]) => [String(fd), file]))
       : new Map();
-  return directoryNode(
-    {
-      find: (name) => {
-        const file = filesOf().get(name);
-        return file === undefined ? undefined : { key: file, node: () => fdLink(task, file) };
-      },
-      names: () => [...filesOf().keys()],
+  const directory: ProcDirectory = {
+    find: (name) => {
+      const file = filesOf().get(name);
+      return file === undefined ? undefined : { key: file, node: () => fdLink(task, file) };
     },
-    0o500,
-    task,
-  );
+    names: () => [...filesOf().keys()],
+  };
+  return { ...directoryNode(directory, 0o500, task), size: () => filesOf().size };
 }
 
 function fdLink(task: ProcTask, file: File): ProcNode {

@@ -7,7 +7,7 @@
  */
 import { BugError } from "../bug.ts";
 import { EINVAL, ENOENT, EPERM } from "../uapi/errno.ts";
-import { S_IFDIR, S_IFLNK, S_IFMT } from "../uapi/fcntl.ts";
+import { MAX_NON_LFS, S_IFDIR, S_IFLNK, S_IFMT } from "../uapi/fcntl.ts";
 import { PROC_SUPER_MAGIC } from "../uapi/fs.ts";
 import { dDelete } from "../vfs/dentry.ts";
 import type { FileOperations } from "../vfs/file.ts";
@@ -26,7 +26,8 @@ export interface ProcNode {
   readonly mode: number;
   /** Whose it is; absent: root's. Asked again at each use, for a process may change its user. */
   readonly owner?: NodeOwner;
-  readonly size?: number;
+  /** What stat tells; a function: asked again at each use. */
+  readonly size?: number | (() => number);
   readonly ops?: InodeOperations;
   readonly fops?: FileOperations;
   /** For a directory. */
@@ -87,7 +88,6 @@ class ProcInode extends Inode {
     this.node = node;
     if (node.process !== undefined) setProcessDirectory(this, node.process);
     this.nlink = isDirectory ? 2 + (node.directory?.subdirectories ?? 0) : 1;
-    this.size = node.size ?? 0;
     this.atimeNs = sb.now();
     this.mtimeNs = this.atimeNs;
     this.ctimeNs = this.atimeNs;
@@ -102,6 +102,7 @@ export class ProcSuperBlock implements SuperBlock {
   readonly now: () => number;
   readonly root: Inode;
   readonly revalidates = true;
+  readonly maxBytes: number = MAX_NON_LFS;
   #nextIno = 1;
 
   constructor(
@@ -206,7 +207,8 @@ function directoryOf(dir: ProcInode): ProcDirectory {
 /** Brings the owner up to date (pid_revalidate). */
 function refresh(inode: Inode): number {
   if (!(inode instanceof ProcInode)) return -EINVAL;
-  const { owner, mode } = inode.node;
+  const { owner, mode, size = 0 } = inode.node;
+  inode.size = typeof size === "number" ? size : size();
   // A directory that everybody may read tells whose the process is in any case.
   const isShown = owner?.isDumpable !== false || mode === (S_IFDIR | 0o555);
   inode.uid = isShown ? (owner?.uid ?? 0) : 0;

@@ -8,6 +8,7 @@ import { capable } from "../vfs/capability.ts";
 import { File } from "../vfs/file.ts";
 import type { Actor } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { noopLlseek } from "../vfs/read-write.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { clearRefs } from "./clear-refs.ts";
 import { commandLine, environment } from "./command-line.ts";
@@ -208,6 +209,7 @@ function clearRefsNode(task: ProcTask): ProcNode {
     mode: S_IFREG | 0o200,
     owner: task,
     fops: {
+      llseek: noopLlseek,
       write: (_file, from) =>
         takeNumber(from, /* anyBase */ false, (kind) => {
           const mm = mmOf(task);

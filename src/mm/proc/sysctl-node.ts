@@ -12,6 +12,8 @@ const ENCODER = new TextEncoder();
 /** Most bytes of one write that are looked at (KMALLOC_MAX_SIZE is larger; a number is not). */
 const WRITE_BYTES = 4096;
 const INT_MAX = 0x7fffffff;
+/** Characters that a number has at most, sign and leading zeros included: longer ones are none (TMPBUFLEN). */
+const NUMBER_LENGTH = 20;
 const ULONG_MAX: bigint = 2n ** 64n - 1n;
 
 /** A setting that is a number between bounds. */
@@ -68,6 +70,7 @@ function writeLong(setting: LongSetting, from: IovIter): number {
   if (head === undefined || digits === undefined) return -EINVAL;
   const isOctal = /^0[0-9]/.test(digits);
   if (isOctal && /[89]/.test(digits)) return -EINVAL;
+  if (digits.length > NUMBER_LENGTH) return -EINVAL;
   const value = BigInt(isOctal ? `0o${digits.slice(1)}` : digits.toLowerCase());
   if (value > ULONG_MAX) return -EINVAL;
   setting.set(value);
@@ -104,7 +107,7 @@ function writeNumber(setting: NumberSetting, set: (value: number) => void, from:
   if (text.trim() === "") return wanted === 0 ? 0 : -EINVAL;
   const [head, word] = /^\s*(\S+)\s*/.exec(text) ?? ["", ""];
   const value = parseInteger(word, /* anyBase */ true, Math.max(INT_MAX, setting.max ?? 0));
-  if (value === "invalid" || value === "range" || word.startsWith("+")) return -EINVAL;
+  if (value === "invalid" || value === "range" || isUnfit(word)) return -EINVAL;
   if (value < (setting.min ?? 0) || value > (setting.max ?? INT_MAX)) return -EINVAL;
   if (setting.refuses?.(value) === true) return -EINVAL;
   set(value);
@@ -134,11 +137,16 @@ function writeVector(setting: VectorSetting, from: IovIter): number {
   for (let index = 0; index < setting.get().length && taken < text.length; index++) {
     const [word] = /^\S*/.exec(text.slice(taken)) ?? [""];
     const value = parseInteger(word, /* anyBase */ true);
-    if (value === "invalid" || word.startsWith("+")) return index === 0 ? wanted : taken;
+    if (value === "invalid" || isUnfit(word)) return index === 0 ? wanted : taken;
     taken += word.length;
     if (value === "range") return index === 0 ? wanted : taken;
     setting.set(index, value);
     taken += /^\s*/.exec(text.slice(taken))?.[0].length ?? 0;
   }
   return taken;
+}
+
+/** What other files take for a number, and these do not. */
+function isUnfit(word: string): boolean {
+  return word.startsWith("+") || word.length > NUMBER_LENGTH;
 }

@@ -5,7 +5,7 @@
 import { XA_DIRTY, XA_WRITEBACK } from "../../lib/xarray.ts";
 import { lruGenTestRecent } from "../frames/lru-gen.ts";
 import { workingsetTestRecent } from "../frames/workingset.ts";
-import { PAGE_SIZE, type PgOff } from "../page.ts";
+import { PAGE_SIZE, type PgOff, pageAlignDown } from "../page.ts";
 import { ShmemInode } from "../shmem/shmem-inode.ts";
 import { swapCacheShadow } from "../swap/swap-cache.ts";
 import { EINVAL, EOPNOTSUPP, EPERM } from "../uapi/errno.ts";
@@ -44,9 +44,23 @@ export function sysCachestat(
   const stat: CacheStat = { cache: 0, dirty: 0, writeback: 0, evicted: 0, recentlyEvicted: 0 };
   if (inode.mapping === null) return stat;
   const first = Math.floor(offset / PAGE_SIZE);
-  const last = length === 0 ? Number.POSITIVE_INFINITY : Math.floor((offset + length - 1) / PAGE_SIZE);
-  filemapCachestat(inode.mapping, first, last, stat);
+  filemapCachestat(
+    inode.mapping,
+    first,
+    length === 0 ? Number.POSITIVE_INFINITY : lastPage(offset, length),
+    stat,
+  );
   return stat;
+}
+
+/**
+ * Of a range that runs past the end of 64 bits Linux sees the end where it comes out at the start again. Lengths of that size
+ * are known by the page.
+ */
+function lastPage(offset: number, length: number): PgOff {
+  const short = 2 ** 64 - length;
+  const end = short < offset ? offset - pageAlignDown(short) : offset + length;
+  return Math.floor((end - 1) / PAGE_SIZE);
 }
 
 function filemapCachestat(mapping: AddressSpace, first: PgOff, last: PgOff, stat: CacheStat): void {

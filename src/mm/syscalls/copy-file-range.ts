@@ -1,5 +1,5 @@
 /** copy_file_range(2): bytes from one regular file to another of the same file system (fs/read_write.c). */
-import { EBADF, EFBIG, EINVAL, EISDIR, EOVERFLOW, EXDEV } from "../uapi/errno.ts";
+import { EBADF, EFBIG, EINVAL, EISDIR, EOVERFLOW, ETXTBSY, EXDEV } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, MAX_RW_COUNT, O_APPEND } from "../uapi/fcntl.ts";
 import { RLIMIT_FSIZE } from "../uapi/mman.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
@@ -61,6 +61,7 @@ function checkRange(task: Task, source: File, from: number, target: File, to: nu
     (source.mode & FMODE_READ) !== 0 && (target.mode & FMODE_WRITE) !== 0 && (target.flags & O_APPEND) === 0;
   if (!mayCopy) return -EBADF;
   if (source.inode.sb !== target.inode.sb) return -EXDEV;
+  if (source.inode.isSwapFile || target.inode.isSwapFile) return -ETXTBSY;
   if (wraps(from, len) || wraps(to, len)) return -EOVERFLOW;
   let count = from >= source.inode.size ? 0 : Math.min(len, source.inode.size - from);
   if (count > 0) {

@@ -6,11 +6,11 @@
  * which whoever runs the caller sends.
  */
 import { EBADF, EINVAL, EOVERFLOW, ESPIPE } from "../uapi/errno.ts";
-import { MAX_LFS_FILESIZE, MAX_RW_COUNT, O_APPEND, O_NONBLOCK } from "../uapi/fcntl.ts";
+import { MAX_RW_COUNT, O_APPEND, O_NONBLOCK } from "../uapi/fcntl.ts";
 import { SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../uapi/fs.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
-import { type Pipe, pipeOf } from "../vfs/pipe.ts";
-import { movesPosition } from "../vfs/read-write.ts";
+import { type Pipe, pipeClearNowait, pipeOf } from "../vfs/pipe.ts";
+import { maxBytesOf, movesPosition } from "../vfs/read-write.ts";
 import {
   linkPipe,
   spliceDirect,
@@ -46,8 +46,9 @@ export function sysSendfile(
   const target = fdGet(task, outFd);
   if (target === undefined || (target.mode & FMODE_WRITE) === 0) return -EBADF;
   const wanted = Math.min(count, MAX_RW_COUNT);
-  if (pos >= MAX_LFS_FILESIZE && wanted > 0) return -EOVERFLOW;
-  const len = Math.min(wanted, MAX_LFS_FILESIZE - pos);
+  const max = Math.min(maxBytesOf(source), maxBytesOf(target));
+  if (pos + wanted > max && pos >= max) return -EOVERFLOW;
+  const len = Math.min(wanted, max - pos);
   const pipe = pipeOf(target);
   const moved =
     pipe === undefined
@@ -114,7 +115,7 @@ export function sysSplice(
 
 /**
  * What splice checks before it looks at the offsets in the caller's memory: 0, or negative errno. ESPIPE an offset for a
- * pipe.
+ * pipe. Whatever comes of the call, its pipes no longer take transfers that may not wait.
  */
 export function spliceMayHaveOffsets(
   task: Task,
@@ -126,9 +127,15 @@ export function spliceMayHaveOffsets(
   const source = fdGet(task, inFd);
   const target = fdGet(task, outFd);
   if (source === undefined || target === undefined) return -EBADF;
-  const isWrong =
-    (hasInOffset && pipeOf(source) !== undefined) || (hasOutOffset && pipeOf(target) !== undefined);
-  return isWrong ? -ESPIPE : 0;
+  if (pipeOf(source) !== undefined) {
+    if (hasInOffset) return -ESPIPE;
+    pipeClearNowait(source);
+  }
+  if (pipeOf(target) !== undefined) {
+    if (hasOutOffset) return -ESPIPE;
+    pipeClearNowait(target);
+  }
+  return 0;
 }
 
 /** tee(2): what is in one pipe goes to the other, too. */

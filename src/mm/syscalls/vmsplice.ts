@@ -9,7 +9,7 @@ import { PAGE_OFFSET_MASK, PAGE_SIZE, pageAlignDown } from "../page.ts";
 import { EBADF, EFAULT, EPIPE } from "../uapi/errno.ts";
 import { SPLICE_F_NONBLOCK } from "../uapi/fs.ts";
 import { FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
-import { type Pipe, pipeOf } from "../vfs/pipe.ts";
+import { type Pipe, pipeClearNowait, pipeOf } from "../vfs/pipe.ts";
 import { waitForBytes, waitForSpace } from "../vfs/splice.ts";
 import { fdGet } from "./fd.ts";
 import type { Task } from "./task.ts";
@@ -31,6 +31,7 @@ export function sysVmsplice(
   const file = fdGet(task, fd);
   const pipe = file === undefined ? undefined : pipeOf(file);
   if (file === undefined || pipe === undefined) return -EBADF;
+  pipeClearNowait(file);
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   if ((file.mode & FMODE_WRITE) === 0) {
     const failed = waitForBytes(pipe, nonblock);

@@ -84,3 +84,5 @@ export const NAME_MAX = 255;
 export const MAX_RW_COUNT = 0x7ffff000;
 /** The largest file offset that Faultline handles: exact in a double, where Linux goes to 2^63 − 1. */
 export const MAX_LFS_FILESIZE: number = Number.MAX_SAFE_INTEGER;
+/** The same on file systems that say nothing of it: /proc and /sys. */
+export const MAX_NON_LFS = 0x7fffffff;

@@ -20,6 +20,7 @@ import { Inode } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
 import type { MountNamespace } from "./mount.ts";
 import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
+import { noopLlseek } from "./read-write.ts";
 import { copySpliceRead } from "./splice.ts";
 import type { FileSystem } from "./super-block.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
@@ -41,11 +42,6 @@ export interface StreamIo {
   ioctl?(cmd: number, arg: number): number;
   /** POLL… bits; default: always ready. */
   poll?(): number;
-}
-
-/** lseek of a memory device: allowed, and without effect. */
-function noopLlseek(file: File): number {
-  return file.pos;
 }
 
 function nullLlseek(file: File): number {

@@ -33,7 +33,7 @@ export interface FileOperations {
   readonly keepsPosition?: boolean;
   /** preadv2 and pwritev2 may have flags (read_iter and write_iter); without, only RWF_HIPRI passes. */
   readonly takesRwf?: boolean;
-  /** RWF_NOWAIT is understood (FMODE_NOWAIT). */
+  /** RWF_NOWAIT is understood by each file of the kind (FMODE_NOWAIT). */
   readonly canNowait?: boolean;
   /** RWF_DONTCACHE is understood (FOP_DONTCACHE). */
   readonly dropsBehind?: boolean;
@@ -115,6 +115,8 @@ export class File implements MappedFile {
   raPages: number;
   /** POSIX_FADV_RANDOM: a read that is not cached gets what it asked for, and no more (FMODE_RANDOM). */
   readsRandomly = false;
+  /** Transfers may ask not to wait (FMODE_NOWAIT). */
+  canNowait: boolean;
 
   /** @param ops what the file does where that is not what its inode says (alloc_file_clone) */
   constructor(
@@ -131,6 +133,7 @@ export class File implements MappedFile {
     this.mode = mode;
     this.flags = flags;
     this.raPages = raPages;
+    this.canNowait = this.ops.canNowait === true;
     this.wbErr = errseqSample(inode.mapping?.wbErr ?? 0);
     this.sbErr = errseqSample(inode.sb.bdi?.wbErr ?? 0);
     igrab(inode);

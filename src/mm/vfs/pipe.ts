@@ -293,6 +293,14 @@ export class Pipe implements FrameHolder {
 
 const pipes: WeakMap<Inode, Pipe> = new WeakMap();
 
+/**
+ * What splice and vmsplice do to the end that they are given: with what they put into pipes it can't be promised that nobody
+ * waits (pipe_clear_nowait).
+ */
+export function pipeClearNowait(file: File): void {
+  file.canNowait = false;
+}
+
 /** The pipe of a file that is one end of it, else undefined. */
 export function pipeOf(file: File): Pipe | undefined {
   return pipes.get(file.inode);
@@ -312,7 +320,6 @@ function wouldBlock(file: File, rwf: number): number {
 const pipeOps: FileOperations = {
   isStream: true,
   takesRwf: true,
-  canNowait: true,
   read(file, to, _pos, rwf = 0) {
     if (to.count === 0) return 0;
     const pipe = pipeIn(file);
@@ -454,8 +461,10 @@ export function newPipe(
   pipes.set(inode, pipe);
   const dentry = newPseudoDentry("", inode, `pipe:[${inode.ino}]`);
   const nonblock = flags & O_NONBLOCK;
-  return [
-    new File(dentry, inode, FMODE_READ, O_RDONLY | nonblock, 0),
-    new File(dentry, inode, FMODE_WRITE, O_WRONLY | nonblock, 0),
-  ];
+  const reader = new File(dentry, inode, FMODE_READ, O_RDONLY | nonblock, 0);
+  const writer = new File(dentry, inode, FMODE_WRITE, O_WRONLY | nonblock, 0);
+  // The ends that pipe(2) gives can, what is opened by a name or through /proc can't.
+  reader.canNowait = true;
+  writer.canNowait = true;
+  return [reader, writer];
 }

@@ -118,7 +118,7 @@ function checkRwf(file: File, rwf: number): number {
   if (file.ops.takesRwf !== true) return (rwf & ~RWF_HIPRI) !== 0 ? -EOPNOTSUPP : 0;
   if ((rwf & ~RWF_SUPPORTED) !== 0) return -EOPNOTSUPP;
   if ((rwf & RWF_APPEND) !== 0 && (rwf & RWF_NOAPPEND) !== 0) return -EINVAL;
-  if ((rwf & RWF_NOWAIT) !== 0 && file.ops.canNowait !== true) return -EOPNOTSUPP;
+  if ((rwf & RWF_NOWAIT) !== 0 && !file.canNowait) return -EOPNOTSUPP;
   if ((rwf & RWF_DONTCACHE) !== 0 && file.ops.dropsBehind !== true) return -EOPNOTSUPP;
   return (rwf & RWF_ATOMIC) !== 0 ? -EOPNOTSUPP : 0;
 }
@@ -198,9 +198,19 @@ export function defaultLlseek(file: File, offset: number, whence: number): numbe
   return pos;
 }
 
+/** lseek where there is no position to speak of: allowed, and without effect. */
+export function noopLlseek(file: File): number {
+  return file.pos;
+}
+
+/** Where positions in the file end. */
+export function maxBytesOf(file: File): number {
+  return file.inode.sb.maxBytes ?? MAX_LFS_FILESIZE;
+}
+
 /** vfs_setpos: any offset that a file could have, past its end too. */
 export function setPosition(file: File, pos: number): number {
-  if (pos < 0 || pos > MAX_LFS_FILESIZE) return -EINVAL;
+  if (pos < 0 || pos > maxBytesOf(file)) return -EINVAL;
   file.pos = pos;
   return pos;
 }

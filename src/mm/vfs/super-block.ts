@@ -41,6 +41,8 @@ export interface SuperBlock {
   readonly fsName: string;
   readonly dev: number;
   readonly root: Inode;
+  /** Positions in its files end here (s_maxbytes); absent: MAX_LFS_FILESIZE. */
+  readonly maxBytes?: number;
   /** Statistics for statfs. */
   readonly magic: number;
   /** Writes every dirty inode to storage; 0 or the first negative errno. */

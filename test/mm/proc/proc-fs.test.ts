@@ -154,6 +154,15 @@ describe("reading in pieces", () => {
     expect(outcome(() => process.lseek(fd, 0, SEEK_END))).toBe("EINVAL");
     expect(process.lseek(fd, 50, SEEK_SET)).toBe(50);
     process.read(fd, buffer);
+    const [folder, sink] = [
+      process.open("/proc/self/map_files", O_RDONLY),
+      process.open("/sink", O_RDWR | O_CREAT, 0o600),
+    ];
+    expect(process.lseek(folder, 2 ** 31 - 1, SEEK_SET)).toBe(2 ** 31 - 1);
+    expect(outcome(() => process.lseek(folder, 2 ** 31, SEEK_SET))).toBe("EINVAL");
+    process.lseek(fd, 2 ** 31, SEEK_SET);
+    expect(outcome(() => process.sendfile(sink, fd, null, 0))).toBe("EOVERFLOW");
+    process.lseek(fd, 70, SEEK_SET);
     expect(new TextDecoder().decode(buffer)).toBe(text.slice(50, 70));
   });
 });
@@ -235,6 +244,8 @@ describe("memory", () => {
         wanted,
       ]);
     }
+    const clear = process.open("/proc/self/clear_refs", O_RDWR);
+    expect([process.lseek(clear, -1, SEEK_SET), process.lseek(clear, 5, SEEK_END)]).toEqual([0, 0]);
     // The TLB forgot as well: a page that is used again is seen to be.
     expect(field(readAll(process, "/proc/self/smaps_rollup"), "Referenced")).toBe("0 kB");
     process.loadU8(addr + 4 * PAGE);
@@ -348,6 +359,9 @@ describe("links", () => {
     expect(readAll(process, `/proc/self/map_files/${name}`)).toBe("content");
     expect(process.lstat(`/proc/self/map_files/${name}`).mode & 0o777).toBe(0o600);
     expect(process.lstat(`/proc/self/fd/${fd}`).mode & 0o777).toBe(0o700);
+    expect(process.stat("/proc/self/fd").size).toBe(1);
+    process.dup(fd);
+    expect([process.stat("/proc/self/fd").size, process.stat("/proc/self/fdinfo").size]).toEqual([2, 0]);
     process.munmap(addr, PAGE);
     expect(names(process, "/proc/self/map_files")).toEqual([]);
     process.close(fd);

@@ -59,6 +59,8 @@ const UNSIGNED: readonly Row[] = [
   ["+5", "EINVAL 18446744073709551615"],
   [" 7\n", "3 7"],
   ["4x", "EINVAL 7"],
+  ["00000000000000000007", "20 7"],
+  ["000000000000000000005", "EINVAL 7"],
 ];
 const INT: readonly Row[] = [
   ["", "0 64"],
@@ -70,6 +72,8 @@ const INT: readonly Row[] = [
   ["+5", "EINVAL 1"],
   [" 7\n", "3 7"],
   ["4x", "EINVAL 7"],
+  ["00000000000000000007", "20 7"],
+  ["000000000000000000005", "EINVAL 7"],
 ];
 
 /** A text, and what comes of writing it. */

@@ -6,7 +6,12 @@ import { validate } from "../../../src/mm/kernel/validate.ts";
 import { PAGE_SIZE } from "../../../src/mm/page.ts";
 import { tmpFs } from "../../../src/mm/shmem/tmpfs.ts";
 import { O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR } from "../../../src/mm/uapi/fcntl.ts";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, RWF_APPEND } from "../../../src/mm/uapi/fs.ts";
+import {
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  RWF_APPEND,
+  RWF_NOWAIT,
+} from "../../../src/mm/uapi/fs.ts";
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -118,6 +123,25 @@ test("several buffers, of either kind, at an offset or the position", () => {
   ).toBe(4);
   expect(process.lseek(fd, 0, 1)).toBe(0);
   expect(readText(fd)).toBe("0123456789cdab");
+});
+
+test("an end of a pipe takes transfers that may not wait until it is spliced or vmspliced", () => {
+  const fd = fileWith("/a", "0123456789");
+  const written = (writing: number) => process.pwritev2(writing, [bytes("x")], null, RWF_NOWAIT);
+  const read = (reading: number) => process.preadv2(reading, [new Uint8Array(1)], null, RWF_NOWAIT);
+  const unsupported = expect.objectContaining({ code: "EOPNOTSUPP" });
+  const [reading, writing] = process.pipe2();
+  expect([written(writing), read(reading)]).toEqual([1, 1]);
+  expect(() => read(reading)).toThrow(expect.objectContaining({ code: "EAGAIN" }));
+  // What splice is told and refuses counts all the same; tee doesn't.
+  expect(() => process.splice(fd, null, writing, 5, 1)).toThrow(expect.objectContaining({ code: "ESPIPE" }));
+  expect([written(writing), process.tee(reading, process.pipe2()[1], 1)]).toEqual([1, 1]);
+  expect(process.splice(fd, 0, writing, null, 1)).toBe(1);
+  expect(() => written(writing)).toThrow(unsupported);
+  expect(read(reading)).toBe(1);
+  const addr = process.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+  expect(process.vmsplice(reading, [[addr, 1]])).toBe(1);
+  expect(() => read(reading)).toThrow(unsupported);
 });
 
 test("copy_file_range stays in one file system, and moves what positions it uses", () => {
