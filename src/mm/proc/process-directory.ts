@@ -45,6 +45,7 @@ import {
   mmOfFile,
   openMm,
   parseInteger,
+  placedNode,
   readBytes,
   takeNumber,
   takeText,
@@ -145,24 +146,28 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
     mountinfo: textNode(() => procMountinfo(host.mounts), 0o444, undefined, task),
     mounts: textNode(() => procMounts(host.mounts), 0o444, undefined, task),
     numa_maps: mappingsNode(task, (mm) => mappingRecords(mm, numaMapsLine)),
-    oom_adj: textNode(
-      () => `${oomAdjOf(task.oomScoreAdj)}\n`,
-      0o644,
-      (from, writer) =>
-        takeNumber(from, /* anyBase */ true, (adj) =>
-          setOomAdj(task, adj, capable(writer, CAP_SYS_RESOURCE)),
-        ),
-      task,
+    oom_adj: placedNode(
+      textNode(
+        () => `${oomAdjOf(task.oomScoreAdj)}\n`,
+        0o644,
+        (from, writer) =>
+          takeNumber(from, /* anyBase */ true, (adj) =>
+            setOomAdj(task, adj, capable(writer, CAP_SYS_RESOURCE)),
+          ),
+        task,
+      ),
     ),
     oom_score: textNode(() => `${oomScore(host.phys, task)}\n`, 0o444, undefined, task),
-    oom_score_adj: textNode(
-      () => `${task.oomScoreAdj}\n`,
-      0o644,
-      (from, writer) =>
-        takeNumber(from, /* anyBase */ true, (adj) =>
-          setOomScoreAdj(task, adj, capable(writer, CAP_SYS_RESOURCE)),
-        ),
-      task,
+    oom_score_adj: placedNode(
+      textNode(
+        () => `${task.oomScoreAdj}\n`,
+        0o644,
+        (from, writer) =>
+          takeNumber(from, /* anyBase */ true, (adj) =>
+            setOomScoreAdj(task, adj, capable(writer, CAP_SYS_RESOURCE)),
+          ),
+        task,
+      ),
     ),
     pagemap: memoryNode(task, 0o400, {
       read: (file, to, pos) =>

@@ -61,6 +61,7 @@ export function openSingle(file: File, text: () => string): number {
 export const seqOps: FileOperations = {
   read: seqRead,
   llseek: seqLseek,
+  refusesPwrite: true,
 };
 
 function seqOf(file: File): SeqFile {

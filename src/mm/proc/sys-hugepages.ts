@@ -5,7 +5,7 @@
 import type { HugePools } from "../frames/huge-pools.ts";
 import { EINVAL } from "../uapi/errno.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
-import { takeText, textNode } from "./text-file.ts";
+import { placedNode, takeText, textNode } from "./text-file.ts";
 
 const KIB_LOG = 10;
 /** Digits of a number of 64 bits, a sign and a line end. */
@@ -49,7 +49,7 @@ function poolDirectory(pools: HugePools, isUsual: boolean): ProcDirectory {
 
 /** A number in decimal (kstrtoul), one a write. */
 function numberFile(get: () => bigint, set: (value: bigint) => number): ProcNode {
-  return textNode(
+  const node = textNode(
     () => `${get()}\n`,
     0o644,
     (from) => {
@@ -63,4 +63,5 @@ function numberFile(get: () => bigint, set: (value: bigint) => number): ProcNode
       return failed < 0 ? failed : wanted;
     },
   );
+  return placedNode(node);
 }

@@ -32,6 +32,11 @@ export function textNode(
   };
 }
 
+/** A text that Linux makes by itself, not as a seq_file: pwrite takes it for what it writes at any place. */
+export function placedNode(node: ProcNode): ProcNode {
+  return { ...node, fops: { ...node.fops, refusesPwrite: false } };
+}
+
 /** Who opened a file of a process before it was waited for finds nobody in it afterwards (get_proc_task). */
 function readWhileThere(owner: ProcTask): NonNullable<FileOperations["read"]> {
   return (file, to, pos) => (owner.isReaped ? -ESRCH : seqRead(file, to, pos));

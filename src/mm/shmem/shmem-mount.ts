@@ -36,13 +36,11 @@ export function newShmemFile(mounts: KernMounts, name: string, size: number, own
   initShmemMapping(inode);
   inode.nlink = 0;
   inode.size = size;
-  return new File(
-    newPseudoDentry(name, inode),
-    inode,
-    FMODE_READ | FMODE_WRITE,
-    O_RDWR | O_LARGEFILE,
-    RA_PAGES,
-  );
+  const dentry = newPseudoDentry(name, inode);
+  const file = new File(dentry, inode, FMODE_READ | FMODE_WRITE, O_RDWR | O_LARGEFILE, RA_PAGES);
+  // Nobody has opened it.
+  file.canDirect = false;
+  return file;
 }
 
 /**

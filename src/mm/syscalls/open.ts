@@ -147,7 +147,7 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
 /** setfl: who may not read behind its owner's back may not start to. */
 function setStatusFlags(task: Task, file: File, flags: number): number {
   if ((flags & O_NOATIME & ~file.flags) !== 0 && !isOwner(task, file.inode)) return -EPERM;
-  if ((flags & O_DIRECT) !== 0 && file.ops.canDirect !== true) return -EINVAL;
+  if ((flags & O_DIRECT) !== 0 && !file.canDirect) return -EINVAL;
   file.flags = (file.flags & ~SETFL_MASK) | (flags & SETFL_MASK);
   return 0;
 }

@@ -57,7 +57,9 @@ export function sysPwritev2(task: Task, fd: number, from: IovIter, pos: number, 
 export function mayTransfer(task: Task, fd: number, pos: number, direction: "read" | "write"): number {
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
-  if (pos !== AT_POSITION && file.ops.isStream === true) return -ESPIPE;
+  const isPlaced = pos !== AT_POSITION;
+  if (isPlaced && file.ops.isStream === true) return -ESPIPE;
+  if (isPlaced && direction === "write" && file.ops.refusesPwrite === true) return -ESPIPE;
   return direction === "read" ? mayRead(file) : mayWrite(file);
 }
 

@@ -37,7 +37,7 @@ export interface FileOperations {
   readonly canNowait?: boolean;
   /** RWF_DONTCACHE is understood (FOP_DONTCACHE). */
   readonly dropsBehind?: boolean;
-  /** O_DIRECT is allowed (FMODE_CAN_ODIRECT). */
+  /** O_DIRECT is allowed where such a file is opened (FMODE_CAN_ODIRECT). */
   readonly canDirect?: boolean;
   /**
    * Puts up to `len` bytes from `pos` on into free buffers of the pipe: pages of the file themselves where there are such
@@ -48,6 +48,8 @@ export interface FileOperations {
   readonly spliceWrite?: "write" | "discard";
   /** The file has no position: pread, pwrite and lseek answer ESPIPE (stream_open). */
   readonly isStream?: boolean;
+  /** Nothing is written at a place: pwrite answers ESPIPE (no FMODE_PWRITE, as seq_open leaves it). */
+  readonly refusesPwrite?: boolean;
   /** New position, or negative errno; absent: position counts bytes of inode.size. -ESPIPE for streams. */
   llseek?(file: File, offset: number, whence: number): number;
   /**
@@ -117,6 +119,8 @@ export class File implements MappedFile {
   readsRandomly = false;
   /** Transfers may ask not to wait (FMODE_NOWAIT). */
   canNowait: boolean;
+  /** F_SETFL may set O_DIRECT. */
+  canDirect: boolean;
 
   /** @param ops what the file does where that is not what its inode says (alloc_file_clone) */
   constructor(
@@ -134,6 +138,7 @@ export class File implements MappedFile {
     this.flags = flags;
     this.raPages = raPages;
     this.canNowait = this.ops.canNowait === true;
+    this.canDirect = this.ops.canDirect === true;
     this.wbErr = errseqSample(inode.mapping?.wbErr ?? 0);
     this.sbErr = errseqSample(inode.sb.bdi?.wbErr ?? 0);
     igrab(inode);

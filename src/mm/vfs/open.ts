@@ -185,7 +185,7 @@ export function openInode(opener: Actor, dentry: Dentry, inode: Inode, flags: nu
   const file = new File(dentry, inode, mode, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), RA_PAGES);
   file.opener = opener;
   let failed = inode.ops.open?.(inode, file, flags) ?? 0;
-  if (failed === 0 && (flags & O_DIRECT) !== 0 && file.ops.canDirect !== true) failed = -EINVAL;
+  if (failed === 0 && (flags & O_DIRECT) !== 0 && !file.canDirect) failed = -EINVAL;
   if (failed === 0) return file;
   file.put();
   return failed;

@@ -93,7 +93,7 @@ export function vfsWrite(file: File, from: IovIter, writer: Writer, rwf = 0): nu
 /** Writes at `pos`; the file's position stays. O_APPEND wins over `pos`, a bug that Linux keeps (pwrite(2)). */
 export function vfsPwrite(file: File, from: IovIter, pos: number, writer: Writer, rwf = 0): number {
   if (pos < 0) return -EINVAL;
-  if (file.ops.isStream === true) return -ESPIPE;
+  if (file.ops.isStream === true || file.ops.refusesPwrite === true) return -ESPIPE;
   return writeAt(file, from, writePosition(file, pos, rwf), writer, rwf);
 }
 

@@ -296,6 +296,21 @@ describe("PROCMAP_QUERY", () => {
 });
 
 describe("names and scores", () => {
+  it("what is no seq_file can be written at any place", () => {
+    const text = new TextEncoder().encode("7");
+    const write = (name: string): unknown => {
+      const fd = process.open(`/proc/self/${name}`, O_RDWR);
+      return outcome(() => process.pwrite(fd, text, 1, 3));
+    };
+    expect(["comm", "maps", "status", "oom_score_adj", "oom_adj"].map(write)).toEqual([
+      ...["ESPIPE", "ESPIPE", "ESPIPE"],
+      ...[1, 1],
+    ]);
+    const maps = process.open("/proc/self/maps", O_RDONLY);
+    expect(outcome(() => process.pwrite(maps, text, 1, 3))).toBe("ESPIPE");
+    expect(outcome(() => process.write(maps, text))).toBe("EBADF");
+  });
+
   it("comm can be written by the process itself", () => {
     expect(writeText(process, "/proc/self/comm", "hello world this is long\n")).toBe(25);
     expect(readAll(process, "/proc/self/comm")).toBe("hello world thi\n");

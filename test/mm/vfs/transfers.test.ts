@@ -5,7 +5,9 @@ import type { Process } from "../../../src/mm/kernel/process.ts";
 import { validate } from "../../../src/mm/kernel/validate.ts";
 import { PAGE_SIZE } from "../../../src/mm/page.ts";
 import { tmpFs } from "../../../src/mm/shmem/tmpfs.ts";
-import { O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR } from "../../../src/mm/uapi/fcntl.ts";
+import { sysFcntl } from "../../../src/mm/syscalls/open.ts";
+import { EINVAL } from "../../../src/mm/uapi/errno.ts";
+import { F_SETFL, O_CREAT, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR } from "../../../src/mm/uapi/fcntl.ts";
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
@@ -142,6 +144,13 @@ test("an end of a pipe takes transfers that may not wait until it is spliced or 
   const addr = process.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
   expect(process.vmsplice(reading, [[addr, 1]])).toBe(1);
   expect(() => read(reading)).toThrow(unsupported);
+});
+
+test("a memory file goes past the cache only as it was opened, which the one of memfd_create was not", () => {
+  const fd = process.memfd_create("m");
+  const set = (to: number): number => sysFcntl(process, to, F_SETFL, O_DIRECT);
+  expect(set(fd)).toBe(-EINVAL);
+  expect(set(process.open("/a", O_RDWR | O_CREAT, 0o600))).toBe(0);
 });
 
 test("copy_file_range stays in one file system, and moves what positions it uses", () => {
