@@ -121,6 +121,8 @@ int main(void)
   SHOW(SENDFILE(out, in, at(0), -1));
   SHOW(SENDFILE(out, in, at(0), 0x7fffffffffff0000));
   SAY("  offset %ld", off);
+  int endless = open("/dev/zero", O_RDONLY), sink = open("/dev/null", O_WRONLY);
+  SHOW(SENDFILE(sink, endless, NULL, 1l << 40));
   SHOW(SENDFILE(out, in, badOff, 1));
   SHOW(SENDFILE(-1, in, badOff, 1));
   SHOW(SENDFILE(out, -1, badOff, 1));

@@ -10,7 +10,7 @@ import {
 } from "../../mm/syscalls/splice.ts";
 import { mayVmsplice, sysVmsplice } from "../../mm/syscalls/vmsplice.ts";
 import { EFAULT, EINVAL, EPIPE } from "../../mm/uapi/errno.ts";
-import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
+import { MAX_RW_COUNT, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../mm/uapi/fs.ts";
 import { type File, FMODE_WRITE } from "../../mm/vfs/file.ts";
 import { pipeOf } from "../../mm/vfs/pipe.ts";
@@ -70,15 +70,17 @@ function sendfile(call: Call): number {
   const offset = offsetAt(call, 2);
   if (offset === undefined) return -EFAULT;
   const { process, thread } = call;
+  const count = call.u64(3);
+  const most = Math.min(count, MAX_RW_COUNT);
   let done = typeof thread.callState === "number" ? thread.callState : 0;
   if (offset !== null) offset.value += done;
   const target = process.files.get(call.s32(0));
   const goesOn = target !== undefined && (target.flags & O_NONBLOCK) === 0 && pipeOf(target) === undefined;
   for (;;) {
-    const sent = sysSendfile(process, call.s32(0), call.s32(1), offset, call.u64(3) - done);
+    const sent = sysSendfile(process, call.s32(0), call.s32(1), offset, done === 0 ? count : most - done);
     if (sent === -EPIPE) sendToCaller(call, SIGPIPE);
     if (sent > 0) done += sent;
-    if (sent > 0 && goesOn && done < call.u64(3)) continue;
+    if (sent > 0 && goesOn && done < most) continue;
     if (done > 0 && sent === -ERESTART_WOULD_BLOCK && goesOn) {
       const blocked = waitFor(call, target, POLLOUT | POLLERR, done, done);
       if (thread.wait !== undefined) thread.wait.onInterrupt = () => void putOffset(call, 2, offset, done);
