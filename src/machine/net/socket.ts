@@ -16,6 +16,7 @@ import { EAGAIN, ENOTTY, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
 import { O_NONBLOCK, O_RDWR, S_IFSOCK } from "../../mm/uapi/fcntl.ts";
 import { SOCKFS_MAGIC } from "../../mm/uapi/fs.ts";
 import { newPseudoDentry } from "../../mm/vfs/dentry.ts";
+import { FasyncList, POLL_IN, POLL_OUT } from "../../mm/vfs/fasync.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "../../mm/vfs/file.ts";
 import { Inode } from "../../mm/vfs/inode.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
@@ -79,6 +80,12 @@ export abstract class Socket {
   readonly protocol: number;
   /** Told whenever its readiness changes. */
   readonly queue: PollQueue = new PollQueue();
+  /** Whom signals tell. */
+  readonly fasync: FasyncList = new FasyncList();
+  /** How many wait for bytes of a stream: while any does, no signal tells of them (SOCKWQ_ASYNC_WAITDATA). */
+  waitingReaders = 0;
+  /** Somebody found no room to send, and wants to be told of it (SOCKWQ_ASYNC_NOSPACE). */
+  #lacksSpace = false;
   /** Positive errno that the next call is told of (sk_err). */
   error = 0;
   /** RCV_SHUTDOWN, SEND_SHUTDOWN */
@@ -169,6 +176,22 @@ export abstract class Socket {
     return this.shutdownState === SHUTDOWN_MASK;
   }
 
+  /** Something can be received. @param reason POLL_IN or POLL_HUP */
+  protected tellOfData(reason: number = POLL_IN): void {
+    if (this.waitingReaders === 0) this.fasync.kill(reason);
+  }
+
+  protected noteLackOfSpace(): void {
+    if (!this.fasync.isEmpty) this.#lacksSpace = true;
+  }
+
+  /** There is room again, for whom there was none. */
+  protected tellOfSpace(): void {
+    if (!this.#lacksSpace) return;
+    this.#lacksSpace = false;
+    this.fasync.kill(POLL_OUT);
+  }
+
   option(level: number, name: number, otherwise = 0): number {
     return this.options.get(level * 65536 + name) ?? otherwise;
   }
@@ -218,6 +241,10 @@ const socketOps: FileOperations = {
   spliceWrite: "write",
   poll: (file) => socketIn(file).poll(),
   pollQueue: (file) => socketIn(file).queue,
+  fasync: (file, fd, isOn) => {
+    socketIn(file).fasync.set(file, fd, isOn);
+    return 0;
+  },
   ioctl: () => -ENOTTY,
   release: (file) => socketIn(file).close(),
 };

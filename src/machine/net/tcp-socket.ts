@@ -26,6 +26,7 @@ import {
   ETIMEDOUT,
 } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from "../../mm/uapi/fs.ts";
+import { POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT } from "../../mm/vfs/fasync.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import {
@@ -230,6 +231,7 @@ export class TcpSocket extends InetSocket {
     client.#established();
     this.#connections.push(end);
     this.queue.wake(READABLE);
+    this.tellOfData();
   }
 
   #newEnd(remote: Endpoint): TcpSocket {
@@ -251,6 +253,7 @@ export class TcpSocket extends InetSocket {
     this.#state = "established";
     if (!this.options.has(SOL_SOCKET_SNDBUF)) this.sendBuffer = Math.max(this.sendBuffer, SEND_BUFFER);
     this.queue.wake(0);
+    this.fasync.kill(POLL_OUT);
   }
 
   override accept(request: Request): Socket | number {
@@ -290,6 +293,7 @@ export class TcpSocket extends InetSocket {
     this.#isDone = false;
     this.error = isEnd ? ECONNRESET : 0;
     this.queue.wake(0);
+    this.fasync.kill(POLL_ERR);
     return 0;
   }
 
@@ -310,6 +314,7 @@ export class TcpSocket extends InetSocket {
       const room = Math.min(from.count, this.#room, PIECE);
       const sent = room <= 0 ? WOULD_BLOCK : this.#deliver(from, room);
       if (sent === WOULD_BLOCK) {
+        this.noteLackOfSpace();
         request.retryWhen = () =>
           this.#isWritable ||
           this.error !== 0 ||
@@ -343,6 +348,7 @@ export class TcpSocket extends InetSocket {
     if (copied < space.length) return -EFAULT;
     peer.#received.commit(copied);
     peer.queue.wake(READABLE);
+    peer.tellOfData();
     return copied;
   }
 
@@ -397,6 +403,7 @@ export class TcpSocket extends InetSocket {
     if (!wasWritable && peer.#isWritable) {
       peer.#lacksMemory = false;
       peer.queue.wake(WRITABLE);
+      peer.tellOfSpace();
     }
     this.#host?.connection.flow(this.#received.length < this.receiveBuffer);
     if (already + done >= target || into.count === 0) return done;
@@ -456,6 +463,9 @@ export class TcpSocket extends InetSocket {
     this.shutdownState |= RCV_SHUTDOWN;
     this.#closeIfFinished();
     this.queue.wake(0);
+    // Of the end, and of something to read.
+    this.tellOfData(this.isShutDown ? POLL_HUP : POLL_IN);
+    this.tellOfData();
   }
 
   /** Both ends have finished: what is here can be received, and that is all (tcp_time_wait, tcp_done). */
@@ -473,6 +483,7 @@ export class TcpSocket extends InetSocket {
     this.#host = undefined;
     this.queue.wake(POLLERR);
     this.queue.wake(0);
+    if (errno !== 0) this.fasync.kill(POLL_ERR);
   }
 
   /** Not connected, not listening, and its port is free unless it was bound to it. */
@@ -498,6 +509,7 @@ export class TcpSocket extends InetSocket {
     if (this.#state !== "connecting") {
       if (this.#received.length >= Math.max(1, this.receiveLow)) events |= READABLE;
       if ((this.shutdownState & SEND_SHUTDOWN) !== 0 || this.#isWritable) events |= WRITABLE;
+      else this.noteLackOfSpace();
     }
     return this.error === 0 ? events : events | POLLERR;
   }
@@ -542,6 +554,7 @@ export class TcpSocket extends InetSocket {
         const taken = this.#received.push(bytes);
         this.#host?.connection.flow(taken === bytes.length && this.#received.length < this.receiveBuffer);
         this.queue.wake(READABLE);
+        this.tellOfData();
         return taken;
       },
       ended: () => {
@@ -554,7 +567,10 @@ export class TcpSocket extends InetSocket {
         else this.#reset(errno === 0 ? ECONNRESET : errno);
       },
     };
-    peer = new HostPeer(open(events), this.memory, () => this.queue.wake(WRITABLE));
+    peer = new HostPeer(open(events), this.memory, () => {
+      this.queue.wake(WRITABLE);
+      this.tellOfSpace();
+    });
     this.#host = peer;
     return events;
   }
@@ -590,6 +606,7 @@ export class TcpSocket extends InetSocket {
     end.local = { ip: remote.ip, port: this.local.port };
     this.#connections.push(end);
     this.queue.wake(READABLE);
+    this.tellOfData();
     return end.#setHost(() => connection);
   }
 }

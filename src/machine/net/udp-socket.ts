@@ -24,6 +24,7 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from "../../mm/uapi/fs.ts";
+import { POLL_ERR } from "../../mm/vfs/fasync.ts";
 import {
   AF_INET,
   AF_UNSPEC,
@@ -130,6 +131,7 @@ export class UdpSocket extends InetSocket {
       // The port is unreachable, as a message back says; who is not connected never hears of it.
       this.error = ECONNREFUSED;
       this.queue.wake(POLLERR);
+      this.fasync.kill(POLL_ERR);
     }
     return bytes.length;
   }
@@ -160,6 +162,7 @@ export class UdpSocket extends InetSocket {
     this.#received.push({ bytes, from, trueSize: size });
     this.#receivedSize += size;
     this.queue.wake(READABLE);
+    this.tellOfData();
   }
 
   receive(request: ReceiveRequest): number {

@@ -40,6 +40,7 @@ import {
 } from "../../mm/uapi/fs.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import { capable } from "../../mm/vfs/capability.ts";
+import { POLL_ERR, POLL_HUP } from "../../mm/vfs/fasync.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import {
   AF_UNIX,
@@ -192,6 +193,7 @@ export class UnixSocket extends Socket implements MessageSender {
     this.peerCredentials = listener.peerCredentials;
     listener.#connections.push(end);
     listener.queue.wake(READABLE);
+    listener.tellOfData();
     return 0;
   }
 
@@ -239,6 +241,7 @@ export class UnixSocket extends Socket implements MessageSender {
     if (!peer.isReleased && peer.#peer === this) {
       peer.error = ECONNRESET;
       peer.queue.wake(POLLERR);
+      peer.fasync.kill(POLL_ERR);
     }
   }
 
@@ -289,6 +292,7 @@ export class UnixSocket extends Socket implements MessageSender {
   }
 
   #waitForRoom(request: SendRequest): number {
+    this.noteLackOfSpace();
     const peer = this.#peer;
     request.retryWhen = () =>
       this.#isWritable ||
@@ -390,6 +394,7 @@ export class UnixSocket extends Socket implements MessageSender {
       name: sender.#address === UNNAMED ? NO_NAME : sender.#address,
     });
     this.queue.wake(READABLE);
+    this.tellOfData();
     return 0;
   }
 
@@ -441,7 +446,9 @@ export class UnixSocket extends Socket implements MessageSender {
   /** It may send more (unix_write_space). */
   giveBack(trueSize: number): void {
     this.#sent -= trueSize;
-    if (this.#isWritable) this.#tellWritable();
+    if (!this.#isWritable) return;
+    this.#tellWritable();
+    this.tellOfSpace();
   }
 
   #tellWritable(): void {
@@ -462,6 +469,8 @@ export class UnixSocket extends Socket implements MessageSender {
     if ((how & RCV_SHUTDOWN) !== 0) peer.shutdownState |= SEND_SHUTDOWN;
     if ((how & SEND_SHUTDOWN) !== 0) peer.shutdownState |= RCV_SHUTDOWN;
     peer.queue.wake(0);
+    if (how === SHUTDOWN_MASK) peer.tellOfData(POLL_HUP);
+    else if ((how & SEND_SHUTDOWN) !== 0) peer.tellOfData();
     return 0;
   }
 
@@ -472,7 +481,10 @@ export class UnixSocket extends Socket implements MessageSender {
     if ((this.shutdownState & RCV_SHUTDOWN) !== 0) events |= POLLRDHUP | POLLIN | POLLRDNORM;
     if (!this.#messages.isEmpty || this.#connections.length > 0) events |= POLLIN | POLLRDNORM;
     if (this.type !== SOCK_DGRAM && this.#state === "closed") events |= POLLHUP;
-    if (!this.#isWritable) return events;
+    if (!this.#isWritable) {
+      this.noteLackOfSpace();
+      return events;
+    }
     const peer = this.type === SOCK_STREAM ? undefined : this.#peer;
     const isHeldUp = peer !== undefined && peer.#peer !== this && peer.#isQueueFull;
     if (isHeldUp) this.#waitForPeer(peer);
@@ -497,6 +509,7 @@ export class UnixSocket extends Socket implements MessageSender {
       peer.shutdownState = SHUTDOWN_MASK;
       if (!this.#messages.isEmpty) peer.error = ECONNRESET;
       peer.queue.wake(0);
+      peer.tellOfData(POLL_HUP);
     }
     this.shutdownState = SHUTDOWN_MASK;
     this.#state = "closed";

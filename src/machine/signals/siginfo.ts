@@ -8,6 +8,7 @@
  *      SIGCHLD            16 si_pid    20 si_uid   24 si_status   32 si_utime   40 si_stime (clock ticks)
  *      timer_create       16 si_timerid   20 si_overrun   24 si_value (u64)
  *      SEGV BUS ILL TRAP  16 si_addr (u64)
+ *      SIGIO              16 si_band (long)   24 si_fd
  * ```
  *
  * Kept as bytes because a program that queues a signal of its own (rt_sigqueueinfo) brings the bytes along.
@@ -67,6 +68,11 @@ export function userInfo(signal: number, code: number, pid: number, uid: number)
 /** From a timer (timer_create). The value as its halves. */
 export function timerInfo(signal: number, id: number, valueLow: number, valueHigh: number): SigInfo {
   return new SigInfo(begin(signal, SI_TIMER).put32(16, id).putHalves(24, valueLow, valueHigh).bytes);
+}
+
+/** From a file that something happened to (F_SETSIG). */
+export function ioInfo(signal: number, code: number, band: number, fd: number): SigInfo {
+  return new SigInfo(begin(signal, code).put64(16, band).put32(24, fd).bytes);
 }
 
 /** From the kernel itself, without more to say (SEND_SIG_PRIV). */

@@ -27,6 +27,7 @@ export const SIGXFSZ = 25;
 export const SIGVTALRM = 26;
 export const SIGPROF = 27;
 export const SIGWINCH = 28;
+export const SIGIO = 29;
 export const SIGSYS = 31;
 /** The first real-time signal of the kernel: from here on signals queue. */
 export const SIGRTMIN = 32;
@@ -48,6 +49,7 @@ export const SA_KNOWN_FLAGS: number = 0xd8000807 >>> 0;
 export const SI_USER = 0;
 export const SI_KERNEL = 0x80;
 export const SI_TIMER = -2;
+export const SI_SIGIO = -5;
 export const SI_TKILL = -6;
 export const ILL_ILLOPC = 1;
 export const TRAP_BRKPT = 1;
@@ -60,6 +62,17 @@ export const CLD_CONTINUED = 6;
 
 /** Signals that an instruction of the program causes; they are delivered before all others (SYNCHRONOUS_MASK). */
 export const SYNCHRONOUS: SigSet = SigSet.of(SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS);
+/** Whose codes say something of their own (sig_specific_sicodes). */
+export const HAS_CODES_OF_ITS_OWN: SigSet = SigSet.of(
+  SIGILL,
+  SIGFPE,
+  SIGSEGV,
+  SIGBUS,
+  SIGTRAP,
+  SIGCHLD,
+  SIGIO,
+  SIGSYS,
+);
 /** What no handler, mask or SIG_IGN can hold off. */
 export const UNBLOCKABLE: SigSet = SigSet.of(SIGKILL, SIGSTOP);
 export const STOPPING: SigSet = SigSet.of(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU);

@@ -1,4 +1,4 @@
-/** flock, and the commands of fcntl that lock: decoding struct flock, and waiting. */
+/** fcntl, and flock: the locks of both, decoding struct flock, and waiting. */
 import {
   type Flock,
   fcntlLockRequest,
@@ -13,6 +13,15 @@ import type { FileLock } from "../../mm/vfs/file-lock.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import type { Call, SyscallGroup } from "./call.ts";
+import {
+  F_GETOWN,
+  F_GETOWN_EX,
+  F_GETSIG,
+  F_SETOWN,
+  F_SETOWN_EX,
+  F_SETSIG,
+  ownerCommand,
+} from "./file-owner.ts";
 import { ERESTARTSYS } from "./restart.ts";
 
 const F_GETLK = 5;
@@ -42,6 +51,13 @@ function fcntl(call: Call): number {
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
       return setLock(call, /* isOfd */ true, cmd === F_OFD_SETLKW);
+    case F_SETOWN:
+    case F_GETOWN:
+    case F_SETSIG:
+    case F_GETSIG:
+    case F_SETOWN_EX:
+    case F_GETOWN_EX:
+      return ownerCommand(call, cmd);
     default:
       return sysFcntl(call.process, call.s32(0), cmd, call.s64(2));
   }

@@ -308,6 +308,7 @@ function suspend({ thread }: Call, done: number, deadlineNs: number, ended: () =
       return wait.isForInput === true;
     },
     onInterrupt: ended,
+    abandon: () => wait.abandon?.(),
   };
   return BLOCKED;
 }

@@ -30,16 +30,32 @@ class Progress {
   readonly deadlineNs: number;
   /** What it answers at the deadline, where nothing was done. */
   readonly late: number;
+  /** The stream that it waits to read from. */
+  #reading: Socket | undefined;
 
-  constructor(done: number, deadlineNs: number, late: number) {
+  constructor(done: number, deadlineNs: number, late: number, reading?: Socket) {
     this.done = done;
     this.deadlineNs = deadlineNs;
     this.late = late;
+    this.#reading = reading;
+    if (reading !== undefined) reading.waitingReaders++;
+  }
+
+  stopReading(): void {
+    if (this.#reading !== undefined) this.#reading.waitingReaders--;
+    this.#reading = undefined;
   }
 }
 
 /** Puts the caller to wait for what the request says, or answers that its time is up. */
-export function waitForSocket(call: Call, file: File, request: Request, timeoutNs: number, done = 0): number {
+export function waitForSocket(
+  call: Call,
+  file: File,
+  request: Request,
+  timeoutNs: number,
+  done = 0,
+  reading?: Socket,
+): number {
   const { thread, system } = call;
   const { retryWhen } = request;
   const now = system.clock.monotonicNs();
@@ -49,6 +65,7 @@ export function waitForSocket(call: Call, file: File, request: Request, timeoutN
   if (retryWhen === undefined || now >= deadlineNs) return done > 0 ? done : late;
   // A call that may time out is not made again after a signal (sock_intr_errno).
   const interrupted = done > 0 ? done : deadlineNs === Number.POSITIVE_INFINITY ? -ERESTARTSYS : -EINTR;
+  const kept = new Progress(done, deadlineNs, late, reading);
   return call.block(
     {
       isReady: retryWhen,
@@ -57,8 +74,9 @@ export function waitForSocket(call: Call, file: File, request: Request, timeoutN
       get isForInput() {
         return comesFromOutside(system, file);
       },
+      abandon: () => kept.stopReading(),
     },
-    new Progress(done, deadlineNs, late),
+    kept,
   );
 }
 
@@ -127,6 +145,7 @@ export function receiveOn(
 ): number {
   const total = segments.reduce((sum, { len }) => sum + len, 0);
   const already = progress(call);
+  if (call.thread.callState instanceof Progress) call.thread.callState.stopReading();
   const nonblock = isNonblock(file, flags);
   const request: ReceiveRequest = {
     into: call.iter(cut(segments, already, total - already)),
@@ -138,7 +157,8 @@ export function receiveOn(
   const done = already + Math.max(got, 0);
   if (got === WOULD_BLOCK || isShort(socket, got, done, total, flags, request)) {
     if (nonblock) return finish(done > 0 ? done : -EAGAIN, request, told);
-    const waited = waitForSocket(call, file, request, socket.receiveTimeoutNs, done);
+    const reading = socket.type === SOCK_STREAM ? socket : undefined;
+    const waited = waitForSocket(call, file, request, socket.receiveTimeoutNs, done, reading);
     return waited >= 0 ? finish(waited, request, told) : waited;
   }
   return finish(

@@ -34,6 +34,7 @@ import {
 } from "../tty/termios.ts";
 import type { Tty } from "../tty/tty.ts";
 import { BLOCKED, type Call, type SyscallGroup } from "./call.ts";
+import { ioctlAsync, ioctlGetOwner, ioctlSetOwner } from "./file-owner.ts";
 import { ERESTARTSYS } from "./restart.ts";
 
 const TCGETS = 0x5401;
@@ -75,6 +76,13 @@ const TIOCGPTLCK = 0x80045439;
 const TIOCGEXCL = 0x80045440;
 const TIOCGPTPEER = 0x5441;
 
+const FIOASYNC = 0x5452;
+// Of sockets: who is told by signals.
+const FIOSETOWN = 0x8901;
+const SIOCSPGRP = 0x8902;
+const FIOGETOWN = 0x8903;
+const SIOCGPGRP = 0x8904;
+
 const N_TTY = 0;
 const WINSIZE_BYTES = 8;
 
@@ -86,6 +94,7 @@ function ioctl(call: Call): number {
   if (file === undefined) return -EBADF;
   const cmd = call.u32(1);
   if (cmd === FIONBIO) return setNonBlocking(call, file);
+  if (cmd === FIOASYNC) return ioctlAsync(call, file);
   if (cmd === FIOCLEX || cmd === FIONCLEX) return sysIoctl(call.process, fd, cmd, call.u64(2));
   const opened = ttyFileOf(file);
   if (opened !== undefined) {
@@ -97,6 +106,8 @@ function ioctl(call: Call): number {
     const bytes = cmd === FIONREAD ? socket.inputBytes() : socket.outputBytes();
     return bytes < 0 ? bytes : putInt(call, bytes);
   }
+  if (socket !== undefined && (cmd === FIOSETOWN || cmd === SIOCSPGRP)) return ioctlSetOwner(call, file);
+  if (socket !== undefined && (cmd === FIOGETOWN || cmd === SIOCGPGRP)) return ioctlGetOwner(call, file);
   const pipe = pipeOf(file);
   if (cmd === FIONREAD && pipe !== undefined) return putInt(call, pipe.unread);
   if (cmd === FIONREAD && isReg(file.inode)) return putInt(call, file.inode.size - file.pos);

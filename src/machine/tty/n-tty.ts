@@ -81,6 +81,8 @@ const DISABLED = 0;
 export interface NTtyHost {
   /** Whoever waits for input looks again. */
   wakeReaders(): void;
+  /** A line is whole. */
+  tellOfLine(): void;
   /** To everybody in the foreground. */
   signalForeground(signal: number): void;
   /** Bytes that were written and not yet taken are dropped; a master in packet mode is told that input was. */
@@ -398,6 +400,7 @@ export class NTty {
     this.#ends[this.#head & MASK] = 1;
     this.#put(byte);
     this.#canonHead = this.#head;
+    this.#host.tellOfLine();
     this.#host.wakeReaders();
   }
 

@@ -16,6 +16,7 @@ import { makedev, minorOf } from "../../mm/uapi/fs.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import type { Inode } from "../../mm/vfs/inode.ts";
+import { ownTerminal } from "../signals/file-owner.ts";
 import type { System } from "../system.ts";
 import type { Thread } from "../thread.ts";
 import { hangUpSession, takeOnOpen } from "./job-control.ts";
@@ -157,12 +158,18 @@ export class Terminals {
     for (const file of tty.files) file.isHungUp = true;
     tty.files.clear();
     tty.source = undefined;
+    tty.fasync.clear();
     tty.discipline.restart();
     if (tty.link !== undefined) {
       tty.isHalted = true;
       if (!tty.isMaster) tty.termios.assign(slaveTermios());
     }
     tty.wakeAll();
+  }
+
+  /** Until somebody is named, the foreground of a terminal is told by signals, or who asks for them. */
+  own(file: File, { foreground }: Tty): void {
+    ownTerminal(this.#needSystem(), file, foreground, this.caller.group);
   }
 
   readonly #needSystem = (): System => {

@@ -1,5 +1,5 @@
 /** Reading and writing terminals (n_tty_read, n_tty_write, n_tty_poll). Who has to wait does so where the system calls are. */
-import { EFAULT, EIO } from "../../mm/uapi/errno.ts";
+import { EFAULT, EIO, ENOTTY } from "../../mm/uapi/errno.ts";
 import {
   minorOf,
   POLLERR,
@@ -80,6 +80,7 @@ function writeTty(file: File, from: IovIter): number {
     done += written;
     if (written === scratch.length) continue;
     from.revert(scratch.length - written);
+    tty.noteLackOfRoom();
     return done > 0 ? done : WOULD_BLOCK;
   }
   return done;
@@ -108,6 +109,13 @@ export function ttyFileOps(terminals: Terminals): FileOperations {
     write: writeTty,
     poll: pollTty,
     pollQueue: (file) => openedOf(file).tty.queue,
+    fasync: (file, fd, isOn) => {
+      const { tty, isHungUp } = openedOf(file);
+      if (isHungUp) return -ENOTTY;
+      tty.fasync.set(file, fd, isOn);
+      if (isOn) terminals.own(file, tty);
+      return 0;
+    },
     changes: (file) => openedOf(file).tty.changes,
     release: (file) => terminals.close(file),
     showFdinfo: (file) => {

@@ -14,6 +14,7 @@
  */
 
 import { POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from "../../mm/uapi/fs.ts";
+import { FasyncList, POLL_IN, POLL_OUT } from "../../mm/vfs/fasync.ts";
 import { PollQueue } from "../../mm/vfs/poll-queue.ts";
 import { sendSignal } from "../signals/send-signal.ts";
 import { kernelInfo } from "../signals/siginfo.ts";
@@ -64,6 +65,9 @@ export class Tty implements ControllingTerminal {
   readonly output: TtyOutput;
   /** Who waits for input, and for room to write. */
   readonly queue: PollQueue = new PollQueue();
+  /** Whom signals tell; and that a write found no room, of whose end they tell (TTY_DO_WRITE_WAKEUP). */
+  readonly fasync: FasyncList = new FasyncList();
+  #lacksRoom = false;
   /** How often either may have come. */
   changes = 0;
   readonly files: Set<TtyFile> = new Set();
@@ -121,6 +125,7 @@ export class Tty implements ControllingTerminal {
     });
     const host: NTtyHost = {
       wakeReaders: () => this.#wake(POLLIN | POLLRDNORM),
+      tellOfLine: () => this.fasync.kill(POLL_IN),
       signalForeground: (signal) => this.signalForeground(signal),
       flushForSignal: () => this.#flushForSignal(),
       stop: () => this.stop(),
@@ -150,6 +155,7 @@ export class Tty implements ControllingTerminal {
     let done = 0;
     if (this.#start === this.#end)
       while (done < bytes.length && this.#takesInput) this.discipline.receive(bytes[done++]);
+    if (done > 0) this.#tellOfInput();
     if (done < bytes.length) this.#keep(bytes.subarray(done));
     this.discipline.processEchoes();
     this.output.flush();
@@ -175,10 +181,17 @@ export class Tty implements ControllingTerminal {
 
   #handOn(): void {
     const hadRoom = this.incomingRoom > 0;
+    const before = this.#start;
     while (this.#start < this.#end && this.#takesInput)
       this.discipline.receive(this.#incoming[this.#start++]);
+    if (this.#start > before) this.#tellOfInput();
     this.discipline.processEchoes();
     if (!hadRoom && this.incomingRoom > 0) this.link?.wakeWriters();
+  }
+
+  /** Bytes that came together and make no lines (the end of __receive_buf). */
+  #tellOfInput(): void {
+    if (!this.discipline.isCanonical && this.discipline.available > 0) this.fasync.kill(POLL_IN);
   }
 
   #forgetIncoming(): void {
@@ -190,6 +203,14 @@ export class Tty implements ControllingTerminal {
     this.discipline.processEchoes();
     this.output.flush();
     this.#wake(POLLOUT | POLLWRNORM);
+    if (!this.#lacksRoom) return;
+    this.#lacksRoom = false;
+    this.fasync.kill(POLL_OUT);
+  }
+
+  /** Not all that was to be written had room. */
+  noteLackOfRoom(): void {
+    if (!this.fasync.isEmpty) this.#lacksRoom = true;
   }
 
   /** Everybody who waits looks again. */

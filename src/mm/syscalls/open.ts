@@ -12,6 +12,7 @@ import {
   F_SETFL,
   FD_CLOEXEC,
   O_APPEND,
+  O_ASYNC,
   O_CLOEXEC,
   O_DIRECT,
   O_NOATIME,
@@ -19,6 +20,7 @@ import {
 } from "../uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ, F_SETPIPE_SZ, FIOCLEX, FIONCLEX } from "../uapi/fs.ts";
 import { MFD_CLOEXEC, RLIMIT_NOFILE } from "../uapi/mman.ts";
+import { setAsync } from "../vfs/fasync.ts";
 import type { File } from "../vfs/file.ts";
 import { openPath } from "../vfs/open.ts";
 import { isOwner } from "../vfs/permission.ts";
@@ -27,7 +29,7 @@ import { ERESTART_WOULD_BLOCK } from "../vfs/would-block.ts";
 import { fdGet, fdGetRaw, fdInstall, startAt, walkContext } from "./fd.ts";
 import type { Task } from "./task.ts";
 
-/** Status flags that F_SETFL may change (SETFL_MASK; FASYNC is not there). */
+/** Status flags that F_SETFL changes itself (SETFL_MASK). */
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 
 /** openat(2). */
@@ -108,7 +110,7 @@ function duplicate(task: Task, fd: number, min: number, cloexec: boolean): numbe
   return fdInstall(task, file, cloexec, min);
 }
 
-/** fcntl(2): descriptors, status flags, seals, the size of a pipe; locks and signals are not there (EINVAL). */
+/** fcntl(2): descriptors, status flags, seals, the size of a pipe; locks, and whom a file tells by signals, are their own. */
 export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): number {
   const file = fdGetRaw(task, fd);
   if (file === undefined) return -EBADF;
@@ -130,7 +132,7 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
   if (open === undefined) return -EBADF;
   switch (cmd) {
     case F_SETFL:
-      return setStatusFlags(task, open, arg);
+      return setStatusFlags(task, fd, open, arg);
     case F_ADD_SEALS:
       return memfdAddSeals(open, arg);
     case F_GET_SEALS:
@@ -145,9 +147,11 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
 }
 
 /** setfl: who may not read behind its owner's back may not start to. */
-function setStatusFlags(task: Task, file: File, flags: number): number {
+function setStatusFlags(task: Task, fd: number, file: File, flags: number): number {
   if ((flags & O_NOATIME & ~file.flags) !== 0 && !isOwner(task, file.inode)) return -EPERM;
   if ((flags & O_DIRECT) !== 0 && !file.canDirect) return -EINVAL;
+  const failed = setAsync(file, fd, (flags & O_ASYNC) !== 0) ?? 0;
+  if (failed !== 0) return failed;
   file.flags = (file.flags & ~SETFL_MASK) | (flags & SETFL_MASK);
   return 0;
 }

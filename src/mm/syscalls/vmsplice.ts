@@ -10,7 +10,7 @@ import { EBADF, EFAULT, EPIPE } from "../uapi/errno.ts";
 import { SPLICE_F_NONBLOCK } from "../uapi/fs.ts";
 import { FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
 import { type Pipe, pipeClearNowait, pipeOf } from "../vfs/pipe.ts";
-import { waitForBytes, waitForSpace } from "../vfs/splice.ts";
+import { tellOfInput, tellOfRoom, waitForBytes, waitForSpace } from "../vfs/splice.ts";
 import { fdGet } from "./fd.ts";
 import type { Task } from "./task.ts";
 
@@ -35,10 +35,16 @@ export function sysVmsplice(
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   if ((file.mode & FMODE_WRITE) === 0) {
     const failed = waitForBytes(pipe, nonblock);
-    return failed !== 0 ? failed : pipe.read(new UserIter(mmu, task, segments));
+    if (failed !== 0) return failed;
+    const taken = pipe.read(new UserIter(mmu, task, segments));
+    tellOfRoom(pipe, taken);
+    return taken;
   }
   const failed = waitForSpace(pipe, nonblock);
-  return failed !== 0 ? failed : vmspliceToPipe(mmu, task, pipe, segments);
+  if (failed !== 0) return failed;
+  const added = vmspliceToPipe(mmu, task, pipe, segments);
+  tellOfInput(pipe, added);
+  return added;
 }
 
 /** Each page of the segments takes one buffer; so many of them are looked up at a time, whether there is room or not (iter_to_pipe). */

@@ -10,6 +10,7 @@ import type { MappedFile } from "../vma/vm-operations.ts";
 import type { AddressSpace } from "./address-space.ts";
 import type { Dentry } from "./dentry.ts";
 import { type Errseq, errseqSample } from "./errseq.ts";
+import type { FileOwner } from "./fasync.ts";
 import { removeFileLocks } from "./file-lock.ts";
 import { type Actor, type DirEntry, type Inode, igrab, iput, KERNEL_ACTOR } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
@@ -76,6 +77,8 @@ export interface FileOperations {
   pollQueue?(file: File): PollQueue;
   /** How often it changed: whether a transfer that waits can go on depends on its size, which `poll` does not know. */
   changes?(file: File): number;
+  /** Puts the file into the lists of those who are told by signals, or takes it out (fasync.ts). Absent: nobody is told. */
+  fasync?(file: File, fd: number, isOn: boolean): number;
   /** Lines of /proc/PID/fdinfo/FD beyond those that all files have, each with its line end. */
   showFdinfo?(file: File): string;
   /** A descriptor was closed (flush), and the last reference is gone (release). */
@@ -103,6 +106,8 @@ export class File implements MappedFile {
   opener: Actor = KERNEL_ACTOR;
   /** Where it is counted, from its first descriptor on. */
   openFiles: OpenFiles | undefined;
+  /** Whom it tells by signals, once somebody has said whom (f_owner). */
+  owner: FileOwner | undefined;
   /** Private state of the kind of file. */
   data: unknown = undefined;
   /** Called when the last reference goes, before the file is released: who watches it without holding it (f_ep). */

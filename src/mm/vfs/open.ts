@@ -21,6 +21,7 @@ import {
 import {
   O_ACCMODE,
   O_APPEND,
+  O_ASYNC,
   O_CREAT,
   O_DIRECT,
   O_DIRECTORY,
@@ -62,6 +63,7 @@ export const VALID_OPEN_FLAGS: number =
   O_TRUNC |
   O_APPEND |
   O_NONBLOCK |
+  O_ASYNC |
   O_SYNC |
   O_DIRECT |
   O_LARGEFILE |

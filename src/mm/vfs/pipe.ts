@@ -33,6 +33,7 @@ import {
 } from "../uapi/fs.ts";
 import type { Holder } from "./capability.ts";
 import { newPseudoDentry } from "./dentry.ts";
+import { FasyncList, POLL_IN, POLL_OUT } from "./fasync.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
 import type { IovIter } from "./iov-iter.ts";
@@ -70,6 +71,9 @@ export class Pipe implements FrameHolder {
   /** Who watches the reading end, and the writing end. */
   readonly readQueue: PollQueue = new PollQueue();
   readonly writeQueue: PollQueue = new PollQueue();
+  /** Whom signals tell of something to read, and of room. */
+  readonly asyncReaders: FasyncList = new FasyncList();
+  readonly asyncWriters: FasyncList = new FasyncList();
   readonly phys: PhysicalMemory;
   /** The oldest is at `#tail`. Those before it are gone, and cut off now and then: so it costs the same however many there are. */
   #buffers: PipeBuffer[] = [];
@@ -323,15 +327,19 @@ const pipeOps: FileOperations = {
   read(file, to, _pos, rwf = 0) {
     if (to.count === 0) return 0;
     const pipe = pipeIn(file);
-    if (!pipe.isEmpty) return pipe.read(to);
-    return pipe.writers === 0 ? 0 : wouldBlock(file, rwf);
+    let done = 0;
+    if (!pipe.isEmpty) done = pipe.read(to);
+    else if (pipe.writers > 0) done = wouldBlock(file, rwf);
+    // Whether anything was read or not, but not where it waits.
+    if (done !== -ERESTART_WOULD_BLOCK) pipe.asyncWriters.kill(POLL_OUT);
+    return done;
   },
   write(file, from, _pos, rwf = 0) {
     if (from.count === 0) return 0;
     const pipe = pipeIn(file);
     // Whoever runs the caller also sends it SIGPIPE.
-    if (pipe.readers === 0) return -EPIPE;
-    const done = pipe.write(from);
+    const done = pipe.readers === 0 ? -EPIPE : pipe.write(from);
+    pipe.asyncReaders.kill(POLL_IN);
     return done === 0 ? wouldBlock(file, rwf) : done;
   },
   ioctl: () => -ENOTTY,
@@ -349,6 +357,12 @@ const pipeOps: FileOperations = {
     return ready;
   },
   pollQueue: (file) => ((file.mode & FMODE_READ) !== 0 ? pipeIn(file).readQueue : pipeIn(file).writeQueue),
+  fasync(file, fd, isOn) {
+    const pipe = pipeIn(file);
+    if ((file.mode & FMODE_READ) !== 0) pipe.asyncReaders.set(file, fd, isOn);
+    if ((file.mode & FMODE_WRITE) !== 0) pipe.asyncWriters.set(file, fd, isOn);
+    return 0;
+  },
   release(file) {
     const pipe = pipes.get(file.inode);
     // A named one whose open failed has none.
@@ -362,6 +376,8 @@ const pipeOps: FileOperations = {
     } else if ((pipe.readers === 0) !== (pipe.writers === 0)) {
       pipe.readQueue.wake(0);
       pipe.writeQueue.wake(0);
+      pipe.asyncReaders.kill(POLL_IN);
+      pipe.asyncWriters.kill(POLL_OUT);
     }
   },
 };

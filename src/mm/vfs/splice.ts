@@ -12,6 +12,7 @@
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
 import { EAGAIN, EINVAL, ENOMEM, EPIPE } from "../uapi/errno.ts";
+import { POLL_IN, POLL_OUT } from "./fasync.ts";
 import type { File } from "./file.ts";
 import { PartsIter } from "./parts-iter.ts";
 import { Pipe } from "./pipe.ts";
@@ -33,6 +34,14 @@ function wouldBlock(nonblock: boolean): number {
   return nonblock ? -EAGAIN : -ERESTART_WOULD_BLOCK;
 }
 
+/** Whom signals tell of room hears of what was taken out, and who of input of what came (wakeup_pipe_writers, _readers). */
+export function tellOfRoom(pipe: Pipe, taken: number): void {
+  if (taken > 0) pipe.asyncWriters.kill(POLL_OUT);
+}
+export function tellOfInput(pipe: Pipe, added: number): void {
+  if (added > 0) pipe.asyncReaders.kill(POLL_IN);
+}
+
 /** File to pipe: as much as there is room for. Bytes, 0 at the end of the file, or negative errno. */
 export function spliceFileToPipe(
   file: File,
@@ -43,7 +52,9 @@ export function spliceFileToPipe(
 ): number {
   const failed = waitForSpace(pipe, nonblock);
   if (failed !== 0 || len === 0) return failed;
-  return file.ops.spliceRead?.(file, pos, pipe, len) ?? -EINVAL;
+  const moved = file.ops.spliceRead?.(file, pos, pipe, len) ?? -EINVAL;
+  tellOfInput(pipe, moved);
+  return moved;
 }
 
 /** Pipe to file: until `len` bytes are moved or the pipe is empty. Bytes, or negative errno where none was. */
@@ -62,10 +73,14 @@ export function splicePipeToFile(
     const parts = partsOf(pipe, len - done);
     const source = new PartsIter(pipe.phys, parts);
     const moved = spliceWrite === "discard" ? source.count : vfsIterWrite(file, source, pos + done, writer);
-    if (moved <= 0) return done > 0 ? done : moved;
+    if (moved <= 0) {
+      tellOfRoom(pipe, done);
+      return done > 0 ? done : moved;
+    }
     pipe.consume(moved);
     done += moved;
   }
+  tellOfRoom(pipe, done);
   return done > 0 || len === 0 ? done : waitForBytes(pipe, nonblock);
 }
 
@@ -101,6 +116,8 @@ export function splicePipeToPipe(from: Pipe, to: Pipe, len: number, nonblock: bo
       done = len;
     }
   }
+  tellOfInput(to, done);
+  tellOfRoom(from, done);
   return done;
 }
 
@@ -115,6 +132,7 @@ export function linkPipe(from: Pipe, to: Pipe, len: number, nonblock: boolean): 
     to.pushShared(buffer, part);
     done += part;
   }
+  tellOfInput(to, done);
   return done;
 }
 
