@@ -92,6 +92,16 @@ export abstract class InetSocket extends Socket implements Bound {
     this.isBound = false;
   }
 
+  /** Not connected any more: a port that nobody asked for by name is free, though it still shows (tcp_set_state). */
+  protected leaveAnyPort(): void {
+    if (!this.keepsPort) this.leavePort();
+  }
+
+  /** What it keeps of the one that it is a connection to. */
+  protected inheritBinding(listener: InetSocket): void {
+    this.#keepsAddress = listener.#keepsAddress;
+  }
+
   bind(task: Task, address: Uint8Array): number {
     const wanted = parseEndpoint(address, this.family);
     if (typeof wanted === "number") return wanted;

@@ -4,9 +4,11 @@
  * a nonblocking connect that is in progress first, and room for what the receiver's buffer and the sender's hold.
  *
  * ```
- *   closed ── listen ──▶ listening
+ *   closed ── listen ──▶ listening ── shutdown for reading ──▶ closed
  *     └── connect ──▶ connecting ──▶ established ── both ends finished, or reset ──▶ closed
  * ```
+ *
+ * A socket may be its own peer: bound to the port that it connects to, it meets its own SYN (simultaneous open).
  */
 import type { Task } from "../../mm/syscalls/task.ts";
 import {
@@ -91,8 +93,9 @@ export class TcpSocket extends InetSocket {
   #host: HostPeer | undefined;
   readonly #hostListeners: HostListener[] = [];
   readonly #received: ByteQueue;
-  /** The peer has finished: after what is here comes nothing (SOCK_DONE). */
+  /** The peer has finished: after what is here comes nothing (SOCK_DONE). And this end has. */
   #isDone = false;
+  #hasFinished = false;
   readonly #connections: TcpSocket[] = [];
   /** Those that would connect, while the queue is full; and the one whose queue this socket waits for. */
   readonly #waiting: Set<TcpSocket> = new Set();
@@ -126,7 +129,8 @@ export class TcpSocket extends InetSocket {
   // Connections
 
   override listen(_task: Task, backlog: number, request: Request): number {
-    if (this.#state !== "closed" && this.#state !== "listening") return -EINVAL;
+    if (this.#told !== "unconnected" || (this.#state !== "closed" && this.#state !== "listening"))
+      return -EINVAL;
     this.#maxBacklog = backlog >>> 0 > SOMAXCONN ? SOMAXCONN : backlog;
     if (this.#state === "listening") return this.#hostListens(request);
     const failed = this.bindAutomatically();
@@ -136,7 +140,6 @@ export class TcpSocket extends InetSocket {
       this.#state = "closed";
       return -EADDRINUSE;
     }
-    this.shutdownState = 0;
     this.#listenOnHost();
     return this.#hostListens(request);
   }
@@ -159,6 +162,7 @@ export class TcpSocket extends InetSocket {
     this.local = { ip: this.sourceFor(target.ip), port: this.local.port };
     this.remote = target;
     this.#isDone = false;
+    this.#hasFinished = false;
     this.error = 0;
     this.#state = "connecting";
     this.#told = "connecting";
@@ -184,6 +188,11 @@ export class TcpSocket extends InetSocket {
   }
 
   #reach(target: Endpoint): void {
+    if (target.port === this.local.port && target.ip === this.local.ip) {
+      this.#peer = this;
+      this.#established();
+      return;
+    }
     const listener = this.#listenerAt(target);
     if (listener !== undefined) {
       if (listener.#isQueueFull) {
@@ -229,9 +238,15 @@ export class TcpSocket extends InetSocket {
     end.#peer = client;
     client.#peer = end;
     client.#established();
+    end.#finishAsListener();
     this.#connections.push(end);
     this.queue.wake(READABLE);
     this.tellOfData();
+  }
+
+  /** Who listens after shutdown has connections that are shut down as it is. */
+  #finishAsListener(): void {
+    if ((this.shutdownState & SEND_SHUTDOWN) !== 0) this.#endPeer(/* resets */ false);
   }
 
   #newEnd(remote: Endpoint): TcpSocket {
@@ -243,6 +258,8 @@ export class TcpSocket extends InetSocket {
     end.local = this.local;
     end.remote = remote;
     end.isBound = true;
+    end.inheritBinding(this);
+    end.shutdownState = this.shutdownState;
     end.#told = "connected";
     this.#stack.ports.add(this.local.port, end);
     end.#established();
@@ -283,15 +300,15 @@ export class TcpSocket extends InetSocket {
 
   /** connect to AF_UNSPEC: it can be connected anew (tcp_disconnect). */
   #disconnect(): number {
-    const isEnd = this.#state === "established" || this.#state === "connecting";
     if (this.#state === "established") this.#endPeer(/* resets */ true);
     if (this.#state === "connecting") this.#host?.connection.destroy();
+    if (this.#state === "established" || this.#state === "connecting") this.error = ECONNRESET;
+    if (this.#state !== "closed") this.leaveAnyPort();
     this.#leave();
     this.#told = "unconnected";
     this.forgetPeer();
     this.shutdownState = 0;
     this.#isDone = false;
-    this.error = isEnd ? ECONNRESET : 0;
     this.queue.wake(0);
     this.fasync.kill(POLL_ERR);
     return 0;
@@ -346,6 +363,12 @@ export class TcpSocket extends InetSocket {
     const peer = this.#peer;
     if (peer === undefined || !this.#isPeerThere) return copied;
     if (copied < space.length) return -EFAULT;
+    if (peer.#hasFinished && peer.isShutDown && !peer.#isDone) {
+      // Who neither sends nor reads takes bytes for a mistake.
+      peer.#reset(ECONNRESET);
+      this.#reset(this.#isDone ? EPIPE : ECONNRESET);
+      return copied;
+    }
     peer.#received.commit(copied);
     peer.queue.wake(READABLE);
     peer.tellOfData();
@@ -423,23 +446,14 @@ export class TcpSocket extends InetSocket {
   // The end
 
   shutdown(how: number): number {
-    if (this.#state === "closed") {
-      // Whoever polls hears of it all the same, and it stays (inet_shutdown).
-      this.shutdownState |= how;
-      this.queue.wake(0);
-      return -ENOTCONN;
-    }
-    if (this.#state === "listening") {
-      if ((how & RCV_SHUTDOWN) === 0) return 0;
-      this.#leave();
-      this.queue.wake(0);
-      return 0;
-    }
+    if (this.#state === "listening" && (how & RCV_SHUTDOWN) === 0) return 0;
+    if (this.#state === "listening" || this.#state === "connecting") return this.#disconnect();
     this.shutdownState |= how;
-    if ((how & SEND_SHUTDOWN) !== 0) this.#endPeer(/* resets */ false);
-    this.#closeIfFinished();
+    const isThere = this.#state === "established";
+    if (isThere && (how & SEND_SHUTDOWN) !== 0) this.#endPeer(/* resets */ false);
+    // Whoever polls hears of it all the same.
     this.queue.wake(0);
-    return 0;
+    return isThere ? 0 : -ENOTCONN;
   }
 
   /** Tells the other end that no more comes, or that all is over. */
@@ -448,12 +462,22 @@ export class TcpSocket extends InetSocket {
       const { connection } = this.#host;
       if (resets) connection.destroy();
       else connection.end();
-      return;
     }
     const peer = this.#peer;
-    if (peer === undefined || peer.#state !== "established") return;
-    if (resets) peer.#reset(peer.#isDone ? EPIPE : ECONNRESET);
-    else peer.#finished();
+    if (!resets) this.#hasFinished = true;
+    if (peer !== undefined && peer.#state === "established") {
+      if (resets) peer.#reset(peer.#isDone ? EPIPE : ECONNRESET);
+      else peer.#finished();
+    }
+    this.#closeIfFinished();
+  }
+
+  /** Both ends have finished (TIME_WAIT, or LAST_ACK and its acknowledgement). What has come can still be read. */
+  #closeIfFinished(): void {
+    if (this.#state !== "established" || !this.#isDone || !this.#hasFinished) return;
+    this.#state = "closed";
+    this.shutdownState = SHUTDOWN_MASK;
+    this.leaveAnyPort();
   }
 
   /** tcp_fin */
@@ -468,11 +492,6 @@ export class TcpSocket extends InetSocket {
     this.tellOfData();
   }
 
-  /** Both ends have finished: what is here can be received, and that is all (tcp_time_wait, tcp_done). */
-  #closeIfFinished(): void {
-    if (this.#isDone && (this.shutdownState & SEND_SHUTDOWN) !== 0) this.#state = "closed";
-  }
-
   /** tcp_reset, tcp_done. @param errno what the next call is told; 0 for nothing */
   #reset(errno: number): void {
     this.#stopWaiting();
@@ -481,6 +500,7 @@ export class TcpSocket extends InetSocket {
     this.shutdownState = SHUTDOWN_MASK;
     this.#peer = undefined;
     this.#host = undefined;
+    this.leaveAnyPort();
     this.queue.wake(POLLERR);
     this.queue.wake(0);
     if (errno !== 0) this.fasync.kill(POLL_ERR);
@@ -607,7 +627,9 @@ export class TcpSocket extends InetSocket {
     this.#connections.push(end);
     this.queue.wake(READABLE);
     this.tellOfData();
-    return end.#setHost(() => connection);
+    const events = end.#setHost(() => connection);
+    end.#finishAsListener();
+    return events;
   }
 }
 
