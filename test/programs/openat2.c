@@ -75,6 +75,11 @@ int main(void)
   SHOW(opens(dir, "d/f", O_TRUNC | O_RDWR, 0, CACHED));
   SHOW(opens(dir, "d/f", O_RDONLY, 0, CACHED));
   SHOW(opens(dir, "d", O_TMPFILE | O_RDWR, 0600, CACHED));
+  SHOW(opens(dir, "d/never-asked-for", O_RDONLY, 0, CACHED));
+  SHOW(opens(dir, "no/such", O_RDONLY, 0, CACHED));
+  SHOW(opens(dir, "d/f/no", O_RDONLY, 0, CACHED));
+  SHOW(opens(dir, "rel", O_RDONLY, 0, CACHED));
+  SHOW(opens(dir, "d/../d/f", O_RDONLY, 0, CACHED));
   SHOW(opens(dir, "../new", O_CREAT | O_RDWR, 0600, 8));
   SHOW(opens(dir, "up/new", O_CREAT | O_RDWR, 0600, 8));
   SHOW(opens(dir, "d/../d/new", O_CREAT | O_RDWR, 0600, 8));

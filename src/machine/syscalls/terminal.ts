@@ -8,7 +8,7 @@
 
 import { fdGet, fdInstall } from "../../mm/syscalls/fd.ts";
 import { sysIoctl } from "../../mm/syscalls/open.ts";
-import { CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_TTY_CONFIG } from "../../mm/uapi/capability.ts";
 import { EBADF, EFAULT, EINVAL, EIO, ENOTTY, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { FIOCLEX, FIONBIO, FIONCLEX, FIONREAD } from "../../mm/uapi/fs.ts";
@@ -26,13 +26,15 @@ import { checkChange, clearSession, disassociate, setTerminal } from "../tty/job
 import { type PtySlave, ttyFileOf } from "../tty/terminals.ts";
 import {
   decodeTermios,
+  encodeTermio,
   encodeTermios,
+  TERMIO_BYTES,
   TERMIOS_BYTES,
   TERMIOS2_BYTES,
   VSTART,
   VSTOP,
 } from "../tty/termios.ts";
-import type { Tty } from "../tty/tty.ts";
+import { Tty } from "../tty/tty.ts";
 import { BLOCKED, type Call, type SyscallGroup } from "./call.ts";
 import { ioctlAsync, ioctlGetOwner, ioctlSetOwner } from "./file-owner.ts";
 import { ERESTARTSYS } from "./restart.ts";
@@ -41,6 +43,10 @@ const TCGETS = 0x5401;
 const TCSETS = 0x5402;
 const TCSETSW = 0x5403;
 const TCSETSF = 0x5404;
+const TCGETA = 0x5405;
+const TCSETA = 0x5406;
+const TCSETAW = 0x5407;
+const TCSETAF = 0x5408;
 const TCSBRK = 0x5409;
 const TCXONC = 0x540a;
 const TCFLSH = 0x540b;
@@ -86,7 +92,10 @@ const SIOCGPGRP = 0x8904;
 const N_TTY = 0;
 const WINSIZE_BYTES = 8;
 
-export const terminalCalls: SyscallGroup = [[29, "ioctl", 3, ioctl]];
+export const terminalCalls: SyscallGroup = [
+  [29, "ioctl", 3, ioctl],
+  [58, "vhangup", 0, vhangup],
+];
 
 function ioctl(call: Call): number {
   const fd = call.s32(0);
@@ -128,6 +137,14 @@ function putInt(call: Call, value: number): number {
   return call.put(call.u64(2), new StructView(4).put32(0, value).bytes);
 }
 
+/** The caller's own terminal goes away, if it has one. */
+function vhangup({ process, system, thread }: Call): number {
+  if (!capable(process, CAP_SYS_TTY_CONFIG)) return -EPERM;
+  const { terminal } = thread.group;
+  if (terminal instanceof Tty) system.terminals.hangUp(terminal);
+  return 0;
+}
+
 function terminalIoctl(call: Call, file: File, tty: Tty, cmd: number): number {
   const { real } = tty;
   // Who is in the background does not change what those in front look at (tty_ioctl).
@@ -148,6 +165,12 @@ function terminalIoctl(call: Call, file: File, tty: Tty, cmd: number): number {
     case TCSETSW2:
     case TCSETSF2:
       return setTermios(call, tty, TERMIOS2_BYTES, cmd === TCSETSF2);
+    case TCGETA:
+      return call.put(call.u64(2), encodeTermio(real.termios));
+    case TCSETA:
+    case TCSETAW:
+    case TCSETAF:
+      return setTermios(call, tty, TERMIO_BYTES, cmd === TCSETAF);
     case TIOCGWINSZ:
       return call.put(call.u64(2), encodeWinsize(real.windowSize));
     case TIOCSWINSZ:
@@ -218,7 +241,7 @@ function setTermios(call: Call, tty: Tty, bytes: number, flushes: boolean): numb
   const given = call.get(call.u64(2), bytes);
   if (given === undefined) return -EFAULT;
   if (flushes) real.flushInput();
-  real.setTermios(decodeTermios(given, bytes === TERMIOS2_BYTES));
+  real.setTermios(decodeTermios(given, real.termios));
   return 0;
 }
 

@@ -64,7 +64,10 @@ export const VLNEXT = 15;
 export const VEOL2 = 16;
 
 const NCCS = 19;
+/** Of struct termio. */
+const NCC = 8;
 /** Bytes of struct termios and struct termios2. */
+export const TERMIO_BYTES = 18;
 export const TERMIOS_BYTES = 36;
 export const TERMIOS2_BYTES = 44;
 
@@ -141,22 +144,48 @@ export function encodeTermios(termios: Termios, withSpeeds: boolean): Uint8Array
   return out.bytes;
 }
 
+/** The settings of System V (struct termio): the low halves, and the first characters. */
+export function encodeTermio({ iflag, oflag, cflag, lflag, line, cc }: Termios): Uint8Array {
+  const out = new StructView(TERMIO_BYTES).put16(0, iflag).put16(2, oflag).put16(4, cflag).put16(6, lflag);
+  out.put8(8, line).bytes.set(cc.subarray(0, NCC), 9);
+  return out.bytes;
+}
+
 /**
- * What a program sets, as a pseudo-terminal takes it (pty_set_termios: eight bits, no parity). Without speeds of its own
- * (BOTHER) they are those that c_cflag names.
+ * What a program sets, as a pseudo-terminal takes it (pty_set_termios: eight bits, no parity). Of what the bytes don't say,
+ * `old` stays. Which of the three structures it is, its length says.
  */
-export function decodeTermios(from: StructView, withSpeeds: boolean): Termios {
-  const termios = new Termios(from.u32(0), from.u32(4), from.u32(8), from.u32(12));
-  termios.line = from.bytes[16];
-  termios.cc.set(from.bytes.subarray(17, 17 + NCCS));
+export function decodeTermios(from: StructView, old: Termios): Termios {
+  const termios = old.clone();
+  if (from.bytes.length === TERMIO_BYTES) setTermio(termios, from);
+  else {
+    const [iflag, oflag, cflag, lflag] = [0, 4, 8, 12].map((at) => from.u32(at));
+    Object.assign(termios, { iflag, oflag, cflag, lflag });
+    termios.line = from.bytes[16];
+    termios.cc.set(from.bytes.subarray(17, 17 + NCCS));
+    if (from.bytes.length === TERMIOS2_BYTES) {
+      termios.ispeed = from.u32(36);
+      termios.ospeed = from.u32(40);
+    }
+  }
+  // But for BOTHER it is c_cflag that names the speeds.
   const output = termios.cflag & CBAUD;
   const input = (termios.cflag >> IBSHIFT) & CBAUD;
-  const given = (at: number): number => (withSpeeds ? from.u32(at) : 0);
-  termios.ospeed = output === BOTHER ? given(40) : baudRate(output);
+  if (output !== BOTHER) termios.ospeed = baudRate(output);
   if (input === 0) termios.ispeed = termios.ospeed;
-  else termios.ispeed = input === BOTHER ? given(36) : baudRate(input);
+  else if (input !== BOTHER) termios.ispeed = baudRate(input);
   termios.cflag = (termios.cflag & ~(CSIZE | PARENB)) | CS8 | CREAD;
   return termios;
+}
+
+function setTermio(termios: Termios, from: StructView): void {
+  const halves = (flags: number, at: number): number => ((flags & ~0xffff) | from.u16(at)) >>> 0;
+  termios.iflag = halves(termios.iflag, 0);
+  termios.oflag = halves(termios.oflag, 2);
+  termios.cflag = halves(termios.cflag, 4);
+  termios.lflag = halves(termios.lflag, 6);
+  termios.line = from.bytes[8];
+  termios.cc.set(from.bytes.subarray(9, 9 + NCC));
 }
 
 function baudRate(bits: number): number {

@@ -66,7 +66,13 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     for (const task of processes.values()) {
       const thread = task.activity?.threads.find((one) => one.tid === tid);
       if (thread === undefined) continue;
-      return { key: thread, node: () => directoryNode(processDirectory(host, task, thread), 0o555, task) };
+      return {
+        key: thread,
+        node: () => ({
+          ...directoryNode(processDirectory(host, task, thread), 0o555, task),
+          isImmutable: true,
+        }),
+      };
     }
     return undefined;
   };
@@ -76,6 +82,7 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     if (task === undefined) return findThread(name);
     const node = (): ProcNode => ({
       ...directoryNode(processDirectory(host, task), 0o555, task),
+      isImmutable: true,
       process: task,
     });
     return { key: task, node };

@@ -32,6 +32,8 @@ export interface ProcNode {
   readonly fops?: FileOperations;
   /** For a directory. */
   readonly directory?: ProcDirectory;
+  /** Nobody changes it, whatever its mode says. */
+  readonly isImmutable?: boolean;
   /** The directory stands for this process as a pidfd does. */
   readonly process?: PidfdTarget;
 }
@@ -86,6 +88,7 @@ class ProcInode extends Inode {
     const isDirectory = node.directory !== undefined;
     super(sb, ino, node.mode, isDirectory ? DIRECTORY_OPS : { ...FILE_OPS, ...node.ops }, node.fops ?? {});
     this.node = node;
+    this.isImmutable = node.isImmutable === true;
     if (node.process !== undefined) setProcessDirectory(this, node.process);
     this.nlink = isDirectory ? 2 + (node.directory?.subdirectories ?? 0) : 1;
     this.atimeNs = sb.now();
@@ -102,6 +105,7 @@ export class ProcSuperBlock implements SuperBlock {
   readonly now: () => number;
   readonly root: Inode;
   readonly revalidates = true;
+  readonly hasFixedNames: boolean;
   readonly maxBytes: number = MAX_NON_LFS;
   #nextIno = 1;
 
@@ -110,7 +114,9 @@ export class ProcSuperBlock implements SuperBlock {
     root: ProcDirectory,
     fsName = "proc",
     magic: number = PROC_SUPER_MAGIC,
+    hasFixedNames = true,
   ) {
+    this.hasFixedNames = hasFixedNames;
     this.fsName = fsName;
     this.magic = magic;
     this.dev = context.dev;
@@ -137,14 +143,6 @@ const DIRECTORY_OPS: InodeOperations = {
   ...FILE_OPS,
   lookup: (dir, name) => lookup(procInode(dir), name) ?? -ENOENT,
   readdir: (dir) => list(procInode(dir)),
-  create: () => -ENOENT,
-  mkdir: () => -ENOENT,
-  symlink: () => -ENOENT,
-  mknod: () => -ENOENT,
-  link: () => -EPERM,
-  unlink: () => -EPERM,
-  rmdir: () => -EPERM,
-  rename: () => -EPERM,
 };
 
 function procInode(inode: Inode): ProcInode {

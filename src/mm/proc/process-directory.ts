@@ -70,8 +70,10 @@ export function processDirectory(host: ProcHost, task: ProcTask, thread?: Thread
 
 /** /proc/PID/task: a directory for each thread. A process that nobody runs has one. */
 function threadsDirectory(host: ProcHost, task: ProcTask): ProcDirectory {
-  const nodeOf = (thread: ThreadActivity | undefined): ProcNode =>
-    directoryNode(threadDirectory(host, task, thread), 0o555, task);
+  const nodeOf = (thread: ThreadActivity | undefined): ProcNode => ({
+    ...directoryNode(threadDirectory(host, task, thread), 0o555, task),
+    isImmutable: true,
+  });
   const threads = (): readonly ThreadActivity[] => task.activity?.threads ?? [];
   return {
     find: (name) => {

@@ -15,7 +15,13 @@ export function sysFs(arch: Arch = RISCV64): FileSystem {
   return {
     name: "sysfs",
     mount: (context) =>
-      new ProcSuperBlock(context, rootDirectory(context.phys.hugePools, arch), "sysfs", SYSFS_MAGIC),
+      new ProcSuperBlock(
+        context,
+        rootDirectory(context.phys.hugePools, arch),
+        "sysfs",
+        SYSFS_MAGIC,
+        /* hasFixedNames */ false,
+      ),
   };
 }
 

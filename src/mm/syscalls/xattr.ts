@@ -18,6 +18,7 @@ export function sysGetxattr(task: Task, inode: Inode, name: string): number {
 /** setxattr(2) and removexattr(2). */
 export function sysChangeXattr(task: Task, inode: Inode, name: string): number {
   if (inode.sb.readOnly === true) return -EROFS;
+  if (inode.isImmutable) return -EPERM;
   const refused = xattrPermission(task, inode, name, MAY_WRITE);
   if (refused !== 0) return refused;
   // Whoever may administer the system (cap_inode_setxattr); capabilities of files have one of their own.

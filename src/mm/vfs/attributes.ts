@@ -54,6 +54,7 @@ export function vfsGetattr(inode: Inode): Stat | number {
 /** notify_change: hands a change to the file system, or makes it where the file system has no say. */
 export function notifyChange(inode: Inode, change: AttributeChange): number {
   if (inode.sb.readOnly === true) return -EROFS;
+  if (inode.isImmutable) return -EPERM;
   if (inode.ops.setattr !== undefined) return inode.ops.setattr(inode, change);
   if (change.size !== undefined) return -EINVAL;
   applyAttributes(inode, change);

@@ -7,6 +7,7 @@
 
 import { CAP_MKNOD } from "../uapi/capability.ts";
 import {
+  EACCES,
   EBUSY,
   EEXIST,
   EINVAL,
@@ -37,7 +38,7 @@ export function mayMakeName(walk: PathWalk, wantDir: boolean): number {
   const found = lookupOne(walk.at, walk.last);
   if (typeof found !== "number") return -EEXIST;
   if (found !== -ENOENT) return found;
-  if (walk.trailingSlash && !wantDir) return -ENOENT;
+  if ((walk.trailingSlash && !wantDir) || walk.at.inode.sb.hasFixedNames === true) return -ENOENT;
   return walk.at.inode.sb.readOnly === true ? -EROFS : 0;
 }
 
@@ -68,7 +69,7 @@ export function vfsMknod(ctx: WalkContext, dir: Dentry, name: string, mode: numb
   const { inode } = dir;
   const type = mode & S_IFMT;
   if (type === 0 || type === S_IFREG) {
-    return finish(dir, name, inode.ops.create?.(inode, name, mode & 0o7777 & ~ctx.umask, ctx) ?? -EPERM);
+    return finish(dir, name, inode.ops.create?.(inode, name, mode & 0o7777 & ~ctx.umask, ctx) ?? -EACCES);
   }
   // A whiteout, number 0, is no device that anybody could use.
   const isDevice = (type === S_IFCHR && dev !== 0) || type === S_IFBLK;
@@ -122,7 +123,8 @@ export function vfsRename(cred: Credentials, from: RenameSide, to: RenameSide, f
   const source = lookupOne(from.dir, from.name);
   if (typeof source === "number") return source;
   const found = lookupOne(to.dir, to.name);
-  if (typeof found === "number" && found !== -ENOENT) return found;
+  if (typeof found === "number" && (found !== -ENOENT || to.dir.inode.sb.hasFixedNames === true))
+    return found;
   const target = typeof found === "number" ? null : found;
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   if (target !== null && (flags & RENAME_NOREPLACE) !== 0) return -EEXIST;

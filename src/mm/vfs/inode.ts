@@ -120,6 +120,8 @@ export class Inode implements DirtyInode {
   seals = 0;
   /** In use as a swap area: nobody may write to it, shorten it or take its name away (IS_SWAPFILE). */
   isSwapFile = false;
+  /** Nobody writes it or changes its attributes, whatever its mode says (S_IMMUTABLE). */
+  isImmutable = false;
   /** Open files and dentries that hold it. */
   refs = 0;
   /** Of the open files, those that may write (i_writecount). */

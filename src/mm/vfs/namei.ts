@@ -38,7 +38,7 @@ export const RESOLVE_NO_SYMLINKS = 4;
 /** Not out of the start; or the start is the root. */
 export const RESOLVE_BENEATH = 8;
 export const RESOLVE_IN_ROOT = 0x10;
-/** Only by what is known already. */
+/** Only by names that are known already. */
 export const RESOLVE_CACHED = 0x20;
 
 /** What stands in the last place of a path. */
@@ -119,7 +119,7 @@ export class PathWalk {
         const failed = this.follow(dentry);
         if (failed !== 0) return failed;
       } else {
-        if (!isDir(dentry.inode)) return -ENOTDIR;
+        if (!isDir(dentry.inode)) return this.#must(RESOLVE_CACHED) ? -EAGAIN : -ENOTDIR;
         this.at = dentry;
       }
     }
@@ -134,6 +134,8 @@ export class PathWalk {
       case "dotdot":
         return this.#up();
       case "name": {
+        // Names that are not there are never known.
+        if (this.#must(RESOLVE_CACHED) && !this.at.children.has(this.last)) return -EAGAIN;
         const dentry = lookupOne(this.at, this.last);
         if (typeof dentry === "number" || dentry.mounted === null) return dentry;
         return this.#resolve === 0 ? crossMounts(dentry) : this.#crossed(crossMounts(dentry));

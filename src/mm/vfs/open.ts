@@ -146,6 +146,7 @@ function openWalk(ctx: WalkContext, start: Dentry, path: string, flags: number, 
 
 function createAndOpen(ctx: WalkContext, walk: PathWalk, flags: number, mode: number): File | number {
   const dir = walk.at;
+  if (dir.inode.sb.hasFixedNames === true) return -ENOENT;
   if (dir.inode.sb.readOnly === true) return -EROFS;
   const denied = mayCreate(ctx, dir);
   if (denied !== 0) return denied;

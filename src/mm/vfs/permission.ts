@@ -22,6 +22,7 @@ export function inodePermission(cred: Credentials, inode: Inode, mask: number): 
   if ((mask & MAY_WRITE) !== 0 && inode.sb.readOnly === true) {
     if (type === S_IFREG || type === S_IFDIR || type === S_IFLNK) return -EROFS;
   }
+  if ((mask & MAY_WRITE) !== 0 && inode.isImmutable) return -EPERM;
   let bits = inode.mode;
   if (cred.uid === inode.uid) bits >>= 6;
   else if (isInGroup(cred, inode.gid)) bits >>= 3;

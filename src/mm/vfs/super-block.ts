@@ -64,6 +64,8 @@ export interface SuperBlock {
   noExec?: boolean;
   /** Others may change the names behind our back: a cached dentry must be looked up again before it is used. */
   readonly revalidates?: boolean;
+  /** A name that is not there can't be made: ENOENT, whoever asks (its lookup fails instead of finding nothing). */
+  readonly hasFixedNames?: boolean;
   /** An inode that nobody holds can be made again from storage: evict it even while it has names there. */
   readonly evictsUnused?: boolean;
   /** Whether a file of another file system may get a name in this one, which puts several together. */
