@@ -17,4 +17,6 @@ function run(tool: string, ...args: string[]): number {
 
 // What can't be had is skipped by name.
 if (run("tsx", "scripts/programs.ts") !== 0) console.error("going on with what is there");
-process.exitCode = run("vitest", "run", "test/debian", ...process.argv.slice(2));
+// Tests without a time-out of their own, and builds, may take ten minutes each beside other work.
+const patience = ["--testTimeout", "600000", "--hookTimeout", "600000"];
+process.exitCode = run("vitest", "run", "test/debian", ...patience, ...process.argv.slice(2));

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type DebianMachine, describeWith } from "./debian.ts";
+import { type DebianMachine, describeWith, patiently } from "./debian.ts";
 
 const PROGRAMS: readonly {
   readonly name: string;
@@ -62,7 +62,7 @@ function callsOf(trace: string): Record<string, number> {
 
 for (const { name, packages, script, calls } of PROGRAMS) {
   describeWith(`Twice: ${name}`, { packages }, (machine) => {
-    test("the same, byte for byte", { timeout: 120_000 }, async () => {
+    test("the same, byte for byte", patiently(120_000), async () => {
       const first = await oneRun(machine, script);
       const second = await oneRun(machine, script);
       expect(second.output).toBe(first.output);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { describeWith, type Ended, ended, npmFolder } from "./debian.ts";
+import { describeWith, type Ended, ended, npmFolder, patiently } from "./debian.ts";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const riscv64 = "@esbuild/linux-riscv64";
@@ -37,7 +37,7 @@ describeWith("esbuild", { packages: [], npm: [riscv64, native] }, (machine) => {
     );
   }
 
-  test("bundles packages to the bytes of the native one", { timeout: 180_000 }, async () => {
+  test("bundles packages to the bytes of the native one", patiently(180_000), async () => {
     bringPackages();
     const theirs = outputs(await ended(spawn(binary(native), ARGS, { cwd: machine.folder })), machine.folder);
     const ours = outputs(await machine.run([binary(riscv64), ...ARGS]), machine.folder);
@@ -45,7 +45,7 @@ describeWith("esbuild", { packages: [], npm: [riscv64, native] }, (machine) => {
     expect(ours.map((bytes, n) => bytes.equals(theirs[n]))).toEqual([true, true, true]);
   });
 
-  test("with the virtual clock twice: the same trace", { timeout: 180_000 }, async () => {
+  test("with the virtual clock twice: the same trace", patiently(180_000), async () => {
     bringPackages();
     const traces: Buffer[] = [];
     // Both runs find the same files.
@@ -63,7 +63,7 @@ describeWith("esbuild", { packages: [], npm: [riscv64, native] }, (machine) => {
 });
 
 describeWith("esbuild with much to do", { packages: [], npm: [riscv64, native], isLong: true }, (machine) => {
-  test("bundles this package's machine to the bytes of the native one", { timeout: 600_000 }, async () => {
+  test("bundles this package's machine to the bytes of the native one", patiently(600_000), async () => {
     machine.clear();
     cpSync(join(repository, "src"), join(machine.folder, "src"), { recursive: true });
     const args = ["src/machine/index.ts", ...OPTIONS];

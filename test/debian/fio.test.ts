@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { describeWith, type Ended, runNative } from "./debian.ts";
+import { describeWith, type Ended, patiently, runNative } from "./debian.ts";
 
 interface Job {
   readonly jobname: string;
@@ -23,9 +23,7 @@ const args = ["fio", "--output-format=json", "verify.fio"];
 const again = ["fio", "--verify_only", "--output-format=json", "verify.fio"];
 
 describeWith("fio, ioengine=mmap, verify=crc32c", needs, (machine) => {
-  test("transfers what it transfers natively, and files pass between both", {
-    timeout: 300_000,
-  }, async () => {
+  test("transfers what it transfers natively, and files pass between both", patiently(300_000), async () => {
     const [ours, theirs] = ["ours", "theirs"].map((name) => join(machine.folder, name));
     for (const folder of [ours, theirs]) {
       rmSync(folder, { recursive: true, force: true });

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type DebianMachine, describeWith, type Ended, runNative } from "./debian.ts";
+import { type DebianMachine, describeWith, type Ended, patiently, runNative } from "./debian.ts";
 
 const SIZES = [
   { name: "20,000", isLong: false, keys: 20_000 },
@@ -39,29 +39,36 @@ for (const { name, isLong, keys } of SIZES) {
   const needs = { packages: ["lmdb-utils"], native: ["lmdb-utils"], isLong };
   describeWith(`LMDB with ${name} keys`, needs, (machine) => {
     const timeout = isLong ? 600_000 : 60_000;
-    test("loads them into the file that the native LMDB makes of them, and dumps", { timeout }, async () => {
-      machine.clear();
-      const input = dumpOf(0, keys);
-      writeFileSync(join(machine.folder, "input"), input);
-      const options = ["--clock", "virtual"];
-      const load = ["-n", "-f", "input"];
-      const here = await machine.run(["mdb_load", ...load, "here.mdb"], { options, timeout: timeout / 1000 });
-      expect(here).toEqual({ status: 0, stdout: "", stderr: "" });
+    test(
+      "loads them into the file that the native LMDB makes of them, and dumps",
+      patiently(timeout),
+      async () => {
+        machine.clear();
+        const input = dumpOf(0, keys);
+        writeFileSync(join(machine.folder, "input"), input);
+        const options = ["--clock", "virtual"];
+        const load = ["-n", "-f", "input"];
+        const here = await machine.run(["mdb_load", ...load, "here.mdb"], {
+          options,
+          timeout: timeout / 1000,
+        });
+        expect(here).toEqual({ status: 0, stdout: "", stderr: "" });
 
-      const dump = await natively(machine, "mdb_dump", "-n", "-p", "here.mdb");
-      // Not as a diff: a million lines of it help nobody.
-      const lines = content(dump);
-      expect(lines.length).toBe(keys);
-      const wanted = content(input);
-      expect(lines.find((line, at) => line !== wanted[at])).toBeUndefined();
-      await natively(machine, "mdb_load", ...load, "native.mdb");
-      const bytes = (file: string): Buffer => readFileSync(join(machine.folder, file));
-      expect(bytes("here.mdb").equals(bytes("native.mdb"))).toBe(true);
+        const dump = await natively(machine, "mdb_dump", "-n", "-p", "here.mdb");
+        // Not as a diff: a million lines of it help nobody.
+        const lines = content(dump);
+        expect(lines.length).toBe(keys);
+        const wanted = content(input);
+        expect(lines.find((line, at) => line !== wanted[at])).toBeUndefined();
+        await natively(machine, "mdb_load", ...load, "native.mdb");
+        const bytes = (file: string): Buffer => readFileSync(join(machine.folder, file));
+        expect(bytes("here.mdb").equals(bytes("native.mdb"))).toBe(true);
 
-      const again = await machine.run(["mdb_dump", "-n", "-p", "native.mdb"], { options });
-      expect({ status: again.status, stderr: again.stderr }).toEqual({ status: 0, stderr: "" });
-      expect(again.stdout === dump).toBe(true);
-    });
+        const again = await machine.run(["mdb_dump", "-n", "-p", "native.mdb"], { options });
+        expect({ status: again.status, stderr: again.stderr }).toEqual({ status: 0, stderr: "" });
+        expect(again.stdout === dump).toBe(true);
+      },
+    );
   });
 }
 
@@ -69,7 +76,7 @@ describeWith(
   "LMDB loaded by three processes at once",
   { packages: ["lmdb-utils", "dash"], native: ["lmdb-utils"] },
   (machine) => {
-    test("holds what each of them loaded", { timeout: 60_000 }, async () => {
+    test("holds what each of them loaded", patiently(60_000), async () => {
       machine.clear();
       const loads = [0, 1, 2].map((at) => {
         writeFileSync(join(machine.folder, `input${at}`), dumpOf(at * 3000, (at + 1) * 3000));

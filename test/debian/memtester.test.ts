@@ -1,16 +1,16 @@
 /** memtester: patterns of all kinds through locked memory, all of which must read back. */
 import { expect, test } from "vitest";
-import { describeWith, type Ended, reasonAgainst, runNative } from "./debian.ts";
+import { describeWith, type Ended, patiently, reasonAgainst, runNative } from "./debian.ts";
 
 describeWith("memtester", { packages: ["memtester"] }, (machine) => {
-  test("256 KiB, once", { timeout: 180_000 }, async () =>
+  test("256 KiB, once", patiently(180_000), async () =>
     expect(await lines("256K")).toEqual(await natively("256K")),
   );
 
   const reason = reasonAgainst({ packages: ["memtester"], isLong: true });
   test.skipIf(reason !== undefined)(
     `4 MiB, once${reason === undefined ? "" : ` (${reason})`}`,
-    { timeout: 900_000 },
+    patiently(900_000),
     async () => expect(await lines("4M")).toEqual(await natively("4M")),
   );
 

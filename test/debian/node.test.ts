@@ -6,10 +6,10 @@ import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { describeWith, ended } from "./debian.ts";
+import { describeWith, ended, patiently } from "./debian.ts";
 
 describeWith("Node", { packages: ["nodejs"], isLong: true }, (machine) => {
-  test("hot loops, promises, threads, files and HTTP as natively", { timeout: 900_000 }, async () => {
+  test("hot loops, promises, threads, files and HTTP as natively", patiently(900_000), async () => {
     machine.clear();
     machine.bring("summit.mjs");
     const native = await ended(spawn(process.execPath, ["summit.mjs"], { cwd: machine.folder }));
@@ -19,7 +19,7 @@ describeWith("Node", { packages: ["nodejs"], isLong: true }, (machine) => {
     expect(here.stdout).toMatch(/\ndone\n$/);
   });
 
-  test("a script with compiled loops and a thread twice: the same trace", { timeout: 900_000 }, async () => {
+  test("a script with compiled loops and a thread twice: the same trace", patiently(900_000), async () => {
     const script =
       'let s = 0; for (let i = 0; i < 3e6; i++) s = (s * 31 + i) | 0; console.log(s, Math.random()); new (require("worker_threads").Worker)("console.log(process.hrtime())", { eval: true });';
     const traces: string[] = [];

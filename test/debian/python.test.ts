@@ -9,6 +9,7 @@ import {
   describeWith,
   type Ended,
   nativeRoot,
+  patiently,
   reasonAgainst,
   runInNativeRoot,
   runNative,
@@ -19,7 +20,7 @@ describeWith("python3 with processes over shared memory", { packages: ["python3"
   const script = "shared-memory.py";
   const golden = fileURLToPath(new URL("golden/shared-memory.txt", import.meta.url));
 
-  test("prints what it prints on Linux", { timeout: 180_000 }, async () => {
+  test("prints what it prints on Linux", patiently(180_000), async () => {
     machine.clear();
     machine.bring(script);
     const { status, stdout, stderr } = await machine.run(["python3", script]);
@@ -48,7 +49,7 @@ const testSuite = {
 };
 
 describeWith("Python's own tests of mmap", testSuite, (machine) => {
-  test("each has the outcome that it has natively", { timeout: 300_000 }, async () => {
+  test("each has the outcome that it has natively", patiently(300_000), async () => {
     const args = ["-m", "unittest", "-v", "test.test_mmap"];
     const here = outcomes(await machine.run(["python3.13", ...args]));
     // The suite is only Python: the same files for both.
@@ -68,7 +69,7 @@ describeWith("Python's own tests of mmap", testSuite, (machine) => {
 const MODULES = ["epoll", "fcntl", "posix", "pty", "resource", "select"];
 
 describeWith("Python's own tests of what the system does", testSuite, (machine) => {
-  test.each(MODULES)("test_%s", { timeout: 600_000 }, async (name) => {
+  test.each(MODULES)("test_%s", patiently(600_000), async (name) => {
     machine.clear();
     const { status, stderr } = await machine.run(["python3.13", "-m", "unittest", `test.test_${name}`], {
       timeout: 500,

@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 import { nativeCommand } from "../../scripts/programs/native.ts";
 import type { Report, ReportProcess } from "../../src/cli/report.ts";
 import { PAGE_SIZE } from "../../src/mm/page.ts";
-import { describeWith, nativeRoot, runNative } from "./debian.ts";
+import { describeWith, nativeRoot, patiently, runNative } from "./debian.ts";
 
 interface Size {
   readonly name: string;
@@ -123,7 +123,7 @@ for (const size of SIZES) {
   describeWith(`Redis with ${size.name}, saved while it is written to`, needs, (machine) => {
     let cowSize = 0;
     const timeout = size.isLong ? 600_000 : 90_000;
-    test("the native Redis finds the moment of the fork in the dump", { timeout }, async () => {
+    test("the native Redis finds the moment of the fork in the dump", patiently(timeout), async () => {
       machine.clear();
       const options = ["--clock", "virtual", "--json", "report.json", "--report=report.txt"];
       const here = await machine.run(["dash", "-c", script(size)], { options, timeout: timeout / 1000 });

@@ -7,6 +7,7 @@ import {
   type DebianMachine,
   describeWith,
   type Ended,
+  patiently,
   reasonAgainst,
   runInNativeRoot,
 } from "./debian.ts";
@@ -37,7 +38,7 @@ for (const { shell, script, packages } of SCRIPTS) {
   const name = `${shell.join("-")}-${script.replace(".sh", "")}`;
   const golden = fileURLToPath(new URL(`golden/${name}.txt`, import.meta.url));
   describeWith(`${shell.join(" ")} with ${script}`, { packages }, (machine) => {
-    test("prints what it prints on Linux", { timeout: 180_000 }, async () => {
+    test("prints what it prints on Linux", patiently(180_000), async () => {
       prepare(machine, script);
       const here = await machine.run([...shell, script]);
       expect(outcome(here)).toBe(readFileSync(golden, "utf8"));

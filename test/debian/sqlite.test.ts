@@ -8,7 +8,7 @@ import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nativeCommand } from "../../scripts/programs/native.ts";
-import { type DebianMachine, describeWith, nativeRoot, runNative } from "./debian.ts";
+import { type DebianMachine, describeWith, nativeRoot, patiently, runNative } from "./debian.ts";
 
 interface Size {
   readonly name: string;
@@ -85,7 +85,7 @@ for (const size of SIZES) {
   };
   describeWith(`SQLite, ${size.name} by two writers at once`, needs, (machine) => {
     const timeout = size.isLong ? 1_200_000 : 120_000;
-    test("builds a database that the native SQLite finds right", { timeout }, async () => {
+    test("builds a database that the native SQLite finds right", patiently(timeout), async () => {
       bringScripts(machine, size);
       const options = ["--ram", size.ram, "--clock", "virtual"];
       const here = await machine.run(["dash", "-c", BOTH], { options, timeout: timeout / 1000 });
@@ -118,7 +118,7 @@ describeWith(
     const size: Size = { ...SIZES[0], batches: 3, rows: 20 };
     const COUNT = "PRAGMA integrity_check; SELECT writer, count(*) FROM t GROUP BY writer";
 
-    test("a log that a killed native writer left behind is recovered here", { timeout: 60_000 }, async () => {
+    test("a log that a killed native writer left behind is recovered here", patiently(60_000), async () => {
       bringScripts(machine, size);
       const [program, ...args] = nativeCommand(nativeRoot, ["sqlite3", "test.db"]);
       const writer = spawn(program, args, { cwd: machine.folder });
@@ -143,7 +143,7 @@ describeWith(
       expect(here).toEqual({ status: 0, stderr: "", stdout: "ok\nb|60\n" });
     });
 
-    test("a log that a killed writer left behind is recovered natively", { timeout: 60_000 }, async () => {
+    test("a log that a killed writer left behind is recovered natively", patiently(60_000), async () => {
       bringScripts(machine, size);
       // Dies in the middle of a transaction; the ones before are in the log only.
       const script = `sqlite3 test.db < schema.sql

@@ -3,7 +3,14 @@
  * (--verify): what passes natively passes, and what this kernel does not have is refused as by a kernel without it.
  */
 import { expect, test } from "vitest";
-import { type DebianMachine, describeWith, type Ended, reasonAgainst, runNative } from "./debian.ts";
+import {
+  type DebianMachine,
+  describeWith,
+  type Ended,
+  patiently,
+  reasonAgainst,
+  runNative,
+} from "./debian.ts";
 
 interface Stressor {
   readonly name: string;
@@ -85,7 +92,7 @@ describeWith("stress-ng --verify, all", { packages: ["stress-ng"], isLong: true 
 function stress(machine: DebianMachine, stressors: readonly Stressor[]): void {
   const isNative = reasonAgainst({ packages: [], native: ["stress-ng"], isLong: true }) === undefined;
   for (const { name, options, outcome = "passed", isGreedy = false } of stressors) {
-    test(name, { timeout: 400_000 }, async () => {
+    test(name, patiently(400_000), async () => {
       machine.clear();
       const args = [
         "stress-ng",
