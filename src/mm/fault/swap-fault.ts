@@ -112,7 +112,12 @@ function swapinDirect(vmf: FaultContext, swap: SwapSpace, entry: SwpEntry): Pfn 
   const pfn = phys.allocPageFor(info.memcg[slot]);
   // Looking for the frame may have ended the process: its slot is not its own any more.
   if (pfn === 0 || !isSwapPte(phys.ram.u32[vmf.pte])) return pfn;
-  if (swapReadPage(phys, pfn, entry) !== 0) return pfn;
+  try {
+    if (swapReadPage(phys, pfn, entry) !== 0) return pfn;
+  } catch (error) {
+    phys.putPage(pfn);
+    throw error;
+  }
   phys.frames.flags[pfn] |= PG_SWAPBACKED | PG_LAST_COPY;
   if (info.shadow[slot] !== 0) workingsetRefault(phys, pfn, info.shadow[slot]);
   lruAdd(phys, pfn);

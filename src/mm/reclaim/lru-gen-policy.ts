@@ -111,8 +111,11 @@ export class LruGenPolicy implements ReclaimPolicy {
     const swap = swapOf(this.#phys);
     swap?.time.work(SCAN_ROUND_NS);
     if (swap !== null) startSwapPlug(swap);
-    this.#shrinkLruvec(group, sc, swappiness);
-    if (swap !== null) finishSwapPlug(swap);
+    try {
+      this.#shrinkLruvec(group, sc, swappiness);
+    } finally {
+      if (swap !== null) finishSwapPlug(swap);
+    }
     if (sc.nrUnqueuedDirty > 0 && sc.nrUnqueuedDirty === sc.nrFileTaken) sc.needsFlusher = true;
   }
 

@@ -104,20 +104,23 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
     // At the first round of a direct reclaim all lists are scanned as planned: the next one would only start anew.
     const isProportional = !sc.isCgroupReclaim && sc.kind !== "kswapd" && sc.priority === DEF_PRIORITY;
     const swap = swapOf(phys);
-    if (swap !== null) startSwapPlug(swap);
     let reclaimed = 0;
-    while (nr[LRU_INACTIVE_ANON] > 0 || nr[LRU_ACTIVE_FILE] > 0 || nr[LRU_INACTIVE_FILE] > 0) {
-      for (let list = LRU_INACTIVE_ANON; list <= LRU_ACTIVE_FILE; list++) {
-        const count = Math.min(nr[list], SWAP_CLUSTER_MAX);
-        if (count === 0) continue;
-        nr[list] -= count;
-        reclaimed += this.#shrinkList(group, list, count, sc);
+    if (swap !== null) startSwapPlug(swap);
+    try {
+      while (nr[LRU_INACTIVE_ANON] > 0 || nr[LRU_ACTIVE_FILE] > 0 || nr[LRU_INACTIVE_FILE] > 0) {
+        for (let list = LRU_INACTIVE_ANON; list <= LRU_ACTIVE_FILE; list++) {
+          const count = Math.min(nr[list], SWAP_CLUSTER_MAX);
+          if (count === 0) continue;
+          nr[list] -= count;
+          reclaimed += this.#shrinkList(group, list, count, sc);
+        }
+        if (reclaimed < sc.nrToReclaim || isProportional) continue;
+        if (!evenOut(nr, targets)) break;
       }
-      if (reclaimed < sc.nrToReclaim || isProportional) continue;
-      if (!evenOut(nr, targets)) break;
+    } finally {
+      if (swap !== null) finishSwapPlug(swap);
     }
     sc.nrReclaimed += reclaimed;
-    if (swap !== null) finishSwapPlug(swap);
     swap?.time.work(SCAN_ROUND_NS);
     if (canAgeAnon(phys) && inactiveIsLow(phys, group, LRU_INACTIVE_ANON)) {
       this.#shrinkActiveList(group, SWAP_CLUSTER_MAX, LRU_ACTIVE_ANON, sc);

@@ -152,7 +152,17 @@ function freeSwapCachePage(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl | nul
   phys.getPage(pfn);
   let isWritten = true;
   if ((flags[pfn] & PG_DIRTY) !== 0) {
-    isWritten = swapWritepage(phys, pfn) === 0;
+    // Whoever holds it keeps it in memory: to write it would free nothing (is_page_cache_freeable).
+    if (refCount[pfn] !== 2) {
+      phys.putPage(pfn);
+      return keep(phys, pfn);
+    }
+    try {
+      isWritten = swapWritepage(phys, pfn) === 0;
+    } catch (error) {
+      phys.putPage(pfn);
+      throw error;
+    }
     // It may have left the cache instead; and it may be there before anybody looks again (pageout).
     if ((flags[pfn] & PG_SWAPCACHE) !== 0) {
       phys.stat[NR_VMSCAN_WRITE]++;

@@ -16,7 +16,7 @@ import { isSwapPte } from "../pagetable/pte.ts";
 import { SWAP_RA, SWAP_RA_HIT } from "../trace/vmstat.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { swapReadPage } from "./page-io.ts";
-import { addToSwapCache, swapCacheLookup } from "./swap-cache.ts";
+import { addToSwapCache, deleteFromSwapCache, swapCacheLookup } from "./swap-cache.ts";
 import { pteToSwpEntry, type SwpEntry, swpEntry, swpOffset, swpType } from "./swap-entry.ts";
 import { type SwapSpace, swapSpace } from "./swap-space.ts";
 import { finishSwapPlug, startSwapPlug, waitForSwapReads } from "./swap-writeback.ts";
@@ -62,11 +62,14 @@ export function swapClusterReadahead(phys: PhysicalMemory, entry: SwpEntry): Pfn
     const type = swpType(entry);
     const last = Math.min(offset | mask, swap.infoOf(entry).max - 1);
     startSwapPlug(swap);
-    // Slot 0 is the header.
-    for (let slot = Math.max(offset & ~mask, 1); slot <= last; slot++) {
-      readAhead(swap, swpEntry(type, slot), slot === offset);
+    try {
+      // Slot 0 is the header.
+      for (let slot = Math.max(offset & ~mask, 1); slot <= last; slot++) {
+        readAhead(swap, swpEntry(type, slot), slot === offset);
+      }
+    } finally {
+      finishSwapPlug(swap);
     }
-    finishSwapPlug(swap);
   }
   const pfn = readSwapCache(phys, entry);
   waitForSwapReads(swap, swap.infoOf(entry));
@@ -110,12 +113,15 @@ function swapVmaReadahead(swap: SwapSpace, entry: SwpEntry, vma: VmArea, addr: V
   if (window.end > window.start) {
     const { u32 } = phys.ram;
     startSwapPlug(swap);
-    for (let at = window.start; at < window.end; at += PAGE_SIZE) {
-      const pte = vma.mm.pageTable.walk(at);
-      if (pte === 0) break;
-      if (isSwapPte(u32[pte])) readAhead(swap, pteToSwpEntry(u32[pte], u32[pte + 1]), at === addr);
+    try {
+      for (let at = window.start; at < window.end; at += PAGE_SIZE) {
+        const pte = vma.mm.pageTable.walk(at);
+        if (pte === 0) break;
+        if (isSwapPte(u32[pte])) readAhead(swap, pteToSwpEntry(u32[pte], u32[pte + 1]), at === addr);
+      }
+    } finally {
+      finishSwapPlug(swap);
     }
-    finishSwapPlug(swap);
   }
   const pfn = readSwapCache(phys, entry);
   waitForSwapReads(swap, swap.infoOf(entry));
@@ -211,8 +217,14 @@ function readIntoSwapCache(swap: SwapSpace, entry: SwpEntry): Pfn {
   }
   const shadow = info.shadow[slot];
   addToSwapCache(phys, pfn, entry);
-  // The content comes before reclaim can see the page.
-  swapReadPage(phys, pfn, entry);
+  try {
+    // The content comes before reclaim can see the page.
+    swapReadPage(phys, pfn, entry);
+  } catch (error) {
+    deleteFromSwapCache(phys, pfn, shadow);
+    phys.putPage(pfn);
+    throw error;
+  }
   if (shadow !== 0) workingsetRefault(phys, pfn, shadow);
   lruAdd(phys, pfn);
   return pfn;

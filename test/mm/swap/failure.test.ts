@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { BusError, MADV_DONTNEED } from "../../../src/mm/index.ts";
+import type { Ram } from "../../../src/mm/frames/ram.ts";
+import { BusError, MADV_DONTNEED, validate } from "../../../src/mm/index.ts";
 import { swapSpace } from "../../../src/mm/swap/swap-space.ts";
 import { ANON, BASE, boot, outcome, P, RW } from "../core/rig.ts";
 import { addSwap, DiskSwapDevice, pageOut, stateOf, swapEntries } from "./rig.ts";
@@ -17,6 +18,21 @@ function withDisk(pages = 64): {
   const at = process.mmap(BASE, 8 * P, RW, ANON);
   for (let page = 0; page < 8; page++) process.storeU8(at + page * P, 40 + page);
   return { kernel, disk, process, at };
+}
+
+/** A device with a mistake in it: it throws, where it should have answered. */
+class ThrowingDisk extends DiskSwapDevice {
+  isBroken = false;
+
+  override readPage(slot: number, ram: Ram, ramOffset: number): number {
+    if (this.isBroken) throw new Error("the device is broken");
+    return super.readPage(slot, ram, ramOffset);
+  }
+
+  override writePage(slot: number, ram: Ram, ramOffset: number): number {
+    if (this.isBroken) throw new Error("the device is broken");
+    return super.writePage(slot, ram, ramOffset);
+  }
 }
 
 describe("a swap device that fails", () => {
@@ -72,6 +88,46 @@ describe("a swap device that fails", () => {
     expect(stateOf(process, more + P)).toBe("present");
     for (let page = 0; page < 8; page++) expect(process.loadU8(more + page * P)).toBe(50 + page);
     for (let page = 0; page < 8; page++) expect(process.loadU8(at + page * P)).toBe(40 + page);
+  });
+
+  it("by throwing: what was under way is undone, and reclaim goes on once it works again", () => {
+    const kernel = boot({ ram: 128 * P });
+    const disk = new ThrowingDisk(512, /* isRotational */ true);
+    kernel.swapOn(disk, { name: "disk", mkswap: {}, timing: { latencyNs: 1000, bytesPerSecond: 1e9 } });
+    const process = kernel.spawn();
+    const at = process.mmap(BASE, 256 * P, RW, ANON);
+    const fill = (): void => {
+      for (let page = 0; page < 256; page++) process.storeU32(at + page * P, 1 + page);
+    };
+    disk.isBroken = true;
+    expect(fill).toThrow("the device is broken");
+    expect(swapSpace(kernel.phys).plugs).toBe(0);
+    expect(validate(kernel)).toEqual([]);
+    disk.isBroken = false;
+    fill();
+    disk.isBroken = true;
+    expect(() => process.loadU32(at)).toThrow("the device is broken");
+    expect(swapSpace(kernel.phys).plugs).toBe(0);
+    expect(validate(kernel)).toEqual([]);
+    disk.isBroken = false;
+    for (let page = 0; page < 256; page++) expect(process.loadU32(at + page * P)).toBe(1 + page);
+  });
+
+  it("by throwing, though it is as fast as memory", () => {
+    const kernel = boot();
+    const disk = new ThrowingDisk(64);
+    Object.defineProperty(disk, "isSynchronous", { value: true });
+    kernel.swapOn(disk, { name: "ram", mkswap: {} });
+    const process = kernel.spawn();
+    const at = process.mmap(BASE, P, RW, ANON);
+    process.storeU32(at, 7);
+    pageOut(process, at, 1);
+    const free = kernel.phys.buddy.freeFrames;
+    disk.isBroken = true;
+    expect(() => process.loadU32(at)).toThrow("the device is broken");
+    expect(kernel.phys.buddy.freeFrames).toBe(free);
+    disk.isBroken = false;
+    expect(process.loadU32(at)).toBe(7);
   });
 
   it("kills only what needed it", () => {
