@@ -128,6 +128,7 @@ export class Process extends FileTransfers implements Task {
   isOomVictim = false;
   /** It ended so, or will. */
   wasKilledForMemory = false;
+  isOomOrigin = false;
   /** Number of the memory cgroup that it is in: 0 for the root. */
   memcg: number;
   parent: Process | null;

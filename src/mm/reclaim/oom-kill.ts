@@ -24,6 +24,8 @@ export interface OomTask extends AllocatingTask {
   readonly exitStatus: number | null;
   /** It was chosen to die, and has not ended yet. */
   readonly isOomVictim: boolean;
+  /** It takes all memory that there is, with good reason or not, and is chosen before all others. */
+  readonly isOomOrigin: boolean;
 }
 
 /** What the killer needs of the kernel. Filled in by the room above, which has the processes. */
@@ -102,6 +104,7 @@ export class OomKiller {
     let most = Number.NEGATIVE_INFINITY;
     for (const task of this.#host.processes.values()) {
       if (!this.#isKillable(task, group)) continue;
+      if (task.isOomOrigin) return task;
       const points = oomBadness(task.mm, task.oomScoreAdj, totalPages);
       if (points === null || points < most) continue;
       chosen = task;

@@ -8,7 +8,6 @@
 import { tryToUnuse } from "../fault/try-to-unuse.ts";
 import { filemapReadPage } from "../filemap/filemap.ts";
 import { filemapWriteAndWaitRange } from "../filemap/writeback.ts";
-import type { CommitAsker } from "../frames/commit.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { FileSwapDevice } from "../swap/file-device.ts";
@@ -16,7 +15,7 @@ import type { SwapDevice, SwapTiming } from "../swap/swap-device.ts";
 import { MAX_SWAP_OFFSET } from "../swap/swap-entry.ts";
 import { MIN_SWAP_PAGES, type MkswapOptions, mkswap, readSwapHeader } from "../swap/swap-header.ts";
 import type { SwapInfo } from "../swap/swap-info.ts";
-import { swapSpace } from "../swap/swap-space.ts";
+import { type SwapSpace, swapSpace } from "../swap/swap-space.ts";
 import { CAP_SYS_ADMIN } from "../uapi/capability.ts";
 import { EBUSY, EINVAL, ENOENT, ENOMEM, EPERM } from "../uapi/errno.ts";
 import { O_LARGEFILE, O_RDWR } from "../uapi/fcntl.ts";
@@ -154,7 +153,7 @@ export function sysSwapoff(task: Task, path: string | number): number {
   if (typeof file === "number") return file;
   const info = isReg(file.inode) ? areaOf(phys, file) : undefined;
   file.put();
-  return info === undefined ? -EINVAL : swapoffArea(phys, info, task.mm);
+  return info === undefined ? -EINVAL : swapoffArea(phys, info, task);
 }
 
 function areaOf(phys: PhysicalMemory, file: File): SwapInfo | undefined {
@@ -164,17 +163,17 @@ function areaOf(phys: PhysicalMemory, file: File): SwapInfo | undefined {
 }
 
 /**
- * Empties an area and forgets it. 0; or -ENOMEM, with the area in use as before: by the rules of overcommit on behalf of
- * `asker`, or because a page finds no frame. Nobody is killed for one.
+ * Empties an area and forgets it. 0; or -ENOMEM, with the area in use as before: by the rules of overcommit, or because a
+ * page finds no frame. When memory is out for all, `task`, which wants it, is killed; nobody else is.
+ *
+ * @param task null: from outside
  */
-export function swapoffArea(phys: PhysicalMemory, info: SwapInfo, asker: CommitAsker | null): number {
+export function swapoffArea(phys: PhysicalMemory, info: SwapInfo, task: Task | null): number {
   const swap = swapSpace(phys);
-  if (!phys.commit.charge(info.pages, asker)) return -ENOMEM;
+  if (!phys.commit.charge(info.pages, task?.mm ?? null)) return -ENOMEM;
   phys.commit.uncharge(info.pages);
   swap.stop(info);
-  phys.failsBeforeOom = true;
-  const failed = tryToUnuse(swap, info, swap.mms);
-  phys.failsBeforeOom = false;
+  const failed = bringBack(phys, swap, info, task);
   if (failed !== 0) {
     swap.restart(info);
     return failed;
@@ -183,4 +182,18 @@ export function swapoffArea(phys: PhysicalMemory, info: SwapInfo, asker: CommitA
   if (info.device instanceof FileSwapDevice) info.device.file.inode.isSwapFile = false;
   info.device.close?.();
   return 0;
+}
+
+function bringBack(phys: PhysicalMemory, swap: SwapSpace, info: SwapInfo, task: Task | null): number {
+  phys.failsBeforeOom = true;
+  if (task !== null) task.isOomOrigin = true;
+  try {
+    return tryToUnuse(swap, info, swap.mms);
+  } catch (error) {
+    swap.restart(info);
+    throw error;
+  } finally {
+    phys.failsBeforeOom = false;
+    if (task !== null) task.isOomOrigin = false;
+  }
 }

@@ -66,6 +66,8 @@ export interface Task {
   readonly rlimits: Rlimit[];
   /** What of its limits and privileges the memory calls ask for. Invariant: as `rlimits` and `uid` say. */
   readonly actor: MmActor;
+  /** It does what may take all memory that there is, and is the first to be killed for it (oom_task_origin). */
+  isOomOrigin: boolean;
   /** Faults handled without and with storage I/O. */
   minFlt: number;
   majFlt: number;

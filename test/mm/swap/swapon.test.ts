@@ -135,7 +135,7 @@ describe("swapon", () => {
     expect(bytes.subarray(P, 2 * P).every((byte) => byte === 0x5a)).toBe(true);
   });
 
-  it("swapoff without room fails, and nothing is lost", () => {
+  it("swapoff without room is the death of who asked for it, whatever his score, and nothing is lost", () => {
     const folder = temporaryFolder();
     createSwapFile(path.join(folder, "swap"), 256 * P);
     const kernel = boot({ ram: 128 * P });
@@ -144,8 +144,14 @@ describe("swapon", () => {
     process.swapon("/host/swap");
     const at = process.mmap(0, 200 * P, RW, ANON);
     for (let page = 0; page < 200; page++) process.storeU32(at + page * P, page + 1);
-    expect(outcome(() => process.swapoff("/host/swap"))).toBe("ENOMEM");
+    const admin = kernel.spawn({ comm: "swapoff", oomScoreAdj: -1000 });
+    expect(outcome(() => admin.swapoff("/host/swap"))).toBe("ENOMEM");
+    expect(outcome(() => admin.brk())).toBe("ESRCH");
+    expect([admin.exitStatus, process.exitStatus]).toEqual([9, null]);
+    expect(kernel.dmesg.some((line) => /Out of memory: Killed process 2 \(swapoff\)/.test(line))).toBe(true);
+    expect(kernel.vmstat().oom_kill).toBe(1);
     for (let page = 0; page < 200; page++) expect(process.loadU32(at + page * P)).toBe(page + 1);
+    expect(outcome(() => kernel.swapOff("/host/swap"))).toBe("ENOMEM");
     process.munmap(at, 150 * P);
     process.swapoff("/host/swap");
     expect(swapEntries(process)).toBe(0);
