@@ -19,6 +19,7 @@ const UNCERTAIN: ReadonlySet<CallName> = new Set([
   "clear_refs",
   "procmap_query",
   "pagemap_scan",
+  "pidfd_madvise",
   "crowd",
   "brk",
 ]);

@@ -34,6 +34,8 @@ export const EXPECTED: Partial<Readonly<Record<CallName, string>>> = {
   process_vm_readv: "EFAULT",
   process_vm_writev: "EFAULT",
   process_madvise: "EINVAL ENOMEM EPERM EFAULT",
+  pidfd_open: "EINVAL",
+  pidfd_madvise: "EBADF EINVAL ENOMEM EPERM EFAULT ESRCH EACCES",
   fsync: "EBADF EINVAL",
   dup: "EBADF",
   dup2: "EBADF",

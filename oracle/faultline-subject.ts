@@ -1,5 +1,5 @@
 /** Faultline as a subject: a kernel of its own for each sequence, over real files, asked by the functions behind its system calls. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { encodeShmInfo, encodeShmInfo64, encodeShmidDs } from "../src/machine/abi/shm.ts";
 import { copyFromUser, copyToUser } from "../src/mm/fault/uaccess.ts";
@@ -47,6 +47,7 @@ import {
   sysOpenat,
   sysPipe2,
 } from "../src/mm/syscalls/open.ts";
+import { pidfdGetTask, sysPidfdOpen } from "../src/mm/syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../src/mm/syscalls/process-madvise.ts";
 import { sysProcessVmReadv, sysProcessVmWritev } from "../src/mm/syscalls/process-vm.ts";
 import { sysLseek, sysPread64, sysPwrite64, sysRead, sysWrite } from "../src/mm/syscalls/read-write.ts";
@@ -161,6 +162,7 @@ export class FaultlineSubject implements Subject {
       this.kernel.phys.commit.kbytes = COMMIT_KBYTES;
       this.kernel.phys.commit.mode = overcommit;
     }
+    this.kernel.sysctl.legacyVaLayout = Number(readFileSync("/proc/sys/vm/legacy_va_layout", "utf8"));
     this.kernel.mount(MOUNT_POINT, nodeFs(this.directory));
     this.kernel.mount("/dev", devFs({ random: (bytes) => this.kernel.random.fill(bytes) }));
     this.kernel.mount("/proc", procFs(this.kernel));
@@ -260,6 +262,13 @@ export class FaultlineSubject implements Subject {
         return this.transfer(task, call, args);
       case "process_madvise":
         return this.adviseOther(task, args);
+      case "pidfd_open": {
+        const target = this.processes[args[0]];
+        if (target === undefined) return SKIPPED;
+        return { result: sysPidfdOpen(this.kernel.processes, task, target.pid, args[1]) };
+      }
+      case "pidfd_madvise":
+        return { result: this.adviseByPidfd(task, args) };
       case "pipe2":
         return this.pipe(task, args[0]);
       case "shmctl":
@@ -443,6 +452,16 @@ export class FaultlineSubject implements Subject {
     const own = importedSegments(ranges);
     if (typeof own === "number") return { result: own };
     return { result: sysProcessMadvise(this.kernel.mmu, task, target, own, advice) };
+  }
+
+  private adviseByPidfd(task: Process, [fd, base, len, advice, flags]: readonly number[]): number {
+    if (flags !== 0) return -EINVAL;
+    if (len >= 2 ** 63) return -EINVAL;
+    const ranges = importedSegments([{ base, len }]);
+    if (typeof ranges === "number") return ranges;
+    const target = pidfdGetTask(this.kernel.processes, task, fd);
+    if (typeof target === "number") return target;
+    return sysProcessMadvise(this.kernel.mmu, task, target, ranges, advice);
   }
 
   private pipe(task: Process, flags: number): Outcome {

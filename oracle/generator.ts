@@ -13,6 +13,7 @@ import {
   MMAP_PAGE_ZERO,
   READ_IMPLIES_EXEC,
 } from "../src/mm/uapi/personality.ts";
+import * as pidfd from "../src/mm/uapi/pidfd.ts";
 import { ArgumentSource, type MemoryView } from "./arguments.ts";
 import { CALL_WEIGHTS, CUTTING_CALLS } from "./call-weights.ts";
 import { START_BREAK } from "./executor-image.ts";
@@ -20,7 +21,15 @@ import { isHarmless } from "./harmless.ts";
 import type { CallName, Operation } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { SegmentArguments } from "./segment-arguments.ts";
-import { DIRECT_FD, INITIAL_LIMITS, MEMFD_NAMES, MEMLOCK_LIMIT, SLOTS, SPECIAL_FD } from "./subject.ts";
+import {
+  DIRECT_FD,
+  INITIAL_LIMITS,
+  MEMFD_NAMES,
+  MEMLOCK_LIMIT,
+  PIPE_FDS,
+  SLOTS,
+  SPECIAL_FD,
+} from "./subject.ts";
 import { FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
@@ -112,7 +121,11 @@ export class SequenceGenerator {
 
   next(view: MemoryView): Operation {
     if (this.untilCrowd-- === 0) {
-      const missing = this.random.chance(75) ? this.random.below(CALM_STEPS) : -1;
+      const missing = this.random.weighted([
+        [6, this.random.below(3)],
+        [3, this.random.below(CALM_STEPS)],
+        [2, -1],
+      ]);
       return { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - missing] };
     }
     for (;;) {
@@ -240,6 +253,23 @@ export class SequenceGenerator {
         ];
       case "setrlimit":
         return this.limitArguments();
+      case "pidfd_open":
+        return [
+          random.below(SLOTS),
+          random.weighted([
+            [6, 0],
+            [2, pidfd.PIDFD_NONBLOCK],
+            [1, pidfd.PIDFD_THREAD],
+            [1, 1],
+          ]),
+        ];
+      case "pidfd_madvise":
+        return [
+          this.pidfd(from),
+          ...from.range(),
+          random.chance(50) ? this.advice() : random.pick([mman.MADV_COLD, mman.MADV_WILLNEED]),
+          random.chance(92) ? 0 : random.pick([1, 2 ** 31]),
+        ];
       case "mincore":
         return [...from.range(), random.chance(92) ? 0 : from.address()];
       case "memfd_create":
@@ -486,9 +516,24 @@ export class SequenceGenerator {
     return this.random.chance(70) ? from.fileOffset() : -1;
   }
 
-  /** One end of the pipe that every sequence begins with (0 for reading, 1 for writing), mostly. */
+  /** One end of the pipes that every sequence begins with (0 for reading, 1 for writing), mostly of the first. */
   private pipeEnd(end: number, from: ArgumentSource): number {
-    return this.random.chance(80) ? SPECIAL_FD + 6 + end : from.descriptor();
+    const [often, seldom] = PIPE_FDS;
+    return this.random.weighted([
+      [60, often + end],
+      [20, seldom + end],
+      [20, from.descriptor()],
+    ]);
+  }
+
+  /** Something that stands for a process, perhaps: itself, a number that a pidfd may have got, any other descriptor. */
+  private pidfd(from: ArgumentSource): number {
+    const { random } = this;
+    return random.weighted([
+      [3, random.pick([pidfd.PIDFD_SELF_THREAD, pidfd.PIDFD_SELF_THREAD_GROUP])],
+      [8, 9 + random.below(6)],
+      [2, from.descriptor()],
+    ]);
   }
 
   private furtherSegments(from: ArgumentSource): number[] {

@@ -39,6 +39,8 @@ function fillsMuch({ call, args }: Operation): boolean {
       return args[1] > LONGEST_FILLED && (args[3] & (MAP_POPULATE | MAP_LOCKED)) !== 0;
     case "madvise":
       return args[1] > LONGEST_FILLED && FILLING_ADVICE.has(args[2]);
+    case "pidfd_madvise":
+      return FILLING_ADVICE.has(args[3]) && args[2] > LONGEST_FILLED;
     case "process_madvise":
       return FILLING_ADVICE.has(args[3]) && [2, 5, 7].some((at) => args[at] > LONGEST_FILLED);
     default:

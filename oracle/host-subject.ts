@@ -84,7 +84,8 @@ const EXEC_LIMITS: readonly (readonly [resource: number, bytes: number])[] = [
 
 /** What madvise or process_madvise is to advise. */
 function adviceOf({ call, args }: Operation): number | undefined {
-  return call === "madvise" ? args[2] : call === "process_madvise" ? args[3] : undefined;
+  if (call === "madvise") return args[2];
+  return call === "process_madvise" || call === "pidfd_madvise" ? args[3] : undefined;
 }
 
 export class HostSubject implements Subject {
@@ -160,6 +161,14 @@ export class HostSubject implements Subject {
         return this.transfer(process, NR.process_vm_writev, args);
       case "process_madvise":
         return this.adviseOther(process, args);
+      case "pidfd_open":
+        if (family.isFree(args[0])) return SKIPPED;
+        return { result: family.syscall(process, NR.pidfd_open, [family.pid(args[0]), args[1]]) };
+      case "pidfd_madvise": {
+        const [fd, addr, length, advice, flags] = args;
+        const range = family.putWords(process, [addr, length]);
+        return { result: family.syscall(process, NR.process_madvise, [fd, range, 1, advice, flags]) };
+      }
       case "pipe2": {
         const result = family.syscall(process, NR.pipe2, [ARGUMENT_ADDRESS, args[0]]);
         return result === 0 ? { result, bytes: family.takeArgument(process, WORD) } : { result };

@@ -8,6 +8,7 @@ import * as fcntl from "../src/mm/uapi/fcntl.ts";
 import * as fs from "../src/mm/uapi/fs.ts";
 import * as ipc from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
+import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../src/mm/uapi/pidfd.ts";
 
 export interface Operation {
   /** Slot of the calling process. The step is skipped where no process lives there. */
@@ -47,6 +48,8 @@ export type CallName =
   | "process_vm_readv"
   | "process_vm_writev"
   | "process_madvise"
+  | "pidfd_open"
+  | "pidfd_madvise"
   | "fsync"
   | "dup"
   | "dup2"
@@ -186,7 +189,8 @@ function openFlags(value: number): string {
  * is the first of the bytes stored, that of `mincore` 0 for a good vector, or an address. A limit of -1 is none. The
  * first argument of `process_vm_readv`, `process_vm_writev` and `process_madvise` is the slot of the other process, then
  * come a range of the caller's and one of the other's, up to four times (for process_madvise a range of the other's, the
- * advice, and further ranges). `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
+ * advice, and further ranges). `pidfd_open` opens one for the process of a slot, and `pidfd_madvise` is a process_madvise of one
+ * range with any descriptor: descriptor, range, advice and flags. `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
  * asks for the mapping at an address, `pagemap_scan` for the pages of a range: start, end, room for regions, most pages, the
  * four masks of categories and flags. `mem_read` and
  * `mem_write` go through /proc/PID/mem of the slot that they name, `clear_refs` writes the number to /proc/self/clear_refs.
@@ -226,6 +230,8 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   process_vm_readv: [decimal, hex, hex, hex, hex],
   process_vm_writev: [decimal, hex, hex, hex, hex],
   process_madvise: [decimal, hex, hex, choice(mman, "MADV_")],
+  pidfd_open: [decimal, bits({ PIDFD_NONBLOCK, PIDFD_THREAD }, "", "0")],
+  pidfd_madvise: [decimal, hex, hex, choice(mman, "MADV_"), hex],
   fsync: [decimal],
   dup: [decimal],
   dup2: [decimal, decimal],

@@ -21,6 +21,7 @@ export const RANGES: Partial<Record<CallName, readonly (readonly [address: numbe
   process_vm_readv: pairs(1, 8),
   process_vm_writev: pairs(1, 8),
   process_madvise: [[1, 2], ...pairs(4, 3)],
+  pidfd_madvise: [[1, 2]],
   mincore: [
     [0, 1],
     [2, 1],

@@ -86,14 +86,16 @@ export function storedBytes(length: number, first: number): Uint8Array {
 
 /** Descriptors that the preamble puts at numbers of their own begin here, and there are so many. */
 export const SPECIAL_FD = 20;
-export const SPECIAL_FDS = 12;
+export const SPECIAL_FDS = 14;
+/** The reading ends of two pipes; behind each is its writing end. */
+export const PIPE_FDS: readonly number[] = [SPECIAL_FD + 6, SPECIAL_FD + 12];
 /** The one that goes past the page cache. */
 export const DIRECT_FD: number = SPECIAL_FD + 11;
 
 /**
  * Each sequence starts with these in process 0: descriptors of real files of each kind of access from 0 on, of tmpfs, of
  * devices, of a mere path, of a pipe, of a file that takes seals, of one that must not be executed, of one that only root may
- * write and of one that goes past the page cache from SPECIAL_FD on.
+ * write, of one that goes past the page cache and of a second pipe from SPECIAL_FD on.
  */
 export const PREAMBLE: readonly Operation[] = [
   open(3, 2),
@@ -120,6 +122,11 @@ export const PREAMBLE: readonly Operation[] = [
   first("dup2", NOEXEC_FD, SPECIAL_FD + 9),
   ...moved(open(13, 0), 10),
   ...moved(open(5, O_RDWR | O_DIRECT), 11),
+  first("pipe2", O_NONBLOCK),
+  first("dup2", FIRST_FREE_FD, SPECIAL_FD + 12),
+  first("dup2", FIRST_FREE_FD + 1, SPECIAL_FD + 13),
+  first("close", FIRST_FREE_FD),
+  first("close", FIRST_FREE_FD + 1),
 ];
 
 function first(call: CallName, ...args: readonly number[]): Operation {

@@ -39,6 +39,8 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
       return leavesOpen(operation.args, surroundings.mappings);
     case "process_madvise":
       return leavesOpen(operation.args.slice(1), surroundings.mappingsOf(operation.args[0]));
+    case "pidfd_madvise":
+      return leavesOpen(operation.args.slice(1, 4), surroundings.mappings);
     case "process_vm_readv":
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);

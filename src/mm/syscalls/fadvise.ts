@@ -32,7 +32,7 @@ export function sysFadvise64(task: Task, fd: number, offset: number, len: number
 export function sysReadahead(task: Task, fd: number, offset: number, count: number): number {
   const file = fdGet(task, fd);
   if (file === undefined || (file.mode & FMODE_READ) === 0) return -EBADF;
-  if (!isReg(file.inode)) return -EINVAL;
+  if (!isReg(file.inode) || file.inode.isAnon) return -EINVAL;
   return fadvise(file, offset, count, POSIX_FADV_WILLNEED);
 }
 

@@ -5,7 +5,7 @@
 import { PAGE_SIZE } from "../page.ts";
 import { CAP_CHOWN, CAP_FSETID } from "../uapi/capability.ts";
 import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS, ETXTBSY } from "../uapi/errno.ts";
-import { MAX_LFS_FILESIZE, S_ISGID, S_ISUID } from "../uapi/fcntl.ts";
+import { MAX_LFS_FILESIZE, S_IFMT, S_ISGID, S_ISUID } from "../uapi/fcntl.ts";
 import { S_IALLUGO } from "../uapi/fs.ts";
 import { capable } from "./capability.ts";
 import { type AttributeChange, type Credentials, type Inode, isDir, isInGroup, isReg } from "./inode.ts";
@@ -37,7 +37,7 @@ export function vfsGetattr(inode: Inode): Stat | number {
   return {
     dev: inode.sb.dev,
     ino: inode.ino,
-    mode: inode.mode,
+    mode: inode.isAnon ? inode.mode & ~S_IFMT : inode.mode,
     nlink: inode.nlink,
     uid: inode.uid,
     gid: inode.gid,

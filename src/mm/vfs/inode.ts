@@ -122,6 +122,8 @@ export class Inode implements DirtyInode {
   isSwapFile = false;
   /** Nobody writes it or changes its attributes, whatever its mode says (S_IMMUTABLE). */
   isImmutable = false;
+  /** No file at all, whatever its mode says: stat shows no type (S_ANON_INODE). */
+  isAnon = false;
   /** Open files and dentries that hold it. */
   refs = 0;
   /** Of the open files, those that may write (i_writecount). */

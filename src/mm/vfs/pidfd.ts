@@ -77,8 +77,9 @@ export function newPidfd(mounts: MountNamespace, target: PidfdTarget, flags: num
 
 function newInode(mounts: MountNamespace, target: PidfdTarget): Inode {
   const sb = mounts.kernMount(pidFs) as PseudoSuperBlock;
+  const inode = new Inode(sb, sb.nextIno++, S_IFREG | 0o700, { setattr: () => -EOPNOTSUPP }, pidfdOps);
   // Programs that list open files expect no file type.
-  const inode = new Inode(sb, sb.nextIno++, 0o700, { setattr: () => -EOPNOTSUPP }, pidfdOps);
+  inode.isAnon = true;
   inode.atimeNs = sb.now();
   inode.mtimeNs = inode.atimeNs;
   inode.ctimeNs = inode.atimeNs;
