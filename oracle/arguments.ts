@@ -71,6 +71,17 @@ export class ArgumentSource {
     return [addr, random.chance(50) ? Math.min(mapping.end - addr, MAX_LENGTH) : this.length()];
   }
 
+  /** A range that leaves something of a mapping on both sides, where there is a mapping of three pages. */
+  innerRange(): [addr: number, length: number] {
+    const large = this.mappings.filter(({ start, end }) => end - start >= 3 * PAGE_SIZE);
+    if (large.length === 0) return this.range();
+    const { start, end } = this.random.pick(large);
+    const inside = Math.min(end - start, MAX_LENGTH) / PAGE_SIZE - 2;
+    const first = this.random.below(inside);
+    const pages = 1 + this.random.below(inside - first);
+    return [start + (1 + first) * PAGE_SIZE, pages * PAGE_SIZE];
+  }
+
   /** Whole huge pages of the mapping, or a page less. */
   private hugeRange({ start, end }: Mapping): [addr: number, length: number] {
     const { random } = this;

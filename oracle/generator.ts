@@ -191,7 +191,8 @@ export class SequenceGenerator {
       case "mmap":
         return this.mmapArguments(from);
       case "munmap":
-        return [...from.range()];
+        // What cuts a mapping in two needs one mapping more.
+        return [...(this.untilCrowd < 0 && random.chance(60) ? from.innerRange() : from.range())];
       case "mprotect":
         return [...from.range(), from.protection() + (random.chance(2) ? mman.PROT_GROWSDOWN : 0)];
       case "mremap":
