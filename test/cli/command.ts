@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, beforeEach } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { bundleCommand } from "../../scripts/bundle.ts";
 
 const REPOSITORY: string = fileURLToPath(new URL("../..", import.meta.url));
@@ -26,6 +26,7 @@ export interface RunningOptions {
 export class CommandUnderTest {
   #top = "";
   #count = 0;
+  readonly #running = new Set<ChildProcess>();
   /** The folder of this test: real path. */
   folder = "";
 
@@ -55,11 +56,19 @@ export class CommandUnderTest {
   }
 
   start(args: readonly string[], options: RunningOptions = {}): ChildProcess {
-    return spawn(process.execPath, [this.entry, ...args], {
+    const child = spawn(process.execPath, [this.entry, ...args], {
       cwd: options.cwd ?? this.folder,
       env: { PATH: process.env.PATH, ...options.env },
       stdio: "pipe",
     });
+    this.#running.add(child);
+    child.once("exit", () => this.#running.delete(child));
+    return child;
+  }
+
+  /** What a test that failed has left running would run for ever. */
+  killAll(): void {
+    for (const child of this.#running) child.kill("SIGKILL");
   }
 
   /** `faultline` with these arguments, to its end. */
@@ -95,6 +104,7 @@ export function setUpCommand(): CommandUnderTest {
   const command = new CommandUnderTest();
   beforeAll(() => command.build());
   beforeEach(() => command.newFolder());
+  afterEach(() => command.killAll());
   afterAll(() => command.remove());
   return command;
 }

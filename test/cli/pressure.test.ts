@@ -118,7 +118,7 @@ describe("the file of an area", () => {
     writeProgram(at("loop"), PROGRAMS.loop);
     const child = command.start(["run", "-q", "--swap", "file=swap", "loop"]);
     const isMarked = (): boolean => readFileSync(at("swap")).subarray(0, 9).toString() === "faultline";
-    await expect.poll(isMarked).toBe(true);
+    await expect.poll(isMarked, { timeout: 30_000 }).toBe(true);
     const { status, stderr } = await larger("--swap", "file=swap");
     expect({ status, stderr }).toEqual({
       status: 125,
