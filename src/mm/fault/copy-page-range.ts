@@ -43,16 +43,17 @@ export function copyPageRange(to: VmArea, from: VmArea): number {
   let copied = 0;
   for (let addr: number = from.start; addr < from.end; ) {
     let source = parent.walk(addr);
-    if (source === 0) {
+    // The child has a table wherever its parent has one, of all levels, even if nothing is in it.
+    if (source === 0 && child.upperAlloc(addr, parent.holeDepth)) {
       addr = parent.holeEnd;
       continue;
     }
-    // The child has a table wherever its parent has one, even if nothing is in it: the two lie parallel from here on.
-    const first = child.walkAlloc(addr);
+    const first = source === 0 ? 0 : child.walkAlloc(addr);
     if (first === 0) {
       from.mm.tlb.flushAll();
       return -ENOMEM;
     }
+    // The two tables lie parallel from here on.
     const target = first - source;
     const tableEnd = Math.min(addr - (addr & (PMD_SIZE - 1)) + PMD_SIZE, from.end);
     for (; addr < tableEnd; addr += PAGE_SIZE, source += PTE_WORDS) {

@@ -3,7 +3,7 @@
  * entries that name them move, so that moving costs nothing per byte.
  */
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
-import { PMD_SIZE } from "../pagetable/page-table.ts";
+import { PGD_SIZE, PMD_SIZE } from "../pagetable/page-table.ts";
 import { PTE_WORDS } from "../pagetable/pte.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 
@@ -15,16 +15,17 @@ export function movePageTables(mm: MmStruct, from: Vaddr, to: Vaddr, len: number
   while (done < len) {
     let source = pageTable.walk(from + done);
     if (source === 0) {
-      done = Math.min(len, pageTable.holeEnd - from);
+      // Where only the last table is missing, the first one of the new place is made already (alloc_new_pud).
+      const isThere = pageTable.holeDepth === 2;
+      const holeEnd = Math.min(len, pageTable.holeEnd - from);
+      if (isThere && !pageTable.upperAlloc(to + done, 1)) return stopAt(mm, from, done);
+      done = isThere ? Math.min(holeEnd, done + spanTo(to + done, PGD_SIZE)) : holeEnd;
       continue;
     }
-    const span = Math.min(spanToTableEnd(from + done), spanToTableEnd(to + done), len - done);
+    const span = Math.min(spanTo(from + done, PMD_SIZE), spanTo(to + done, PMD_SIZE), len - done);
     // Where there is a table there will be one, whether or not anything is in it.
     const first = pageTable.walkAlloc(to + done);
-    if (first === 0) {
-      mm.tlb.flushRange(from, from + done);
-      return done;
-    }
+    if (first === 0) return stopAt(mm, from, done);
     const target = first - source;
     for (const end = done + span; done < end; done += PAGE_SIZE, source += PTE_WORDS) {
       if (u32[source] === 0) continue;
@@ -38,6 +39,12 @@ export function movePageTables(mm: MmStruct, from: Vaddr, to: Vaddr, len: number
   return len;
 }
 
-function spanToTableEnd(addr: Vaddr): number {
-  return PMD_SIZE - (addr & (PMD_SIZE - 1));
+function stopAt(mm: MmStruct, from: Vaddr, done: number): number {
+  mm.tlb.flushRange(from, from + done);
+  return done;
+}
+
+/** Bytes to the next multiple of `size`. */
+function spanTo(addr: Vaddr, size: number): number {
+  return size - (addr % size);
 }

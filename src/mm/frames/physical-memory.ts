@@ -140,7 +140,7 @@ export class PhysicalMemory {
   mayUseReserves = false;
   /** Mappings of all address spaces, and how many there may be: in Linux each takes of the RAM (vma-lifetime.ts). */
   nrVmas = 0;
-  readonly maxVmas: number;
+  maxVmas: number;
   /** For tests: allocations left until every further one fails; −1 for never. */
   failAfter = -1;
   readonly #poison: boolean;

@@ -14,6 +14,7 @@ const EPOLL_ITEM_BYTES = 184;
 interface InitialSettings {
   readonly maxMapCount?: number;
   readonly mmapMinAddr?: number;
+  readonly lsmMmapMinAddr?: number;
   readonly randomize?: boolean;
 }
 
@@ -29,6 +30,7 @@ export class KernelSysctl implements Sysctl {
   readonly #processes: ReadonlyMap<number, { readonly mm: MmStruct }>;
   #maxMapCount: number;
   #mmapMinAddr: number;
+  readonly #lsmMmapMinAddr: number;
 
   constructor(
     initial: InitialSettings,
@@ -41,6 +43,7 @@ export class KernelSysctl implements Sysctl {
     this.#processes = processes;
     this.#maxMapCount = initial.maxMapCount ?? DEFAULT_MAX_MAP_COUNT;
     this.#mmapMinAddr = initial.mmapMinAddr ?? DEFAULT_MMAP_MIN_ADDR;
+    this.#lsmMmapMinAddr = initial.lsmMmapMinAddr ?? 0;
     this.randomizeVaSpace = initial.randomize === true ? 2 : 0;
   }
 
@@ -59,6 +62,12 @@ export class KernelSysctl implements Sysctl {
 
   set mmapMinAddr(addr: number) {
     this.#mmapMinAddr = addr;
-    for (const { mm } of this.#processes.values()) mm.mmapMinAddr = addr;
+    for (const { mm } of this.#processes.values()) this.setMmapMinAddr(mm);
+  }
+
+  /** Tells an address space the least addresses (update_mmap_min_addr). */
+  setMmapMinAddr(mm: MmStruct): void {
+    mm.dacMmapMinAddr = this.#mmapMinAddr;
+    mm.mmapMinAddr = Math.max(this.#mmapMinAddr, this.#lsmMmapMinAddr);
   }
 }

@@ -61,6 +61,11 @@ export interface KernelOptions {
   readonly maxMapCount?: number;
   /** Least address that may be mapped (vm.mmap_min_addr). Default 65536. */
   readonly mmapMinAddr?: number;
+  /**
+   * What a kernel with security modules was built with besides (CONFIG_LSM_MMAP_MIN_ADDR): nothing is placed below the larger of
+   * the two, but a program may ask for it by address. Default 0, as without them.
+   */
+  readonly lsmMmapMinAddr?: number;
   /** Size of transparent huge pages as far as it shows in addresses; 0 (default) for a kernel built without. */
   readonly thpSize?: number;
   /** vm.overcommit_memory: 0 (default) refuses only more than all RAM at once, 1 nothing, 2 what exceeds the limit. */

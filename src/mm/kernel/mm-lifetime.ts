@@ -93,6 +93,7 @@ function copyLayout(child: MmStruct, parent: MmStruct): void {
   child.memcg = parent.memcg;
   child.maxMapCount = parent.maxMapCount;
   child.mmapMinAddr = parent.mmapMinAddr;
+  child.dacMmapMinAddr = parent.dacMmapMinAddr;
   child.stackGuardGap = parent.stackGuardGap;
   child.thpSize = parent.thpSize;
   child.failVmaAfter = parent.failVmaAfter;

@@ -66,7 +66,7 @@ export function newMm(kernel: Kernel, actor: MmActor, memcg: number): MmStruct |
   mm.memcg = memcg;
   const { options } = kernel;
   mm.maxMapCount = kernel.sysctl.maxMapCount;
-  mm.mmapMinAddr = kernel.sysctl.mmapMinAddr;
+  kernel.sysctl.setMmapMinAddr(mm);
   if (options.thpSize !== undefined) mm.thpSize = options.thpSize;
   mm.actor = actor;
   const isFixed = kernel.sysctl.randomizeVaSpace === 0 || (actor.personality & ADDR_NO_RANDOMIZE) !== 0;

@@ -29,7 +29,7 @@ export const PGD_SHIFT: number = PUD_SHIFT + 9;
 /** Bytes that one table of PTEs spans. */
 export const PMD_SIZE: number = 2 ** PMD_SHIFT;
 const PUD_SIZE: number = 2 ** PUD_SHIFT;
-const PGD_SIZE: number = 2 ** PGD_SHIFT;
+export const PGD_SIZE: number = 2 ** PGD_SHIFT;
 const PUD_OFFSET_MASK: number = PUD_SIZE - 1;
 const INDEX_MASK: number = PTRS_PER_TABLE - 1;
 /** Words of a frame: the word index of a table is its frame number times this. */
@@ -40,8 +40,12 @@ export class PageTable {
   pgd: Pfn;
   /** Tables of all levels, each a frame. */
   tables = 0;
-  /** After `walk` found nothing: the first address that another table could translate. */
+  /**
+   * After `walk` found nothing: the first address that another table could translate, and how many tables stand on the way
+   * below the top one (0 … 2).
+   */
   holeEnd: Vaddr = 0;
+  holeDepth = 0;
   readonly #phys: PhysicalMemory;
   readonly #u32: Uint32Array;
 
@@ -67,16 +71,19 @@ export class PageTable {
     let entry = this.pgd * FRAME_WORDS + (high >>> 9) * PTE_WORDS;
     if (u32[entry] === 0) {
       this.holeEnd = ((high >>> 9) + 1) * PGD_SIZE;
+      this.holeDepth = 0;
       return 0;
     }
     entry = u32[entry + 1] * FRAME_WORDS + (high & INDEX_MASK) * PTE_WORDS;
     if (u32[entry] === 0) {
       this.holeEnd = (high + 1) * PUD_SIZE;
+      this.holeDepth = 1;
       return 0;
     }
     entry = u32[entry + 1] * FRAME_WORDS + (low >>> PMD_SHIFT) * PTE_WORDS;
     if (u32[entry] === 0) {
       this.holeEnd = high * PUD_SIZE + ((low >>> PMD_SHIFT) + 1) * PMD_SIZE;
+      this.holeDepth = 2;
       return 0;
     }
     return u32[entry + 1] * FRAME_WORDS + ((low >>> PAGE_SHIFT) & INDEX_MASK) * PTE_WORDS;
@@ -97,6 +104,14 @@ export class PageTable {
     return table * FRAME_WORDS + ((low >>> PAGE_SHIFT) & INDEX_MASK) * PTE_WORDS;
   }
 
+  /** Makes the first `depth` tables (0 … 2) on the way to `addr` below the top one; false when memory is out. */
+  upperAlloc(addr: Vaddr, depth: number): boolean {
+    if (depth === 0) return true;
+    const high = (addr / PUD_SIZE) | 0;
+    const pud = this.#next(this.pgd, high >>> 9);
+    return pud !== 0 && (depth === 1 || this.#next(pud, high & INDEX_MASK) !== 0);
+  }
+
   /** Whether there is a table in which the entry of a huge page of `size` bytes would stand (huge_pte_offset). */
   hasHugePte(addr: Vaddr, size: number): boolean {
     return this.walk(addr) !== 0 || this.holeEnd <= (Math.floor(addr / size) + 1) * size;
@@ -104,9 +119,7 @@ export class PageTable {
 
   /** Makes that table, and those above it; false when memory is out (huge_pte_alloc). */
   hugePteAlloc(addr: Vaddr, size: number): boolean {
-    const high = (addr / PUD_SIZE) | 0;
-    const pud = this.#next(this.pgd, high >>> 9);
-    return pud !== 0 && (size >= PUD_SIZE || this.#next(pud, high & INDEX_MASK) !== 0);
+    return this.upperAlloc(addr, size >= PUD_SIZE ? 1 : 2);
   }
 
   /**

@@ -26,6 +26,8 @@ export interface Arch {
   readonly unlimitedStackIsLegacy: boolean;
   /** The search that follows when the one from the top down found nothing starts at a random place, too. */
   readonly fallbackIsRandom: boolean;
+  /** The search refuses a hint below vm.mmap_min_addr (generic_get_unmapped_area); mmap has rounded its own up, mremap has not. */
+  readonly searchKnowsMinAddr: boolean;
   /** READ_IMPLIES_EXEC makes the heap executable (VM_DATA_FLAGS_TSK_EXEC). */
   readonly heapMayBeExecutable: boolean;
   /** Reading untouched anonymous memory takes a frame at once, instead of the shared zero page (mm_forbids_zeropage). */
@@ -64,6 +66,7 @@ export const RISCV64: Arch = {
   brkRndPages: 2 ** 18,
   unlimitedStackIsLegacy: true,
   fallbackIsRandom: false,
+  searchKnowsMinAddr: true,
   heapMayBeExecutable: false,
   forbidsZeroPage: false,
   hugePageSizeLogs: [21, 30],
@@ -89,6 +92,7 @@ export const X86_64: Arch = {
   brkRndPages: 2 ** 18,
   unlimitedStackIsLegacy: false,
   fallbackIsRandom: true,
+  searchKnowsMinAddr: false,
   heapMayBeExecutable: true,
   forbidsZeroPage: false,
   hugePageSizeLogs: [21, 30],

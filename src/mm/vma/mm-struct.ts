@@ -61,6 +61,8 @@ export class MmStruct {
   /** Most mappings (vm.max_map_count), least address (vm.mmap_min_addr), free bytes below a growing stack (stack_guard_gap). */
   maxMapCount = 65530;
   mmapMinAddr: Vaddr = 65536;
+  /** vm.mmap_min_addr itself, where a security module has raised what nothing is placed below. */
+  dacMmapMinAddr: Vaddr = 65536;
   stackGuardGap: number = 256 * PAGE_SIZE;
   /**
    * Size in bytes of a transparent huge page: large private anonymous mappings without a hint are aligned to it, as by

@@ -69,7 +69,7 @@ export function getUnmappedArea(
   if (found > taskSize - len) return -ENOMEM;
   if (offsetInPage(found) !== 0) return -EINVAL;
   // cap_mmap_addr: page 0 and its neighbours stay unmapped, so that a null pointer of the kernel's own hits nothing.
-  return found < mm.mmapMinAddr && !mm.capSysRawio ? -EPERM : found;
+  return found < mm.dacMmapMinAddr && !mm.capSysRawio ? -EPERM : found;
 }
 
 /** Aligns what profits from huge pages (thp_get_unmapped_area): a whole number of them, or a file that asks for it. */
@@ -127,14 +127,15 @@ const ABOVE_4G: number = 2 ** 32;
 /** The fixed address, the hint where that is free, or a hole (arch_get_unmapped_area, …_topdown). */
 function areaOf(mm: MmStruct, addr: Vaddr, len: number, flags: number, alignMask: number): Vaddr {
   const { taskSize, map32bit, mapAbove4g } = mm.arch;
-  if (len > taskSize - mm.mmapMinAddr) return -ENOMEM;
+  const least = mm.arch.searchKnowsMinAddr ? mm.mmapMinAddr : 0;
+  if (len > taskSize - least) return -ENOMEM;
   if ((flags & MAP_FIXED) !== 0) return addr;
   const isLow = (flags & map32bit) !== 0;
   const end = isLow ? LOW_END : taskSize;
   if (addr !== 0) {
     const hint = pageAlign(addr);
     const next = mm.vmas.find(hint);
-    const fits = hint >= mm.mmapMinAddr && end - len >= hint;
+    const fits = hint >= least && end - len >= hint;
     if (fits && (next === null || hint + len <= vmStartGap(next))) return hint;
   }
   if (isLow) {

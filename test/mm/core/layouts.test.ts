@@ -3,7 +3,18 @@
  * the host's (setarch -R, -L; ulimit -s), those of riscv64 follow from its kernel's constants.
  */
 import { describe, expect, it } from "vitest";
-import { MAP_FIXED, PROT_EXEC, PROT_READ, RISCV64, RLIMIT_STACK, X86_64 } from "../../../src/mm/index.ts";
+import {
+  type KernelOptions,
+  MAP_FIXED,
+  MAP_GROWSDOWN,
+  MREMAP_DONTUNMAP,
+  MREMAP_MAYMOVE,
+  PROT_EXEC,
+  PROT_READ,
+  RISCV64,
+  RLIMIT_STACK,
+  X86_64,
+} from "../../../src/mm/index.ts";
 import type { Kernel } from "../../../src/mm/kernel/kernel.ts";
 import type { Process } from "../../../src/mm/kernel/process.ts";
 import { execMm, setBrk, setupArgPages } from "../../../src/mm/kernel/task-lifecycle.ts";
@@ -176,5 +187,26 @@ describe("vm.mmap_min_addr", () => {
     expect(outcome(() => user.mmap(0, P, RW, ANON | MAP_FIXED))).toBe("EPERM");
     // Nobody is placed there without asking, root neither.
     expect(root.mmap(P, P, RW, ANON)).toBe(65536);
+  });
+
+  it("with a security module that wants more, only what asks for an address gets below that", () => {
+    const user = boot({ arch: X86_64, mmapMinAddr: P, lsmMmapMinAddr: 65536 }).spawn({ uid: 1 });
+    expect(outcome(() => user.mmap(0, P, RW, ANON | MAP_FIXED))).toBe("EPERM");
+    expect(user.mmap(P, P, RW, ANON | MAP_FIXED)).toBe(P);
+    expect(user.mmap(P, P, RW, ANON)).toBe(65536);
+    user.mmap(0x20000, P, RW, ANON | MAP_FIXED | MAP_GROWSDOWN);
+    user.munmap(0, 0x20000);
+    expect(outcome(() => user.storeU8(65536, 1))).toBe("ok");
+    expect(outcome(() => user.storeU8(65535, 1))).toBe("SEGV_MAPERR");
+  });
+
+  it("mremap's wish for a place is taken below it on x86-64, and not on riscv64", () => {
+    const place = (options: KernelOptions): number => {
+      const task = boot({ mmapMinAddr: 65536, ...options }).spawn();
+      const page = task.mmap(0, P, RW, ANON);
+      return task.mremap(page, P, P, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 2 * P);
+    };
+    expect(place({ arch: X86_64 })).toBe(2 * P);
+    expect(place({})).toBeGreaterThan(65536);
   });
 });

@@ -15,7 +15,8 @@ import {
   PTE_WRITE,
 } from "../../../src/mm/pagetable/pte.ts";
 import { TlbContext, TlbPool } from "../../../src/mm/pagetable/tlb.ts";
-import { BASE, boot, mapAt, outcome, P } from "./rig.ts";
+import { MAP_FIXED, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../../src/mm/uapi/mman.ts";
+import { BASE, boot, mapAt, outcome, P, RW } from "./rig.ts";
 
 const PUD_SIZE = PMD_SIZE * 512;
 const PGD_SIZE = PUD_SIZE * 512;
@@ -52,6 +53,29 @@ describe("page table", () => {
     expect(holeAt(addr + PMD_SIZE)).toBe(addr + 2 * PMD_SIZE);
     expect(holeAt(addr + PUD_SIZE)).toBe(3 * PGD_SIZE + 7 * PUD_SIZE);
     expect(holeAt(2 ** 47 - P)).toBe(2 ** 47);
+  });
+
+  it("a child has the tables of its parent, also those that lead to nothing", () => {
+    const task = boot().spawn();
+    const fd = task.memfd_create("empty", 0);
+    task.mmap(BASE, P, RW, MAP_PRIVATE | MAP_FIXED, fd);
+    expect(outcome(() => task.storeU8(BASE, 1))).toBe("BUS_ADRERR");
+    // The top one, and two of the three on the way to the page that is not there.
+    expect(task.mm.pageTable.tables).toBe(3);
+    expect(task.fork().mm.pageTable.tables).toBe(3);
+  });
+
+  it("mremap makes the first table of the new place where only the last one of the old place is missing", () => {
+    const task = boot().spawn();
+    const there = 2 ** 46;
+    mapAt(task, BASE + PMD_SIZE, 1);
+    task.mremap(BASE + PMD_SIZE, P, P, MREMAP_MAYMOVE | MREMAP_FIXED, there);
+    expect(task.mm.pageTable.tables).toBe(1);
+    mapAt(task, BASE, 1);
+    task.storeU8(BASE, 1);
+    mapAt(task, BASE + PMD_SIZE, 1);
+    task.mremap(BASE + PMD_SIZE, P, P, MREMAP_MAYMOVE | MREMAP_FIXED, there);
+    expect(task.mm.pageTable.tables).toBe(4 + 1);
   });
 
   it("the ends of user space have their PTEs", () => {
