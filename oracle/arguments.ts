@@ -25,6 +25,8 @@ const FILE_PAGES = 18;
 const HUGE_PAGE_SIZE = 2 ** 21;
 /** More than any memory has, and less than the address space. */
 const BEYOND_MEMORY: readonly number[] = [2 ** 39, 2 ** 39, 2 ** 40];
+/** Some of the lowest addresses, which are kept free for one or the other reason, and some behind them. */
+const LOW_PAGES = 24;
 /** The longest part of a mapping that one call treats. */
 const MAX_LENGTH = 2 ** 20;
 
@@ -53,6 +55,7 @@ export class ArgumentSource {
       [60, ARENA_START + random.below(ARENA_PAGES) * PAGE_SIZE],
       [30, this.edge()],
       [4, random.pick(WRONG_ADDRESSES)],
+      [2, random.below(LOW_PAGES) * PAGE_SIZE],
     ]);
     if (random.chance(96)) return addr;
     // Near 2^64 only multiples of 2048 are numbers.

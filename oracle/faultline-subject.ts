@@ -26,6 +26,7 @@ import { smapsEntry } from "../src/mm/proc/smaps.ts";
 import { devFs } from "../src/mm/shmem/dev-fs.ts";
 import { tmpFs } from "../src/mm/shmem/tmpfs.ts";
 import { sysBrk } from "../src/mm/syscalls/brk.ts";
+import { sysGetdents, sysReadlinkat } from "../src/mm/syscalls/directory.ts";
 import { sysFadvise64, sysReadahead } from "../src/mm/syscalls/fadvise.ts";
 import { sysFallocate, sysFtruncate } from "../src/mm/syscalls/file-size.ts";
 import { sysMadvise } from "../src/mm/syscalls/madvise.ts";
@@ -66,7 +67,15 @@ import {
 } from "../src/mm/syscalls/shmctl.ts";
 import { sysFsync } from "../src/mm/syscalls/sync.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
-import { AT_FDCWD, O_CREAT, O_DIRECT, O_RDWR, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
+import {
+  AT_FDCWD,
+  O_CREAT,
+  O_DIRECT,
+  O_DIRECTORY,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+} from "../src/mm/uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
 import {
   IPC_INFO,
@@ -94,8 +103,8 @@ import {
   START_BREAK,
 } from "./executor-image.ts";
 import { importedSegments, isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
-import { hostArch } from "./host-arch.ts";
-import { type Mapping, parseMaps } from "./maps.ts";
+import { hostArch, hostMinAddr } from "./host-arch.ts";
+import { formatMapFiles, type MapFile, type Mapping, parseMaps } from "./maps.ts";
 import type { Operation } from "./operation.ts";
 import { COMMIT_KBYTES } from "./overcommit.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
@@ -109,6 +118,7 @@ import {
   type Outcome,
   PROCMAP_QUERY_WORDS,
   SKIPPED,
+  SLOTS,
   type Subject,
   storedBytes,
   withoutDevice,
@@ -130,8 +140,13 @@ const MOUNT_POINT = "/files";
 const NOEXEC_POINT = "/noexec";
 /** Ample for what a sequence maps: no step shall fail for want of a frame. */
 const RAM_BYTES: number = 64 * 2 ** 20;
+/** As many mappings as all processes together can have at vm.max_map_count: that much RAM is behind the host's. */
+const MAX_VMAS: number = SLOTS * 2 ** 17;
 /** Accesses up to here are made byte by byte as a CPU makes them, through the TLB; longer ones as the kernel copies. */
 const MAX_CPU_ACCESS = 16;
+
+/** More than statm and smaps_rollup have. */
+const PROC_TEXT_BYTES = 4096;
 
 /** Steps between two runs of the validator, which costs far more than a step. */
 const VALIDATE_EVERY = 25;
@@ -144,6 +159,9 @@ export class FaultlineSubject implements Subject {
   /** The parents that wait, by the child they wait for. */
   private readonly vforkParents = new Map<Process, Process>();
   private readonly processes: (Process | undefined)[];
+  /** Reads as root what /proc says of the others. */
+  private readonly observer: Process;
+  private readonly text = new Uint8Array(PROC_TEXT_BYTES);
 
   /**
    * @param isThorough run the validator after every step, and check that nobody writes to free frames
@@ -155,9 +173,11 @@ export class FaultlineSubject implements Subject {
     this.kernel = new Kernel({
       ram: RAM_BYTES,
       arch: hostArch(),
+      ...hostMinAddr(),
       poison: isThorough,
       thpSize: existsSync("/sys/kernel/mm/transparent_hugepage") ? 2 ** 21 : 0,
     });
+    this.kernel.phys.maxVmas = MAX_VMAS;
     if (overcommit !== undefined) {
       this.kernel.phys.commit.kbytes = COMMIT_KBYTES;
       this.kernel.phys.commit.mode = overcommit;
@@ -174,6 +194,7 @@ export class FaultlineSubject implements Subject {
     for (const [resource, bytes] of INITIAL_LIMITS)
       sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
     this.occupyExecutorAreas(first);
+    this.observer = this.kernel.spawn({ comm: "observer" });
   }
 
   private openNoexec(first: Process): void {
@@ -598,14 +619,48 @@ export class FaultlineSubject implements Subject {
   }
 
   figures(slot: number): readonly number[] {
-    const { totalVm, lockedVm, dataVm, stackVm } = this.process(slot).mm;
-    return [totalVm, lockedVm, dataVm, stackVm].map((pages) => pages * 4);
+    const { totalVm, lockedVm, dataVm, stackVm, pageTable } = this.process(slot).mm;
+    // The top table is not counted.
+    return [totalVm, lockedVm, dataVm, stackVm, pageTable.tables - 1].map((pages) => pages * 4);
   }
 
   smaps(slot: number): string {
     let text = "";
     for (const vma of this.process(slot).mm.vmas) text += smapsEntry(vma);
     return text;
+  }
+
+  smapsRollup(slot: number): string {
+    return this.readProc(`${this.process(slot).pid}/smaps_rollup`);
+  }
+
+  statm(slot: number): string {
+    return this.readProc(`${this.process(slot).pid}/statm`);
+  }
+
+  mapFiles(slot: number): readonly string[] {
+    if (process.getuid?.() !== 0) return [];
+    const directory = `/proc/${this.process(slot).pid}/map_files`;
+    const { observer } = this;
+    const fd = observer.open(directory, O_RDONLY | O_DIRECTORY);
+    const files: MapFile[] = [];
+    sysGetdents(observer, fd, ({ name }) => {
+      if (name.startsWith(".")) return true;
+      const path = `${directory}/${name}`;
+      const target = sysReadlinkat(observer, AT_FDCWD, path);
+      if (typeof target === "number") throw new Error(`readlink of ${path}: errno ${-target}`);
+      files.push({ name, target, found: observer.stat(path) });
+      return true;
+    });
+    observer.close(fd);
+    return formatMapFiles(files, [MOUNT_POINT, NOEXEC_POINT]);
+  }
+
+  private readProc(name: string): string {
+    const fd = this.observer.open(`/proc/${name}`, O_RDONLY);
+    const count = this.observer.read(fd, this.text);
+    this.observer.close(fd);
+    return new TextDecoder().decode(this.text.subarray(0, count));
   }
 
   numaMaps(slot: number): string {
@@ -646,7 +701,8 @@ export class FaultlineSubject implements Subject {
 
   finish(): readonly Uint8Array[] {
     try {
-      for (const process of this.processes) if (process !== undefined) exitProcess(process, 0);
+      for (const process of [...this.processes, this.observer])
+        if (process !== undefined) exitProcess(process, 0);
       this.kernel.sync();
       this.validate();
       const reader = this.kernel.spawn();

@@ -94,9 +94,15 @@ export function locksMemory({ call, args }: Operation): boolean {
   return call.startsWith("mlock") || (call === "mmap" && (args[3] & mman.MAP_LOCKED) !== 0);
 }
 
+/** Whether it maps one of the descriptors that a sequence begins with, or opens, for files on disk, mostly. */
+function mapsDisk({ call, args }: Operation): boolean {
+  return call === "mmap" && (args[3] & mman.MAP_ANONYMOUS) === 0 && args[4] >= 0 && args[4] < SPECIAL_FD;
+}
+
 export class SequenceGenerator {
   private readonly random: Random;
   private hasLocks = true;
+  private hasDisk = true;
   /** Steps until one process has as many mappings as it may. */
   private untilCrowd = Number.POSITIVE_INFINITY;
   private readonly hasCrowds: boolean;
@@ -108,12 +114,14 @@ export class SequenceGenerator {
   }
 
   /**
-   * To be called before the first step of each sequence: every other one does without locked memory, and a few are about the
+   * To be called before the first step of each sequence: every other one does without locked memory, every fourth without
+   * mappings of files on disk, of whose pages less is certain, and a few are about the
    * number of mappings, and end soon. Answers how many of `length` steps to take.
    */
   start(length: number): number {
     const { random } = this;
     this.hasLocks = random.chance(50);
+    this.hasDisk = random.chance(75);
     const isCrowded = random.below(CROWDED_SEQUENCES) === 0 && this.hasCrowds;
     this.untilCrowd = isCrowded ? random.below(CALM_STEPS) : Number.POSITIVE_INFINITY;
     return isCrowded ? Math.min(length, this.untilCrowd + CROWDED_STEPS) : length;
@@ -130,7 +138,7 @@ export class SequenceGenerator {
     }
     for (;;) {
       const operation = this.propose(view);
-      const isWanted = this.hasLocks || !locksMemory(operation);
+      const isWanted = (this.hasLocks || !locksMemory(operation)) && (this.hasDisk || !mapsDisk(operation));
       if (isWanted && isHarmless(operation) && isPossible(operation, view)) return operation;
     }
   }

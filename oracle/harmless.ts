@@ -13,11 +13,6 @@ import type { Operation } from "./operation.ts";
 import { RANGES } from "./ranges.ts";
 
 const PAGE_SIZE = 4096;
-/**
- * Below it, vm.mmap_min_addr and the security module's own limit decide whether mapping needs a privilege: this is the
- * higher of the two, as kernels are usually built.
- */
-const LOWEST_ADDRESS = 0x1_0000;
 
 /** No segment that can be attached is longer. */
 const LONGEST_SEGMENT = 2 ** 20;
@@ -54,7 +49,6 @@ export function isHarmless(operation: Operation): boolean {
   if (call === "pagemap_scan" && args[0] < START_BREAK) return false;
   if (call === "procmap_query" && args[0] < START_BREAK) return false;
   const target = call === "mmap" ? args[0] : call === "mremap" ? args[4] : call === "shmat" ? args[1] : 0;
-  if (target > 0 && target < LOWEST_ADDRESS) return false;
   if (call === "shmat" && reachesExecutor(target, LONGEST_SEGMENT)) return false;
   return !(RANGES[call] ?? []).some(
     ([address, length]) => length < args.length && reachesExecutor(args[address], args[length]),

@@ -1,6 +1,7 @@
 /** The architecture that the host's kernel shows: x86-64, but for what the kernel was told at its start and what its processor has. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type Arch, X86_64 } from "../src/mm/vma/arch.ts";
+import { loadLibc } from "./libc.ts";
 
 /** More than malloc ever takes from its heap, so that it is a mapping that nobody has touched (mallopt(3), M_MMAP_THRESHOLD). */
 const PROBE_BYTES: number = 64 * 2 ** 20;
@@ -8,11 +9,19 @@ const PAGE = 4096;
 const POOLS = "/sys/kernel/mm/hugepages";
 
 let known: Arch | undefined;
+let minPlace: number | undefined;
 
 /** Whoever compares Faultline with the host boots it with this one. */
 export function hostArch(): Arch {
   known ??= { ...X86_64, forbidsZeroPage: forbidsZeroPage(), hugePageSizeLogs: hugePageSizeLogs() };
   return known;
+}
+
+/** The least addresses of the host: what users may map, and what a security module lets nothing be placed below unasked. */
+export function hostMinAddr(): { readonly mmapMinAddr: number; readonly lsmMmapMinAddr: number } {
+  const mmapMinAddr = Number(readFileSync("/proc/sys/vm/mmap_min_addr", "utf8"));
+  minPlace ??= loadLibc().placeFor(PAGE);
+  return { mmapMinAddr, lsmMmapMinAddr: minPlace };
 }
 
 /**

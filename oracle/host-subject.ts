@@ -13,7 +13,7 @@ import { ExecutorFamily, NR, PR_SET_DUMPABLE, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { isFileTransfer, transferOnHost } from "./file-transfers.ts";
 import type { Libc } from "./libc.ts";
-import { type Mapping, parseMaps } from "./maps.ts";
+import { formatMapFiles, type Mapping, parseMaps } from "./maps.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
 import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
@@ -349,6 +349,19 @@ export class HostSubject implements Subject {
   smaps(slot: number): string {
     this.family.drain(slot);
     return this.family.proc(slot).smaps();
+  }
+
+  smapsRollup(slot: number): string {
+    return this.family.proc(slot).smapsRollup();
+  }
+
+  statm(slot: number): string {
+    return this.family.proc(slot).statm();
+  }
+
+  mapFiles(slot: number): readonly string[] {
+    if (process.getuid?.() !== 0) return [];
+    return formatMapFiles(this.family.proc(slot).mapFiles(), [this.directory, this.shmDirectory]);
   }
 
   numaMaps(slot: number): string {

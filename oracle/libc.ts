@@ -1,6 +1,7 @@
 /** The few functions of the host's libc that Node lacks: pipes, a memory file, and starting a program on descriptors of ours. */
 import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
+import { MAP_ANONYMOUS, MAP_PRIVATE, PROT_NONE } from "../src/mm/uapi/mman.ts";
 
 export interface Libc {
   /** A pipe, closed on exec. */
@@ -16,6 +17,8 @@ export interface Libc {
   reap(pid: number): void;
   /** Whether each of the first `length` bytes of the file on disk is stored, or waits to be: not a hole, and not merely reserved. */
   isStored(path: string, length: number): boolean;
+  /** Where this process is given a page that it would like to have at `hint`; the page is gone at once. */
+  placeFor(hint: number): number;
   /**
    * Binds this thread, and what it starts from now on, to one processor: lists of pages that the kernel keeps for each
    * processor are one, and a request and its answer cost two switches instead of two interrupts. Undone by what it
@@ -24,6 +27,7 @@ export interface Libc {
   pin(): () => void;
 }
 
+const PAGE_SIZE = 4096;
 const O_CLOEXEC = 0o2000000;
 const MFD_CLOEXEC = 1;
 const ADDR_NO_RANDOMIZE = 0x0040000;
@@ -72,6 +76,11 @@ export function loadLibc(): Libc {
   const posixSpawn = library.func(
     "int posix_spawn(void *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)",
   ) as NativeFunction;
+
+  const mmap = library.func(
+    "intptr_t mmap(intptr_t addr, size_t length, int prot, int flags, int fd, long offset)",
+  ) as NativeFunction;
+  const munmap = library.func("int munmap(intptr_t addr, size_t length)") as NativeFunction;
 
   return {
     pipe() {
@@ -123,6 +132,15 @@ export function loadLibc(): Libc {
           end += Number(map.getBigUint64(at + 16, true));
       }
       return end >= length;
+    },
+
+    placeFor(hint) {
+      const place = must(
+        "mmap",
+        Number(mmap(hint, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
+      );
+      must("munmap", munmap(place, PAGE_SIZE));
+      return place;
     },
 
     pin() {

@@ -21,19 +21,28 @@ export function parseMaps(text: string, directories: readonly string[]): Mapping
     const found = LINE.exec(line);
     if (found === null) throw new Error(`not a line of maps: ${line}`);
     const start = Number.parseInt(found[1], 16);
-    if (start >= USER_TOP || (start >= DATA_ADDRESS && start < START_BREAK)) continue;
+    if (start >= USER_TOP || isExecutors(start)) continue;
     // The host's executor has no stack, but the kernel still calls what lies in its place by that name.
     const name = found[5] === "[stack]" ? "" : found[5];
-    const directory = directories.find((path) => name.startsWith(path)) ?? "";
     mappings.push({
       start,
       end: Number.parseInt(found[2], 16),
       perms: found[3],
       offset: Number.parseInt(found[4], 16),
-      name: name.slice(directory.length),
+      name: withoutDirectory(name, directories),
     });
   }
   return mappings;
+}
+
+/** Whether what begins there is the executor's own. */
+function isExecutors(start: number): boolean {
+  return start >= DATA_ADDRESS && start < START_BREAK;
+}
+
+function withoutDirectory(name: string, directories: readonly string[]): string {
+  const directory = directories.find((path) => name.startsWith(path)) ?? "";
+  return name.slice(directory.length);
 }
 
 /** One line per mapping: start-end perms offset name. */
@@ -43,6 +52,27 @@ export function formatMaps(mappings: readonly Mapping[]): string {
       `${start.toString(16)}-${end.toString(16)} ${perms} ${offset.toString(16)} ${name}`.trimEnd(),
     )
     .join("\n");
+}
+
+/** A link in /proc/PID/map_files, where it leads, and what is found there. */
+export interface MapFile {
+  readonly name: string;
+  readonly target: string;
+  readonly found: { readonly mode: number; readonly size: number };
+}
+
+/**
+ * One line per link of a mapping that the process has made, directories taken off as by parseMaps. The permissions of the
+ * link itself are not compared: Linux keeps those of an earlier mapping of the same range while the name is cached.
+ */
+export function formatMapFiles(files: readonly MapFile[], directories: readonly string[]): string[] {
+  return files
+    .filter(({ name }) => !isExecutors(Number.parseInt(name, 16)))
+    .sort((a, b) => Number.parseInt(a.name, 16) - Number.parseInt(b.name, 16))
+    .map(
+      ({ name, target, found: { mode, size } }) =>
+        `${name} -> ${withoutDirectory(target, directories)}, ${mode.toString(8)}, ${size} bytes`,
+    );
 }
 
 /** What lies in memory alone. */

@@ -1,12 +1,13 @@
 /** /proc/PID of one process of the host, held open for as long as its memory lives: a text costs one read. */
-import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
 import { O_DIRECT, O_PATH, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
+import type { MapFile } from "./maps.ts";
 
 /** Bytes of an entry of pagemap. */
 const ENTRY = 8;
 const PAGE_SIZE = 4096;
 
-const FILES = ["maps", "smaps", "numa_maps", "status", "pagemap"] as const;
+const FILES = ["maps", "smaps", "smaps_rollup", "numa_maps", "statm", "status", "pagemap"] as const;
 type FileName = (typeof FILES)[number];
 
 /** All readers' texts pass through it, one at a time. */
@@ -28,6 +29,14 @@ export class ProcReader {
     return this.text("smaps");
   }
 
+  smapsRollup(): string {
+    return this.text("smaps_rollup");
+  }
+
+  statm(): string {
+    return this.text("statm");
+  }
+
   numaMaps(): string {
     return this.text("numa_maps");
   }
@@ -41,6 +50,15 @@ export class ProcReader {
     const entries = new Uint8Array(pages * ENTRY);
     readSync(this.descriptor("pagemap"), entries, 0, entries.length, (addr / PAGE_SIZE) * ENTRY);
     return entries;
+  }
+
+  /** Only for root. */
+  mapFiles(): MapFile[] {
+    const directory = `${this.directory}/map_files`;
+    return readdirSync(directory).map((name) => {
+      const path = `${directory}/${name}`;
+      return { name, target: readlinkSync(path), found: statSync(path) };
+    });
   }
 
   /** Where the descriptor leads to, undefined where it isn't open. */

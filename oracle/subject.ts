@@ -49,6 +49,12 @@ export interface Subject {
   figures(slot: number): readonly number[];
   /** The lines of /proc/PID/smaps. */
   smaps(slot: number): string;
+  /** The lines of /proc/PID/smaps_rollup. */
+  smapsRollup(slot: number): string;
+  /** /proc/PID/statm. */
+  statm(slot: number): string;
+  /** A line for each link of /proc/PID/map_files (maps.ts), the executor's own left out; empty where we may not follow them. */
+  mapFiles(slot: number): readonly string[];
   /** The lines of /proc/PID/numa_maps. */
   numaMaps(slot: number): string;
   /** Entries of /proc/PID/pagemap from the page of `addr` on, as the reader without privilege sees them. */
@@ -67,8 +73,11 @@ export interface Subject {
   finish(): readonly Uint8Array[];
 }
 
-/** The lines of /proc/PID/status that follow from the mappings alone. */
-export const FIGURES: readonly string[] = ["VmSize", "VmLck", "VmData", "VmStk"];
+/** What page tables take, as /proc/PID/status calls it. */
+export const TABLES = "VmPTE";
+
+/** The lines of /proc/PID/status that follow from the mappings alone, and what page tables take. */
+export const FIGURES: readonly string[] = ["VmSize", "VmLck", "VmData", "VmStk", TABLES];
 
 /** Words of a struct procmap_query. */
 export const PROCMAP_QUERY_WORDS = 13;
