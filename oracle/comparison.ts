@@ -271,14 +271,17 @@ export class Comparison {
     const isAlone = Array.from({ length: SLOTS }, (_, at) => at).every(
       (at) => at === slot || this.isFree(at),
     );
-    const of = (subject: Subject): Map<string, string> =>
-      totals({
+    const of = (subject: Subject): Map<string, string> => {
+      // First, because the executor makes a call for it, whose traces in its own memory would be in the one and not in the other.
+      const smaps = subject.smaps(slot);
+      return totals({
         statm: subject.statm(slot),
         rollup: subject.smapsRollup(slot),
-        smaps: subject.smaps(slot),
+        smaps,
         mappings: this.maps(slot),
         isAlone,
       });
+    };
     const actual = of(this.candidate);
     for (const [name, text] of of(this.reference)) {
       const other = actual.get(name);
