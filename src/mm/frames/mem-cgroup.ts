@@ -35,6 +35,12 @@ export class MemCgroups {
   /** Frames that may be charged; above `high` the charging process reclaims, but is not refused. Infinity: no limit. */
   readonly max: Float64Array = new Float64Array(MAX_MEM_CGROUPS).fill(Number.POSITIVE_INFINITY);
   readonly high: Float64Array = new Float64Array(MAX_MEM_CGROUPS).fill(Number.POSITIVE_INFINITY);
+  /** Frames that reclaim leaves to the group: in any case, and as long as others have some (memory.min, memory.low). */
+  readonly min: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
+  readonly low: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
+  /** What of that the groups above grant, as calculateProtection has found last. */
+  readonly #emin: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
+  readonly #elow: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
   /** Pages in swap, the most there ever were, and the limit (memory.swap.current, .peak, .max). */
   readonly swapUsage: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
   readonly swapPeak: Float64Array = new Float64Array(MAX_MEM_CGROUPS);
@@ -82,6 +88,7 @@ export class MemCgroups {
     }
     this.#stats[group] = undefined;
     for (const column of [this.usage, this.peak, this.swapUsage, this.swapPeak]) column[group] = 0;
+    for (const column of [this.min, this.low, this.#emin, this.#elow]) column[group] = 0;
     for (const column of [this.max, this.high, this.swapMax]) column[group] = Number.POSITIVE_INFINITY;
     this.#events.fill(0, group * NR_MEMCG_EVENTS, (group + 1) * NR_MEMCG_EVENTS);
     this.#lruvecs.forget(group);
@@ -117,6 +124,47 @@ export class MemCgroups {
       if (--this.usage[at] < 0) throw new BugError("uncharge", `group ${at} has less than no frames`);
     }
     memcg[pfn] = ROOT_MEM_CGROUP;
+  }
+
+  /**
+   * Finds out how much of the group is protected from reclaim for the sake of `target`, which is that group or lies above
+   * it (mem_cgroup_calculate_protection). Nothing is protected from reclaim for its own sake.
+   */
+  calculateProtection(target: number, group: number): void {
+    if (group === target || group === ROOT_MEM_CGROUP || this.usage[group] === 0) return;
+    const above = this.#lruvecs.parent[group];
+    if (above === target) {
+      this.#emin[group] = this.min[group];
+      this.#elow[group] = this.low[group];
+      return;
+    }
+    this.calculateProtection(target, above);
+    this.#emin[group] = this.#effectiveProtection(group, above, this.min, this.#emin[above]);
+    this.#elow[group] = this.#effectiveProtection(group, above, this.low, this.#elow[above]);
+  }
+
+  /** Frames of the group that calculateProtection has found protected, in any case or as long as others have some. */
+  protectedMin(target: number, group: number): number {
+    return group === target ? 0 : this.#emin[group];
+  }
+
+  protectedLow(target: number, group: number): number {
+    return group === target ? 0 : this.#elow[group];
+  }
+
+  /**
+   * What groups claim and use is theirs as long as all of them together keep within what the group above was granted; else
+   * each has its share of that (effective_protection, without memory_recursiveprot).
+   */
+  #effectiveProtection(group: number, above: number, claims: Float64Array, granted: number): number {
+    const { usage } = this;
+    const { parent } = this.#lruvecs;
+    let siblings = 0;
+    for (let at = 0; at < this.#stats.length; at++) {
+      if (this.#stats[at] !== undefined && parent[at] === above) siblings += Math.min(usage[at], claims[at]);
+    }
+    const claimed = Math.min(usage[group], claims[group]);
+    return siblings > granted ? Math.floor((claimed * granted) / siblings) : claimed;
   }
 
   /** The group, itself or above, that uses more than its `high`; 0 for none. */

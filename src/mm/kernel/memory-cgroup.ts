@@ -161,6 +161,26 @@ export class MemoryCgroup {
     if (excess > 0) reclaimer?.tryToFreeMemCgroupPages(this.id, excess);
   }
 
+  /** memory.min: what of the group reclaim leaves alone, though somebody has to be killed for it. */
+  get min(): number {
+    return this.#kernel.phys.memcg.min[this.id] * PAGE_SIZE;
+  }
+
+  set min(bytes: number) {
+    this.#checkLimit("memory.min", bytes);
+    this.#kernel.phys.memcg.min[this.id] = Math.floor(bytes / PAGE_SIZE);
+  }
+
+  /** memory.low: what of the group reclaim leaves alone, as long as it finds something elsewhere. */
+  get low(): number {
+    return this.#kernel.phys.memcg.low[this.id] * PAGE_SIZE;
+  }
+
+  set low(bytes: number) {
+    this.#checkLimit("memory.low", bytes);
+    this.#kernel.phys.memcg.low[this.id] = Math.floor(bytes / PAGE_SIZE);
+  }
+
   /** memory.swap.max, memory.swap.current, memory.swap.peak. */
   get swapMax(): number {
     return this.#kernel.phys.memcg.swapMax[this.id] * PAGE_SIZE;

@@ -49,6 +49,7 @@ import { NR_INACTIVE_ANON, NR_INACTIVE_FILE, PGREFILL } from "../trace/vmstat.ts
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { addressSpacesOf, walkMm } from "./lru-gen-walk.ts";
 import { ReferenceCollector } from "./page-referenced.ts";
+import { isProtected } from "./protection.ts";
 import type { ReclaimPolicy } from "./reclaim-policy.ts";
 import { canReclaimAnon, MAX_SWAPPINESS } from "./scan-balance.ts";
 import { DEF_PRIORITY, type ScanControl } from "./scan-control.ts";
@@ -87,6 +88,7 @@ export class LruGenPolicy implements ReclaimPolicy {
   shrinkNode(sc: ScanControl): void {
     if (!sc.isCgroupReclaim) this.#setInitialPriority(sc);
     for (const group of [...this.#phys.memcg.subtree(sc.target)]) {
+      if (isProtected(this.#phys, group, sc)) continue;
       this.#tryToShrinkLruvec(group, sc);
       if (!sc.memcgFullWalk && sc.kind !== "kswapd" && sc.nrReclaimed >= sc.nrToReclaim) return;
     }

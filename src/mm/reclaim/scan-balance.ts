@@ -31,6 +31,7 @@ import {
   NR_INACTIVE_FILE,
   WORKINGSET_ACTIVATE_ANON,
 } from "../trace/vmstat.ts";
+import { unprotectedPages } from "./protection.ts";
 import { DEACTIVATE_ANON, DEACTIVATE_FILE, type ScanControl } from "./scan-control.ts";
 
 export const MAX_SWAPPINESS = 200;
@@ -88,7 +89,8 @@ export function getScanCount(phys: PhysicalMemory, group: number, sc: ScanContro
   }
   for (let list = LRU_INACTIVE_ANON; list <= LRU_ACTIVE_FILE; list++) {
     const share = list >= LRU_INACTIVE_FILE ? fileShare : anonShare;
-    const scan = shifted(phys.lruvecs.lruSize(group, list), sc.priority);
+    const length = phys.lruvecs.lruSize(group, list);
+    const scan = shifted(unprotectedPages(phys, group, length, sc), sc.priority);
     counts[list] = Math.floor((scan * share) / shares);
   }
 }

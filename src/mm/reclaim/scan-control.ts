@@ -36,6 +36,9 @@ export class ScanControl {
   fileIsTiny = false;
   /** Go through all cgroups, though enough was freed before the last. */
   memcgFullWalk = false;
+  /** Take what memory.low protects as well; something was left alone for it. */
+  memcgLowReclaim = false;
+  memcgLowSkipped = false;
   /** Of the pages that this round met (struct reclaim_stat): handed to a device, under write-back, cycling faster than they are written. */
   nrPageout = 0;
   nrWriteback = 0;

@@ -34,6 +34,7 @@ import {
   PGSTEAL_PROACTIVE,
 } from "../trace/vmstat.ts";
 import { ReferenceCollector } from "./page-referenced.ts";
+import { isProtected } from "./protection.ts";
 import type { ReclaimPolicy } from "./reclaim-policy.ts";
 import {
   canAgeAnon,
@@ -87,6 +88,7 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
     const last = isPartial ? groups.indexOf(this.#lastGroup.get(sc.target) ?? -1) : -1;
     for (let i = 1; i <= groups.length; i++) {
       const group = groups[(last + i) % groups.length];
+      if (isProtected(this.#phys, group, sc)) continue;
       this.#shrinkLruvec(group, sc);
       if (!isPartial || sc.nrReclaimed < sc.nrToReclaim) continue;
       this.#lastGroup.set(sc.target, group);

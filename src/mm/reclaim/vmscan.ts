@@ -173,15 +173,26 @@ export class Vmscan implements Reclaimer {
         sc.memcgFullWalk = true;
         this.#repeatRounds(sc);
       }
-      if (sc.nrReclaimed === 0 && sc.skippedDeactivate) {
-        sc.forceDeactivate = true;
+      if (sc.nrReclaimed === 0) this.#forceDeactivation(sc);
+      if (sc.nrReclaimed === 0 && sc.memcgLowSkipped) {
+        sc.forceDeactivate = false;
+        sc.memcgLowReclaim = true;
         this.#repeatRounds(sc);
+        if (sc.nrReclaimed === 0) this.#forceDeactivation(sc);
       }
       return sc.nrReclaimed;
     } finally {
       lruvecs.target = ROOT_MEM_CGROUP;
       this.#isRunning = false;
     }
+  }
+
+  /** Lists that were left alone are shortened, too. */
+  #forceDeactivation(sc: ScanControl): void {
+    if (!sc.skippedDeactivate) return;
+    sc.skippedDeactivate = false;
+    sc.forceDeactivate = true;
+    this.#repeatRounds(sc);
   }
 
   /** do_try_to_free_pages: rounds of growing urgency. */
