@@ -28,13 +28,12 @@ const SIGNAL_MASK = 0x7f;
 
 /** do_group_exit. @param status wait status: exit code << 8, or a signal's number */
 export function exitGroup(system: System, group: ThreadGroup, status: number): void {
-  if (group.hasExited) return;
   const { process } = group;
   const { current } = system;
   // The one that asks for it goes first, as the others only find out later.
   if (current?.group === group && !current.hasExited) exitThread(system, current);
   while (group.threads.length > 0) exitThread(system, group.threads[0]);
-  // The last words of a thread, written to its memory, may have cost the whole process its life.
+  // It was over before; or the last words of a thread, written to its memory, have cost the whole process its life.
   if (group.hasExited) return;
   deleteTimers(group);
   group.hasExited = true;
@@ -56,7 +55,7 @@ export function exitThread(system: System, thread: Thread): void {
   if (system.current === thread) system.settleTurn();
   // Who is killed inside somebody else's fault can't take one of his own.
   if (!process.isOomVictim) mmRelease(system, thread);
-  if (thread.hasExited) return;
+  // That may have been the end of the whole process; then all of this has happened, and happens to nobody.
   thread.hasExited = true;
   thread.wait?.abandon?.();
   thread.wait = undefined;
