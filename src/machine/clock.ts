@@ -8,7 +8,7 @@ export interface MachineClock {
   monotonicNs(): number;
   /** Nanoseconds of 1970-01-01 at which the monotonic clock showed 0. */
   readonly bootNs: number;
-  /** Told by the machine, often: how many instructions have been executed in all. */
+  /** Told by the machine, often: how many instructions have been executed in all, system calls counted as so many as take as long. */
   instructionsExecuted?(total: number): void;
   /**
    * Nothing can run before the monotonic clock shows `untilNs`. Answers undefined when that time has come on return, or
@@ -17,7 +17,7 @@ export interface MachineClock {
   sleepUntil(untilNs: number): Promise<void> | undefined;
 }
 
-/** One nanosecond for each instruction; when all sleep, time jumps to the first who wakes. */
+/** One nanosecond for each instruction, and more for a system call; when all sleep, time jumps to the first who wakes. */
 export class VirtualClock implements MachineClock {
   readonly bootNs: number;
   #instructions = 0;

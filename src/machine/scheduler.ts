@@ -8,9 +8,10 @@
  *    └── save registers ◀─── turn over, waiting, ended ◀───── budget
  * ```
  *
- * Threads take turns in a fixed order, each for a number of instructions, which a seed may vary: nothing depends on the
- * host's time. A thread
- * that waits is asked at each of its turns whether it can go on; when none can, time jumps to the next deadline.
+ * Threads take turns, each for a number of instructions, which a seed may vary, or for system calls that take as long: nothing
+ * depends on the host's time. Whoever had a turn goes to the end of the queue. A thread that waits keeps its place, and is
+ * asked there whether it can go on: so of several that wait for the same, the first comes first. When none can, time jumps to
+ * the next deadline.
  */
 
 import type { Prng } from "../lib/prng.ts";
@@ -51,6 +52,7 @@ import {
   TRAP_BRKPT,
 } from "./signals/signal-numbers.ts";
 import { BLOCKED, Call, REGISTERS_SET } from "./syscalls/call.ts";
+import { costOf } from "./syscalls/cost.ts";
 import { SYSCALLS } from "./syscalls/table.ts";
 import type { System } from "./system.ts";
 import type { Thread } from "./thread.ts";
@@ -117,14 +119,12 @@ export class Scheduler {
     this.#system.timers.run();
     this.#system.kernel.runFlusher();
     for (let i = 0; i < threads.length; i++) {
-      const thread = threads[0];
-      // To the end of the queue, whether it can run or not: a fixed order for all.
+      const thread = threads[i];
+      if (!this.#canRun(thread)) continue;
+      threads.splice(i, 1);
       threads.push(thread);
-      threads.shift();
-      if (this.#canRun(thread)) {
-        this.#run(thread);
-        return RAN;
-      }
+      this.#run(thread);
+      return RAN;
     }
     let untilNs = this.#system.timers.nextNs;
     for (const { wait, group } of threads) {
@@ -169,6 +169,7 @@ export class Scheduler {
     becomeCurrent(group.process);
     system.kernel.phys.setCurrent(group.process);
     system.turnStart = hart.instret;
+    system.turnSystemNs = system.systemNs;
     system.turnMinFlt = group.process.minFlt;
     system.turnMajFlt = group.process.majFlt;
     system.yields = false;
@@ -176,16 +177,14 @@ export class Scheduler {
     system.scanLimit = scannedPages(system) + SCANS_OF_A_TURN;
     if (group.tellsContinued) tellContinued(system, group);
     this.#resume(thread);
-    const end = hart.instret + this.#turnLength();
-    while (!system.yields && !system.isOutOfTime && this.#isRunning(thread) && hart.instret < end) {
+    const end = system.workedNs + this.#turnLength();
+    while (!system.yields && !system.isOutOfTime && this.#isRunning(thread) && system.workedNs < end) {
       const { tlb } = group.process.mm;
       system.kernel.tlbs.activate(tlb);
-      const stop = hart.run(tlb.base, end - hart.instret);
-      system.clock.instructionsExecuted?.(hart.instret);
+      const stop = hart.run(tlb.base, end - system.workedNs);
+      system.clock.instructionsExecuted?.(system.workedNs);
       if (stop !== STOP_BUDGET) this.#serve(thread, stop);
-      // Chosen by itself, for want of memory, while it was in the kernel.
-      if (group.process.isOomVictim && !group.hasExited) exitGroup(system, group, SIGKILL);
-      this.#deliver(thread);
+      this.#leaveKernel(thread);
     }
     if (system.yields || thread.wait !== undefined) {
       group.voluntarySwitches++;
@@ -209,7 +208,18 @@ export class Scheduler {
     return Math.max(1, Math.floor(this.#quantum / 2)) + this.#random.below(this.#quantum);
   }
 
-  /** A thread that waited goes on: with the same call again, or with a signal that ends it. */
+  /** Back to the program: with its signals, or not at all. */
+  #leaveKernel(thread: Thread): void {
+    const { group } = thread;
+    // Chosen by itself, for want of memory, while it was in the kernel.
+    if (group.process.isOomVictim && !group.hasExited) exitGroup(this.#system, group, SIGKILL);
+    this.#deliver(thread);
+  }
+
+  /**
+   * A thread that waited goes on: with the same call again, or with a signal that ends it. The call is made from the registers:
+   * whatever has become of the instruction meanwhile, the program is still in the kernel.
+   */
   #resume(thread: Thread): void {
     const { wait, group } = thread;
     this.#system.asked = thread;
@@ -221,6 +231,8 @@ export class Scheduler {
     if (wait !== undefined && (wait.isReady() || this.#system.clock.monotonicNs() >= wait.deadlineNs)) {
       thread.wait = undefined;
       thread.wasStopped = false;
+      this.#syscall(thread);
+      this.#leaveKernel(thread);
       return;
     }
     this.#deliver(thread);
@@ -302,6 +314,7 @@ export class Scheduler {
     let result = entry === undefined ? -ENOSYS : entry.handler(call);
     if (result === BLOCKED) thread.heldFiles.hold(call, entry?.name);
     if (!isFirstTry) thread.heldFiles.takeBack(call.process);
+    system.systemNs += costOf(entry?.name, result);
     if (result === BLOCKED) {
       thread.waitingIn = entry?.name;
       return;

@@ -54,11 +54,14 @@ export class System {
   asked: Thread | undefined;
   /** Number of the next eventfd, for /proc. */
   nextEventId = 0;
+  /** What system calls have taken of the machine's time, in all (syscalls/cost.ts). */
+  systemNs = 0;
   /** How often the hart went over to another thread. */
   contextSwitches = 0;
   current: Thread | undefined;
-  /** The hart's instruction count when the current thread's turn began, and the faults that its process had had. */
+  /** The hart's instruction count when the current thread's turn began, the time of calls, and the faults that its process had had. */
   turnStart = 0;
+  turnSystemNs = 0;
   turnMinFlt = 0;
   turnMajFlt = 0;
   /** The address whose translation was refused last, as its halves: it may be any 64 bits. */
@@ -89,6 +92,11 @@ export class System {
     terminals.system = this;
     this.watches = new WatchLimit(kernel.sysctl);
     this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE, hostLoopback);
+  }
+
+  /** How much was done so far: an instruction takes a nanosecond. */
+  get workedNs(): number {
+    return this.hart.instret + this.systemNs;
   }
 
   countSyscall(nr: number, name: string | undefined): void {
@@ -125,6 +133,10 @@ export class System {
     this.turnStart = this.hart.instret;
     current.instructions += executed;
     group.instructions += executed;
+    const systemNs = this.systemNs - this.turnSystemNs;
+    this.turnSystemNs = this.systemNs;
+    current.systemNs += systemNs;
+    group.systemNs += systemNs;
     current.minFlt += minFlt - this.turnMinFlt;
     current.majFlt += majFlt - this.turnMajFlt;
     this.turnMinFlt = minFlt;

@@ -84,8 +84,9 @@ export class Thread {
   readonly sched: SchedulingPolicy = { policy: 0, priority: 0, resetOnFork: false, sliceNs: 0 };
   /** The parent's thread that waits in vfork until this one has its own memory or is gone. */
   vforkParent: Thread | undefined;
-  /** Instructions executed, faults taken, turns given up and turns ended by the scheduler. */
+  /** Instructions executed, time of its system calls, faults taken, turns given up and turns ended by the scheduler. */
   instructions = 0;
+  systemNs = 0;
   minFlt = 0;
   majFlt = 0;
   voluntarySwitches = 0;
@@ -168,13 +169,15 @@ export class ThreadGroup {
   /** Timers of timer_create, by their ids; execve takes them away. */
   readonly posixTimers: Map<number, PosixTimer> = new Map();
   nextTimerId = 0;
-  /** Instructions executed, system calls made, turns given up and turns ended by the scheduler. */
+  /** Instructions executed, system calls made and their time, turns given up and turns ended by the scheduler. */
   instructions = 0;
+  systemNs = 0;
   syscalls = 0;
   voluntarySwitches = 0;
   involuntarySwitches = 0;
-  /** The same of the children it waited for: instructions. */
+  /** The same of the children it waited for: instructions, and time of system calls. */
   childInstructions = 0;
+  childSystemNs = 0;
   hasExited = false;
   /** It has executed no program since it was made: its parent may still choose its process group (PF_FORKNOEXEC). */
   isAsForked = true;

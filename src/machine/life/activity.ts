@@ -202,9 +202,8 @@ export class MachineActivity implements SystemActivity {
     return this.#system.clock.monotonicNs();
   }
 
-  /** An instruction takes a nanosecond. */
   get busyNs(): number {
-    return this.#system.hart.instret;
+    return this.#system.workedNs;
   }
 
   get contextSwitches(): number {

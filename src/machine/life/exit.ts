@@ -138,6 +138,7 @@ function reparent(system: System, father: ThreadGroup, orphan: ThreadGroup): voi
 /** Takes the zombie away and adds what it used to its parent's account. */
 export function reap(system: System, parent: ThreadGroup, group: ThreadGroup): void {
   parent.childInstructions += group.instructions + group.childInstructions;
+  parent.childSystemNs += group.systemNs + group.childSystemNs;
   reapChild(parent.process, group.pid);
   system.groups.delete(group.pid);
 }
@@ -174,7 +175,7 @@ function news(
   status: number,
 ): ReturnType<typeof childInfo> {
   const { process } = group;
-  const { userNs } = group.hasExited ? bothUsage(system, group) : ownUsage(system, group);
-  const userTicks = Math.floor((userNs / 1e9) * USER_HZ);
-  return childInfo(signal, { pid: process.pid, uid: process.uid, code, status, userTicks, systemTicks: 0 });
+  const { userNs, systemNs } = group.hasExited ? bothUsage(system, group) : ownUsage(system, group);
+  const [userTicks, systemTicks] = [userNs, systemNs].map((ns) => Math.floor((ns / 1e9) * USER_HZ));
+  return childInfo(signal, { pid: process.pid, uid: process.uid, code, status, userTicks, systemTicks });
 }

@@ -1,4 +1,4 @@
-/** What processes used, as getrusage, times and wait4 tell it. One instruction counts as a nanosecond of user time. */
+/** What processes used, as getrusage, times and wait4 tell it. One instruction counts as a nanosecond of user time, system calls by their rule. */
 import { PAGE_SIZE } from "../../mm/page.ts";
 import type { ResourceUsage } from "../abi/structs.ts";
 import type { System } from "../system.ts";
@@ -7,13 +7,19 @@ import type { Thread, ThreadGroup } from "../thread.ts";
 const NS_PER_INSTRUCTION = 1;
 const KIB_PER_PAGE = PAGE_SIZE / 1024;
 
+/** CPU time, of the program and of its system calls. */
+export function cpuNs({ userNs, systemNs }: Pick<ResourceUsage, "userNs" | "systemNs">): number {
+  return userNs + systemNs;
+}
+
 /** RUSAGE_SELF. */
 export function ownUsage(system: System, group: ThreadGroup): ResourceUsage {
   const { process } = group;
-  const running = system.current?.group === group ? system.hart.instret - system.turnStart : 0;
+  const isRunning = system.current?.group === group;
+  const running = isRunning ? system.hart.instret - system.turnStart : 0;
   return {
     userNs: (group.instructions + running) * NS_PER_INSTRUCTION,
-    systemNs: 0,
+    systemNs: group.systemNs + (isRunning ? system.systemNs - system.turnSystemNs : 0),
     maxRssKib: Math.max(process.maxRss, process.mm.hiwaterRss) * KIB_PER_PAGE,
     minFlt: process.minFlt,
     majFlt: process.majFlt,
@@ -26,10 +32,10 @@ export function ownUsage(system: System, group: ThreadGroup): ResourceUsage {
 export function threadUsage(system: System, thread: Thread): ResourceUsage {
   const isCurrent = system.current === thread;
   if (isCurrent) system.settleTurn();
-  const { minFlt, majFlt, voluntarySwitches, involuntarySwitches } = thread;
+  const { systemNs, minFlt, majFlt, voluntarySwitches, involuntarySwitches } = thread;
   const { maxRssKib } = ownUsage(system, thread.group);
   const userNs = thread.instructions * NS_PER_INSTRUCTION;
-  return { userNs, systemNs: 0, maxRssKib, minFlt, majFlt, voluntarySwitches, involuntarySwitches };
+  return { userNs, systemNs, maxRssKib, minFlt, majFlt, voluntarySwitches, involuntarySwitches };
 }
 
 /** RUSAGE_CHILDREN: those that were waited for, and their children in turn. */
@@ -37,7 +43,7 @@ export function childUsage(group: ThreadGroup): ResourceUsage {
   const { process } = group;
   return {
     userNs: group.childInstructions * NS_PER_INSTRUCTION,
-    systemNs: 0,
+    systemNs: group.childSystemNs,
     maxRssKib: process.childMaxRss * KIB_PER_PAGE,
     minFlt: process.childMinFlt,
     majFlt: process.childMajFlt,
@@ -53,6 +59,7 @@ export function bothUsage(system: System, group: ThreadGroup): ResourceUsage {
   return {
     ...own,
     userNs: own.userNs + children.userNs,
+    systemNs: own.systemNs + children.systemNs,
     maxRssKib: Math.max(own.maxRssKib, children.maxRssKib),
     minFlt: own.minFlt + children.minFlt,
     majFlt: own.majFlt + children.majFlt,

@@ -4,7 +4,7 @@
  * killed. Looked at between turns.
  */
 import { RLIM_INFINITY, RLIMIT_CPU } from "../../mm/uapi/mman.ts";
-import { ownUsage } from "../life/usage.ts";
+import { cpuNs, ownUsage } from "../life/usage.ts";
 import type { System } from "../system.ts";
 import type { ThreadGroup } from "../thread.ts";
 import { sendSignal } from "./send-signal.ts";
@@ -16,10 +16,10 @@ const NS_PER_SECOND = 1e9;
 export function checkCpuLimit(system: System, group: ThreadGroup): void {
   const limit = group.process.rlimits[RLIMIT_CPU];
   if (limit.soft === RLIM_INFINITY) return;
-  const { userNs } = ownUsage(system, group);
-  if (userNs >= limit.hard * NS_PER_SECOND) {
+  const usedNs = cpuNs(ownUsage(system, group));
+  if (usedNs >= limit.hard * NS_PER_SECOND) {
     sendSignal(group, kernelInfo(SIGKILL, SI_KERNEL));
-  } else if (userNs >= limit.soft * NS_PER_SECOND) {
+  } else if (usedNs >= limit.soft * NS_PER_SECOND) {
     sendSignal(group, kernelInfo(SIGXCPU, SI_KERNEL));
     limit.soft++;
   }

@@ -4,12 +4,12 @@
  * ```
  *   ITIMER_REAL      SIGALRM     time on the monotonic clock
  *   ITIMER_VIRTUAL   SIGVTALRM   CPU time of the process in user mode
- *   ITIMER_PROF      SIGPROF     all its CPU time, which here is the same
+ *   ITIMER_PROF      SIGPROF     all its CPU time, with that of its system calls
  * ```
  *
  * All three are looked at between turns, as Linux looks at the last two with its tick.
  */
-import { ownUsage } from "../life/usage.ts";
+import { cpuNs, ownUsage } from "../life/usage.ts";
 import type { System } from "../system.ts";
 import type { ThreadGroup } from "../thread.ts";
 import { sendSignal } from "./send-signal.ts";
@@ -38,7 +38,9 @@ export function newIntervalTimers(): readonly IntervalTimer[] {
 
 /** What the clock of a process's timer `which` shows. */
 export function timerClockNs(system: System, group: ThreadGroup, which: number): number {
-  return which === ITIMER_REAL ? system.clock.monotonicNs() : ownUsage(system, group).userNs;
+  if (which === ITIMER_REAL) return system.clock.monotonicNs();
+  const usage = ownUsage(system, group);
+  return which === ITIMER_VIRTUAL ? usage.userNs : cpuNs(usage);
 }
 
 /** Sends the signals of the timers that have expired. */

@@ -8,12 +8,13 @@ import {
   isValidTimespec,
   nsOf,
   putTimespec,
+  type ResourceUsage,
   TIMESPEC_BYTES,
   type Timespec,
   timespecOf,
 } from "../abi/structs.ts";
 import type { MachineClock } from "../clock.ts";
-import { childUsage, ownUsage, threadUsage } from "../life/usage.ts";
+import { childUsage, cpuNs, ownUsage, threadUsage } from "../life/usage.ts";
 import type { TimerClock } from "../signals/posix-timer.ts";
 import type { System } from "../system.ts";
 import { type Thread, ThreadGroup } from "../thread.ts";
@@ -34,6 +35,7 @@ export const CLOCK_TAI = 11;
 export const TIMER_ABSTIME = 1;
 /** Negative clock ids: the lowest bits say which time (all, user, run), or that a descriptor is meant, and whose. */
 const CPUCLOCK_CLOCK_MASK = 3;
+const CPUCLOCK_VIRT = 1;
 const CLOCKFD = 3;
 const CPUCLOCK_PERTHREAD = 4;
 /** What the coarse clocks tick in: CONFIG_HZ=250. */
@@ -75,9 +77,9 @@ function read(call: Call, id: number): Timespec | undefined {
     case CLOCK_BOOTTIME_ALARM:
       return timespecOf(clock.monotonicNs());
     case CLOCK_PROCESS_CPUTIME_ID:
-      return timespecOf(ownUsage(call.system, call.thread.group).userNs);
+      return timespecOf(cpuNs(ownUsage(call.system, call.thread.group)));
     case CLOCK_THREAD_CPUTIME_ID:
-      return timespecOf(threadUsage(call.system, call.thread).userNs);
+      return timespecOf(cpuNs(threadUsage(call.system, call.thread)));
     default:
       return undefined;
   }
@@ -90,20 +92,23 @@ function read(call: Call, id: number): Timespec | undefined {
 export function cpuClock({ system, thread: caller }: Call, id: number): TimerClock | undefined {
   const which = id & CPUCLOCK_CLOCK_MASK;
   if (which === CLOCKFD) return undefined;
+  const isVirtual = which === CPUCLOCK_VIRT;
   const pid = ~(id >> 3);
   if ((id & CPUCLOCK_PERTHREAD) !== 0) {
     const thread = pid === 0 ? caller : system.thread(pid);
-    return thread === undefined || thread.group !== caller.group ? undefined : cpuTimeOf(system, thread);
+    return thread === undefined || thread.group !== caller.group
+      ? undefined
+      : cpuTimeOf(system, thread, isVirtual);
   }
   const group = pid === 0 ? caller.group : system.groups.get(pid);
-  return group === undefined ? undefined : cpuTimeOf(system, group);
+  return group === undefined ? undefined : cpuTimeOf(system, group, isVirtual);
 }
 
-/** The clock that a process or a thread is. */
-export function cpuTimeOf(system: System, of: ThreadGroup | Thread): TimerClock {
-  const usage = (): { readonly userNs: number } =>
+/** The clock that a process or a thread is. @param isVirtual without the time of its system calls */
+export function cpuTimeOf(system: System, of: ThreadGroup | Thread, isVirtual = false): TimerClock {
+  const usage = (): ResourceUsage =>
     of instanceof ThreadGroup ? ownUsage(system, of) : threadUsage(system, of);
-  return { cpuOf: of, nowNs: () => usage().userNs };
+  return { cpuOf: of, nowNs: () => (isVirtual ? usage().userNs : cpuNs(usage())) };
 }
 
 function encode(time: Timespec): Uint8Array {
