@@ -146,6 +146,16 @@ export class PageTable {
     this.#disown(first / FRAME_WORDS);
   }
 
+  /** The same for each table of which start … end (page-aligned) has the whole span. */
+  dropEmptyTables(start: Vaddr, end: Vaddr): void {
+    let addr = Math.ceil(start / PMD_SIZE) * PMD_SIZE;
+    while (addr + PMD_SIZE <= end) {
+      const isThere = this.walk(addr) !== 0;
+      if (isThere) this.dropEmptyTable(addr);
+      addr = isThere ? addr + PMD_SIZE : this.holeEnd;
+    }
+  }
+
   /** Frees every table; the page table is gone. All PTEs must have been cleared. */
   destroy(): void {
     this.#freeLevel(this.pgd, 0, PGD_SIZE, 0, PGD_SIZE * PTRS_PER_TABLE, 0, PGD_SIZE * PTRS_PER_TABLE);

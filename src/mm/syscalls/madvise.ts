@@ -181,6 +181,7 @@ function adviseVma(cred: Credentials, vma: VmArea, start: Vaddr, end: Vaddr, adv
       if (isHuge) return start % vmaKernelPagesize(vma) === 0 ? 0 : -EINVAL;
       if (isLocked && advice === MADV_DONTNEED) return -EINVAL;
       zapPages(vma.mm, vma, start, end);
+      if (vma.mm.arch.reclaimsTables) vma.mm.pageTable.dropEmptyTables(start, end);
       return 0;
     case MADV_GUARD_INSTALL:
       return isLocked || isSpecial ? -EINVAL : installGuards(vma, start, end);

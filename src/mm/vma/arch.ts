@@ -28,6 +28,8 @@ export interface Arch {
   readonly fallbackIsRandom: boolean;
   /** The search refuses a hint below vm.mmap_min_addr (generic_get_unmapped_area); mmap has rounded its own up, mremap has not. */
   readonly searchKnowsMinAddr: boolean;
+  /** MADV_DONTNEED gives tables back that it has emptied as a whole (PT_RECLAIM, which 6.18 has on x86-64 alone). */
+  readonly reclaimsTables: boolean;
   /** READ_IMPLIES_EXEC makes the heap executable (VM_DATA_FLAGS_TSK_EXEC). */
   readonly heapMayBeExecutable: boolean;
   /** Reading untouched anonymous memory takes a frame at once, instead of the shared zero page (mm_forbids_zeropage). */
@@ -67,6 +69,7 @@ export const RISCV64: Arch = {
   unlimitedStackIsLegacy: true,
   fallbackIsRandom: false,
   searchKnowsMinAddr: true,
+  reclaimsTables: false,
   heapMayBeExecutable: false,
   forbidsZeroPage: false,
   hugePageSizeLogs: [21, 30],
@@ -93,6 +96,7 @@ export const X86_64: Arch = {
   unlimitedStackIsLegacy: false,
   fallbackIsRandom: true,
   searchKnowsMinAddr: false,
+  reclaimsTables: true,
   heapMayBeExecutable: true,
   forbidsZeroPage: false,
   hugePageSizeLogs: [21, 30],

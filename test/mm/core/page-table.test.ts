@@ -13,9 +13,17 @@ import {
   PTE_READ,
   PTE_WORDS,
   PTE_WRITE,
+  PTRS_PER_TABLE,
 } from "../../../src/mm/pagetable/pte.ts";
 import { TlbContext, TlbPool } from "../../../src/mm/pagetable/tlb.ts";
-import { MAP_FIXED, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE } from "../../../src/mm/uapi/mman.ts";
+import {
+  MADV_DONTNEED,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+} from "../../../src/mm/uapi/mman.ts";
+import { RISCV64, X86_64 } from "../../../src/mm/vma/arch.ts";
 import { BASE, boot, mapAt, outcome, P, RW } from "./rig.ts";
 
 const PUD_SIZE = PMD_SIZE * 512;
@@ -63,6 +71,18 @@ describe("page table", () => {
     // The top one, and two of the three on the way to the page that is not there.
     expect(task.mm.pageTable.tables).toBe(3);
     expect(task.fork().mm.pageTable.tables).toBe(3);
+  });
+
+  it("MADV_DONTNEED gives back tables that it empties as a whole, on x86-64", () => {
+    const left = [X86_64, RISCV64].map((arch) => {
+      const task = boot({ arch }).spawn();
+      mapAt(task, BASE, 3 * PTRS_PER_TABLE);
+      for (let table = 0; table < 3; table++) task.storeU8(BASE + table * PMD_SIZE, 1);
+      task.madvise(BASE + P, 2 * PMD_SIZE - P, MADV_DONTNEED);
+      task.madvise(BASE + 2 * PMD_SIZE, PMD_SIZE - P, MADV_DONTNEED);
+      return task.mm.pageTable.tables;
+    });
+    expect(left).toEqual([3 + 2, 3 + 3]);
   });
 
   it("mremap makes the first table of the new place where only the last one of the old place is missing", () => {
