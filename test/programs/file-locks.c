@@ -46,6 +46,36 @@ static int in_child(int fd, int cmd, int type, long start, long len)
   return errno == 0 ? 0 : -1;
 }
 
+static void far(int fd)
+{
+  const long last = 0x7fffffffffffffff;
+  SHOW(lock(fd, F_SETLK, F_WRLCK, last, 1));
+  ask(fd, "the last byte", F_WRLCK, last - 1, 0);
+  ask(fd, "the one before", F_WRLCK, last - 1, 1);
+  SHOW(lock(fd, F_SETLK, F_WRLCK, last, 2));
+  SHOW(lock(fd, F_SETLK, F_WRLCK, last - 1, 1));
+  ask(fd, "both", F_WRLCK, 0, 0);
+  SHOW(lock(fd, F_SETLK, F_UNLCK, last, 0));
+  ask(fd, "one of them", F_WRLCK, 0, 0);
+  SHOW(lock(fd, F_SETLK, F_RDLCK, 0x20000000000001, 1));
+  SHOW(lock(fd, F_SETLK, F_WRLCK, 0x20000000000002, 1));
+  SHOW(lock(fd, F_SETLK, F_RDLCK, 0x20000000000003, 1));
+  ask(fd, "in the middle", F_WRLCK, 0x20000000000002, 1);
+  ask(fd, "at the end", F_WRLCK, 0x20000000000003, 1);
+  SHOW(lock(fd, F_SETLK, F_UNLCK, last, -last));
+  ask(fd, "but the last byte", F_WRLCK, 0, 0);
+  SHOW(lock(fd, F_SETLK, F_UNLCK, last, -last - 1));
+  CHECK(lseek(fd, 5, SEEK_SET) == 5);
+  struct flock here = {.l_type = F_WRLCK, .l_whence = SEEK_CUR, .l_start = last - 5};
+  SHOW(fcntl(fd, F_SETLK, &here));
+  here.l_start++;
+  SHOW(fcntl(fd, F_SETLK, &here));
+  here.l_start = -6;
+  SHOW(fcntl(fd, F_SETLK, &here));
+  SHOW(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+  CHECK(lseek(fd, 0, SEEK_SET) == 0);
+}
+
 static void ranges(int fd, const char *path)
 {
   SHOW(lock(fd, F_SETLK, F_WRLCK, 10, 10));
@@ -187,6 +217,7 @@ int main(void)
   const char *path = "lock-file";
   int fd = open(path, O_CREAT | O_RDWR, 0600);
   CHECK(fd >= 0);
+  far(fd);
   ranges(fd, path);
   descriptions(fd, path);
   whole_files(fd, path);

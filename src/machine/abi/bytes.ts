@@ -65,6 +65,10 @@ export class StructView {
   s64(at: number): number {
     return s64FromHalves(this.u32(at), this.u32(at + 4));
   }
+  /** The same, exact: for what may have any 64 bits and is not often asked for. */
+  big64(at: number): bigint {
+    return this.#view.getBigInt64(at, true);
+  }
 
   put8(at: number, value: number): this {
     this.bytes[at] = value;
@@ -86,6 +90,10 @@ export class StructView {
   putHalves(at: number, low: number, high: number): this {
     this.#view.setInt32(at, low | 0, true);
     this.#view.setInt32(at + 4, high | 0, true);
+    return this;
+  }
+  putBig64(at: number, value: bigint): this {
+    this.#view.setBigInt64(at, value, true);
     return this;
   }
   putText(at: number, text: string, size: number): this {

@@ -67,7 +67,7 @@ function getFlock(call: Call): Flock | undefined {
   const raw = call.get(call.u64(2), FLOCK_BYTES);
   if (raw === undefined) return undefined;
   const short = (at: number): number => (raw.u16(at) << 16) >> 16;
-  return { type: short(0), whence: short(2), start: raw.s64(8), len: raw.s64(16), pid: raw.s32(24) };
+  return { type: short(0), whence: short(2), start: raw.big64(8), len: raw.big64(16), pid: raw.s32(24) };
 }
 
 function getLock(call: Call, isOfd: boolean): number {
@@ -78,7 +78,7 @@ function getLock(call: Call, isOfd: boolean): number {
   const found = sysGetLock(call.process, lock, flock);
   if (typeof found === "number") return found;
   const out = new StructView(FLOCK_BYTES).put16(0, found.type).put16(2, found.whence);
-  out.put64(8, found.start).put64(16, found.len).put32(24, found.pid);
+  out.putBig64(8, found.start).putBig64(16, found.len).put32(24, found.pid);
   return call.put(call.u64(2), out.bytes);
 }
 

@@ -1,7 +1,7 @@
 /** How /proc tells locks: /proc/locks, and the lines of /proc/PID/fdinfo (locks_show, lock_get_status in fs/locks.c). */
 import { majorOf, minorOf } from "../uapi/fs.ts";
 import type { File } from "../vfs/file.ts";
-import { excludes, F_WRLCK, type FileLock, type LockKind, type LockTable } from "../vfs/file-lock.ts";
+import { excludes, F_WRLCK, type FileLock, type LockKind, type LockTable, OFFSET_MAX } from "../vfs/file-lock.ts";
 
 const NAMES: Readonly<Record<LockKind, string>> = { posix: "POSIX ", ofd: "OFDLCK", flock: "FLOCK " };
 
@@ -9,7 +9,7 @@ function describe({ kind, type, pid, start, end, file }: FileLock): string {
   const { ino, sb } = file.inode;
   const hex = (value: number): string => value.toString(16).padStart(2, "0");
   const device = `${hex(majorOf(sb.dev))}:${hex(minorOf(sb.dev))}:${ino}`;
-  const last = Number.isFinite(end) ? end : "EOF";
+  const last = end === OFFSET_MAX ? "EOF" : end;
   return `${NAMES[kind]} ADVISORY  ${type === F_WRLCK ? "WRITE" : "READ"} ${kind === "ofd" ? -1 : pid} ${device} ${start} ${last}\n`;
 }
 

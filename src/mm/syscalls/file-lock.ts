@@ -1,8 +1,8 @@
 /** flock(2) and the locks of fcntl(2): what a call asks for as a lock, checked as Linux does (fs/locks.c). */
 import { EAGAIN, EBADF, EINVAL, EOVERFLOW } from "../uapi/errno.ts";
-import { MAX_LFS_FILESIZE, SEEK_CUR, SEEK_END, SEEK_SET } from "../uapi/fcntl.ts";
+import { SEEK_CUR, SEEK_END, SEEK_SET } from "../uapi/fcntl.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
-import { F_RDLCK, F_UNLCK, F_WRLCK, type FileLock } from "../vfs/file-lock.ts";
+import { F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, OFFSET_MAX } from "../vfs/file-lock.ts";
 import { ERESTART_WOULD_BLOCK } from "../vfs/would-block.ts";
 import { fdGet } from "./fd.ts";
 import type { Task } from "./task.ts";
@@ -18,8 +18,8 @@ const LOCK_MAND = 32;
 export interface Flock {
   readonly type: number;
   readonly whence: number;
-  readonly start: number;
-  readonly len: number;
+  readonly start: bigint;
+  readonly len: bigint;
   readonly pid: number;
 }
 
@@ -41,8 +41,8 @@ export function flockRequest(task: Task, fd: number, operation: number): FileLoc
     file,
     pid: task.pid,
     type,
-    start: 0,
-    end: Number.POSITIVE_INFINITY,
+    start: 0n,
+    end: OFFSET_MAX,
   };
 }
 
@@ -63,20 +63,20 @@ export function fcntlLockRequest(task: Task, fd: number, flock: Flock, isOfd: bo
 function rangeOf(
   file: File,
   { whence, start, len }: Flock,
-): { readonly start: number; readonly end: number } | number {
-  let base: number;
-  if (whence === SEEK_SET) base = 0;
-  else if (whence === SEEK_CUR) base = file.pos;
-  else if (whence === SEEK_END) base = file.inode.size;
+): { readonly start: bigint; readonly end: bigint } | number {
+  let base: bigint;
+  if (whence === SEEK_SET) base = 0n;
+  else if (whence === SEEK_CUR) base = BigInt(file.pos);
+  else if (whence === SEEK_END) base = BigInt(file.inode.size);
   else return -EINVAL;
-  if (start > MAX_LFS_FILESIZE - base) return -EOVERFLOW;
+  if (start > OFFSET_MAX - base) return -EOVERFLOW;
   const first = base + start;
-  if (first < 0) return -EINVAL;
-  if (len > 0) {
-    return len - 1 > MAX_LFS_FILESIZE - first ? -EOVERFLOW : { start: first, end: first + len - 1 };
+  if (first < 0n) return -EINVAL;
+  if (len > 0n) {
+    return len - 1n > OFFSET_MAX - first ? -EOVERFLOW : { start: first, end: first + len - 1n };
   }
-  if (len < 0) return first + len < 0 ? -EINVAL : { start: first + len, end: first - 1 };
-  return { start: first, end: Number.POSITIVE_INFINITY };
+  if (len < 0n) return first + len < 0n ? -EINVAL : { start: first + len, end: first - 1n };
+  return { start: first, end: OFFSET_MAX };
 }
 
 /** Sets a lock of fcntl: -EBADF where the file is not open for what it protects; -EAGAIN, or what waits, if it is taken. */
@@ -99,7 +99,7 @@ export function sysGetLock(task: Task, lock: FileLock, flock: Flock): Flock | nu
     type,
     whence: SEEK_SET,
     start,
-    len: Number.isFinite(end) ? end - start + 1 : 0,
+    len: end === OFFSET_MAX ? 0n : end - start + 1n,
     pid: kind === "ofd" ? -1 : pid,
   };
 }

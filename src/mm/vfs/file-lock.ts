@@ -9,7 +9,7 @@
  *
  * Invariant: the locks of one owner do not overlap, stand in the order of their bytes, and neighbours of one type are one lock:
  * so what is in the way of a range is found by halves. POSIX and OFD locks are in each other's way, flocks only in each
- * other's. Nothing waits here: whoever can asks again until nobody is in the way.
+ * other's. Bytes are counted to 2^63 − 1, where programs like to put locks. Nothing waits here: whoever can asks again until nobody is in the way.
  */
 import { EAGAIN, EDEADLK, ENOLCK } from "../uapi/errno.ts";
 import type { File } from "./file.ts";
@@ -21,6 +21,9 @@ export const F_UNLCK = 2;
 
 export type LockKind = "posix" | "ofd" | "flock";
 
+/** The last byte of any file: to the end is to here. */
+export const OFFSET_MAX: bigint = 2n ** 63n - 1n;
+
 /** A lock that is held or wanted. */
 export interface FileLock {
   readonly kind: LockKind;
@@ -30,9 +33,9 @@ export interface FileLock {
   readonly pid: number;
   /** F_RDLCK, F_WRLCK; or F_UNLCK, to let go. */
   readonly type: number;
-  /** First and last byte; Infinity for the end of any file. */
-  readonly start: number;
-  readonly end: number;
+  /** First and last byte. */
+  readonly start: bigint;
+  readonly end: bigint;
 }
 
 /** A lock that is held. */
@@ -139,9 +142,9 @@ export class LockTable {
     const { ranges } = this.#of(inode);
     const own = ranges.get(lock.owner) ?? [];
     // Those that it overlaps or touches lie together.
-    const from = firstEndingFrom(own, lock.start - 1);
+    const from = firstEndingFrom(own, lock.start - 1n);
     let to = from;
-    while (to < own.length && own[to].start <= lock.end + 1) to++;
+    while (to < own.length && own[to].start <= lock.end + 1n) to++;
     const instead = this.#merged(lock, own.slice(from, to));
     const more = instead.length - (to - from);
     const isRefused = more > 0 && this.#count + more > MAX_LOCKS;
@@ -163,17 +166,18 @@ export class LockTable {
     const after: HeldLock[] = [];
     for (const other of touched) {
       if (other.type === lock.type) {
-        start = Math.min(start, other.start);
-        end = Math.max(end, other.end);
+        if (other.start < start) start = other.start;
+        if (other.end > end) end = other.end;
         swallowed ??= other;
         continue;
       }
       const isCut = other.start < lock.start;
       if (isCut) {
-        const left = { ...other, end: Math.min(other.end, lock.start - 1) };
+        const left = { ...other, end: other.end < lock.start ? other.end : lock.start - 1n };
         before.push(other.end > lock.end ? this.#newLock(left) : left);
       }
-      if (other.end > lock.end) after.push({ ...other, start: Math.max(other.start, lock.end + 1) });
+      if (other.end > lock.end)
+        after.push({ ...other, start: other.start > lock.end ? other.start : lock.end + 1n });
     }
     if (lock.type === F_UNLCK) return [...before, ...after];
     const grown = swallowed === undefined ? this.#newLock(lock) : { ...lock, order: swallowed.order };
@@ -261,7 +265,7 @@ export function excludes(a: FileLock, b: FileLock): boolean {
 }
 
 /** The first of an owner's locks that does not end before byte `at`. */
-function firstEndingFrom(locks: readonly HeldLock[], at: number): number {
+function firstEndingFrom(locks: readonly HeldLock[], at: bigint): number {
   let low = 0;
   let high = locks.length;
   while (low < high) {

@@ -12,6 +12,7 @@ import {
   F_WRLCK,
   type FileLock,
   LockTable,
+  OFFSET_MAX,
   removeFileLocks,
 } from "../../../src/mm/vfs/file-lock.ts";
 
@@ -40,8 +41,8 @@ it("keeps the locks of each owner as a type for each byte", () => {
       const model = owners.map(() => new Array<number>(BYTES).fill(F_UNLCK));
       for (const { owner, type, start, len } of steps) {
         // Length 0 reaches to the end of any file.
-        const end = len === 0 ? Number.POSITIVE_INFINITY : Math.min(start + len, BYTES) - 1;
-        const last = Math.min(end, BYTES - 1);
+        const last = len === 0 ? BYTES - 1 : Math.min(start + len, BYTES) - 1;
+        const end = len === 0 ? OFFSET_MAX : BigInt(last);
         const isTaken = model.some(
           (bytes, other) =>
             other !== owner &&
@@ -49,17 +50,27 @@ it("keeps the locks of each owner as a type for each byte", () => {
               .slice(start, last + 1)
               .some((held) => held !== F_UNLCK && (held === F_WRLCK || type === F_WRLCK)),
         );
-        const lock: FileLock = { kind: "posix", owner: owners[owner], file, pid: owner, type, start, end };
+        const lock: FileLock = {
+          kind: "posix",
+          owner: owners[owner],
+          file,
+          pid: owner,
+          type,
+          start: BigInt(start),
+          end,
+        };
         const isRefused = type !== F_UNLCK && isTaken;
         expect(table.set(lock)).toBe(isRefused ? -EAGAIN : 0);
         if (!isRefused) model[owner].fill(type, start, last + 1);
         const found = owners.map(() => new Array<number>(BYTES).fill(F_UNLCK));
         for (const held of table.locksOn(file.inode)) {
           const bytes = found[owners.indexOf(held.owner)];
-          expect(bytes.slice(held.start, held.end + 1).every((one) => one === F_UNLCK)).toBe(true);
+          const from = Number(held.start);
+          const to = Math.min(Number(held.end) + 1, BYTES);
+          expect(bytes.slice(from, to).every((one) => one === F_UNLCK)).toBe(true);
           // Neighbours of one type would be one lock.
-          expect(bytes[held.start - 1]).not.toBe(held.type);
-          bytes.fill(held.type, held.start, Math.min(held.end + 1, BYTES));
+          expect(bytes[from - 1]).not.toBe(held.type);
+          bytes.fill(held.type, from, to);
         }
         expect(found).toEqual(model);
       }
@@ -72,7 +83,15 @@ it("holds no more locks than the host can bear, and gives their place back", () 
   const table = new LockTable();
   const owner = {};
   const lock = (start: number, type = F_WRLCK, len = 1): number =>
-    table.set({ kind: "posix", owner, file, pid: 1, type, start, end: start + len - 1 });
+    table.set({
+      kind: "posix",
+      owner,
+      file,
+      pid: 1,
+      type,
+      start: BigInt(start),
+      end: BigInt(start + len - 1),
+    });
   let taken = 0;
   while (lock(4 * taken + 1, F_WRLCK, 2) === 0) taken++;
   expect(taken).toBe(2 ** 16);
@@ -83,8 +102,8 @@ it("holds no more locks than the host can bear, and gives their place back", () 
     file,
     pid: 1,
     type: F_RDLCK,
-    start: 0,
-    end: Infinity,
+    start: 0n,
+    end: OFFSET_MAX,
   };
   expect(table.set(flock)).toBe(-ENOLCK);
   // To give back the middle of one makes two of it.
@@ -105,13 +124,13 @@ it("shows the newest first in /proc/locks, and who waits below what is in the wa
     file,
     pid,
     type,
-    start,
-    end: start + len - 1,
+    start: BigInt(start),
+    end: BigInt(start + len - 1),
   });
   const owners = [{}, {}, {}, {}];
   table.set(posix(1, F_WRLCK, 0, 10));
   table.set(posix(1, F_RDLCK, 20, 10));
-  table.set({ kind: "flock", owner: file, file, pid: 1, type: F_RDLCK, start: 0, end: Infinity });
+  table.set({ kind: "flock", owner: file, file, pid: 1, type: F_RDLCK, start: 0n, end: OFFSET_MAX });
   table.set(posix(1, F_WRLCK, 100, 100));
   table.set(posix(1, F_UNLCK, 120, 10));
   expect([table.startWaiting(posix(2, F_WRLCK, 0, 5)), table.startWaiting(posix(3, F_RDLCK, 0, 5))]).toEqual([
