@@ -18,6 +18,7 @@ import { identityCalls } from "./identity.ts";
 import { intervalTimerCalls } from "./interval-timers.ts";
 import { ipcCalls } from "./ipc.ts";
 import { memoryCalls } from "./memory.ts";
+import { messageQueueCalls } from "./message-queues.ts";
 import { pidfdCalls } from "./pidfd.ts";
 import { pollCalls } from "./poll.ts";
 import { posixTimerCalls } from "./posix-timers.ts";
@@ -49,6 +50,7 @@ const GROUPS: readonly SyscallGroup[] = [
   intervalTimerCalls,
   ipcCalls,
   memoryCalls,
+  messageQueueCalls,
   pidfdCalls,
   pollCalls,
   posixTimerCalls,

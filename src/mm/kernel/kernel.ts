@@ -7,6 +7,7 @@ import { dirtyLimits } from "../filemap/dirty-limits.ts";
 import { flushForReclaim, flushWhatIsDue } from "../filemap/flusher.ts";
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import { PhysicalMemory } from "../frames/physical-memory.ts";
+import { MessageQueues } from "../ipc/message-queues.ts";
 import { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { TlbPool } from "../pagetable/tlb.ts";
 import type { ProcHost, SystemActivity } from "../proc/proc-task.ts";
@@ -128,6 +129,8 @@ export class Kernel implements ProcHost, OomHost {
   readonly sysctl: KernelSysctl;
   /** The segments of System V shared memory. */
   readonly ipc: ShmNamespace;
+  /** Message queues of System V. */
+  readonly messages: MessageQueues;
   /** Whose call is being served (current); 0 before the first. */
   currentPid = 0;
   readonly vmscan: Vmscan;
@@ -179,6 +182,7 @@ export class Kernel implements ProcHost, OomHost {
     this.addressRandom = new Prng((options.seed ?? 0) ^ 0x5bd1e995);
     this.mounts = new MountNamespace(this.phys, this.now, options.sleep);
     this.ipc = new ShmNamespace(this);
+    this.messages = new MessageQueues(this.now);
     check("mount", this.mounts.mount("/", options.root ?? tmpFs()), "/");
   }
 

@@ -1,7 +1,14 @@
 /** How /proc tells locks: /proc/locks, and the lines of /proc/PID/fdinfo (locks_show, lock_get_status in fs/locks.c). */
 import { majorOf, minorOf } from "../uapi/fs.ts";
 import type { File } from "../vfs/file.ts";
-import { excludes, F_WRLCK, type FileLock, type LockKind, type LockTable, OFFSET_MAX } from "../vfs/file-lock.ts";
+import {
+  excludes,
+  F_WRLCK,
+  type FileLock,
+  type LockKind,
+  type LockTable,
+  OFFSET_MAX,
+} from "../vfs/file-lock.ts";
 
 const NAMES: Readonly<Record<LockKind, string>> = { posix: "POSIX ", ofd: "OFDLCK", flock: "FLOCK " };
 

@@ -24,7 +24,7 @@ import { processDirectory } from "./process-directory.ts";
 import { procSwaps } from "./swaps.ts";
 import { sysctlDirectory } from "./sysctl.ts";
 import { procCpuinfo, procLoadavg, procSystemStat, procUptime } from "./system-texts.ts";
-import { procSysvipcShm } from "./sysvipc.ts";
+import { procSysvipcMsg, procSysvipcShm } from "./sysvipc.ts";
 import { textNode } from "./text-file.ts";
 import { procVmstat, procZoneinfo } from "./vmstat.ts";
 
@@ -48,7 +48,12 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     stat: textNode(() => procSystemStat(host)),
     swaps: textNode(() => procSwaps(host)),
     sys: directoryNode(sysctlDirectory(host)),
-    sysvipc: directoryNode(fixedDirectory({ shm: textNode(() => procSysvipcShm(host.ipc)) })),
+    sysvipc: directoryNode(
+      fixedDirectory({
+        msg: textNode(() => procSysvipcMsg(host.messages)),
+        shm: textNode(() => procSysvipcShm(host.ipc)),
+      }),
+    ),
     "thread-self": linkNode((_inode, { pid }) =>
       pid === undefined || !processes.has(pid)
         ? -ENOENT

@@ -7,6 +7,7 @@
 import type { FaultingTask } from "../fault/faulting-task.ts";
 import type { Mmu } from "../fault/mmu.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
+import type { MessageQueues } from "../ipc/message-queues.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { CAP_SYS_PTRACE } from "../uapi/capability.ts";
 import { capabilitiesOf, capable, isSubset } from "../vfs/capability.ts";
@@ -152,6 +153,7 @@ export interface ProcHost extends ProcessTable {
   readonly lastPid: number;
   readonly sysctl: Sysctl;
   readonly ipc: ShmNamespace;
+  readonly messages: MessageQueues;
   readonly vmscan: ReclaimSysctl;
 }
 

@@ -62,6 +62,25 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
         host.ipc.shmmax = bytes;
       },
     }),
+    msgmax: numberNode({
+      get: () => host.messages.msgmax,
+      set: (bytes) => {
+        host.messages.msgmax = bytes;
+      },
+    }),
+    msgmnb: numberNode({
+      get: () => host.messages.msgmnb,
+      set: (bytes) => {
+        host.messages.msgmnb = bytes;
+      },
+    }),
+    msgmni: numberNode({
+      get: () => host.messages.msgmni,
+      set: (queues) => {
+        host.messages.msgmni = queues;
+      },
+      max: IPC_MNI,
+    }),
     shmmni: numberNode({
       get: () => host.ipc.shmmni,
       set: (segments) => {

@@ -1,4 +1,5 @@
-/** /proc/sysvipc/shm: the segments of System V shared memory, a line each (sysvipc_shm_proc_show in ipc/shm.c). */
+/** /proc/sysvipc: System V segments of shared memory and message queues, a line each (sysvipc_…_proc_show in ipc/shm.c, msg.c). */
+import type { MessageQueues } from "../ipc/message-queues.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import type { ShmSegment } from "../ipc/shm-segment.ts";
 import { PAGE_SIZE } from "../page.ts";
@@ -22,6 +23,36 @@ function line(segment: ShmSegment): string {
   for (const seconds of [atime, dtime, ctime]) words.push(pad(seconds, 10));
   words.push(pad(rss, 21), pad(0, 21));
   return `${words.join(" ")}\n`;
+}
+
+const MSG_HEADER =
+  "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n";
+
+export function procSysvipcMsg({ queues }: MessageQueues): string {
+  let text = MSG_HEADER;
+  for (const {
+    key,
+    id,
+    mode,
+    cbytes,
+    messages,
+    lspid,
+    lrpid,
+    uid,
+    gid,
+    cuid,
+    cgid,
+    stime,
+    rtime,
+    ctime,
+  } of queues) {
+    const words = [pad(key, 10), pad(id, 10), ` ${mode.toString(8).padStart(4)} `, pad(cbytes, 10)];
+    words.push(pad(messages.length, 10));
+    for (const number of [lspid, lrpid, uid, gid, cuid, cgid]) words.push(pad(number, 5));
+    for (const seconds of [stime, rtime, ctime]) words.push(pad(seconds, 10));
+    text += `${words.join(" ")}\n`;
+  }
+  return text;
 }
 
 function pad(value: number | bigint, width: number): string {

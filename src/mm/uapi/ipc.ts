@@ -1,9 +1,10 @@
-/** Constants of System V shared memory (include/uapi/linux/ipc.h, shm.h), as riscv64 and x86-64 share them. */
+/** Constants of System V IPC (include/uapi/linux/ipc.h, shm.h, msg.h), as riscv64 and x86-64 share them. */
 
 /** The key of a segment that no other call finds. */
 export const IPC_PRIVATE = 0;
 export const IPC_CREAT = 0o1000;
 export const IPC_EXCL = 0o2000;
+export const IPC_NOWAIT = 0o4000;
 
 export const IPC_RMID = 0;
 export const IPC_SET = 1;
@@ -40,3 +41,15 @@ export const SHMMAX: bigint = 2n ** 64n - 1n - 2n ** 24n;
 export const SHMALL: bigint = SHMMAX;
 /** Addresses of attachments are multiples of this (SHMLBA, a page on riscv64 and x86-64). */
 export const SHMLBA = 4096;
+
+export const MSG_STAT = 11;
+export const MSG_INFO = 12;
+export const MSG_STAT_ANY = 13;
+/** Flags of msgrcv: cut what is too long; any other type; a copy of the message with this number. */
+export const MSG_NOERROR = 0o10000;
+export const MSG_EXCEPT = 0o20000;
+export const MSG_COPY = 0o40000;
+/** Bytes of a message, bytes of a queue, queues, until kernel.msgmax and its like say otherwise. */
+export const MSGMAX = 8192;
+export const MSGMNB = 16384;
+export const MSGMNI = 32000;
