@@ -28,7 +28,7 @@ export function doAnonymousPage(vmf: FaultContext): number {
   if (anonVmaPrepare(vma) !== 0) return VM_FAULT_OOM;
   const pfn = phys.allocZeroedPage();
   if (pfn === 0) return VM_FAULT_OOM;
-  pageAddAnonRmap(phys, pfn, vma, vmf.address, /* exclusive */ true);
+  pageAddAnonRmap(phys, pfn, vmf);
   incMmCounter(vma.mm, MM_ANONPAGES);
   u32[vmf.pte + 1] = pfn;
   u32[vmf.pte] = vmf.isWrite || (vma.flags & VM_WRITE) !== 0 ? writablePte(vma) : readablePte(vma);

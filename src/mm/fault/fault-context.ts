@@ -42,14 +42,14 @@ export class FaultContext implements VmFault {
     this.vma = vma;
   }
 
-  /** Starts a fault at `addr` in `vma`. */
-  begin(vma: VmArea, addr: Vaddr, flags: number): void {
+  /** Starts a fault at `addr` in `vma`. @param pte where its PTE stands, 0 where that is not known */
+  begin(vma: VmArea, addr: Vaddr, flags: number, pte: number): void {
     this.vma = vma;
     this.realAddress = addr;
     this.address = pageAlignDown(addr);
     this.pgoff = vma.pgoff + (this.address - vma.start) / PAGE_SIZE;
     this.flags = flags;
-    this.pte = 0;
+    this.pte = pte;
     this.page = 0;
     this.cause = 0;
     this.around = 0;

@@ -62,7 +62,7 @@ function doCowFault(vmf: FaultContext): number {
   }
   phys.copyPage(copy, vmf.page);
   phys.putPage(vmf.page);
-  pageAddAnonRmap(phys, copy, vma, vmf.address, /* exclusive */ true);
+  pageAddAnonRmap(phys, copy, vmf);
   incMmCounter(vma.mm, MM_ANONPAGES);
   phys.ram.u32[vmf.pte + 1] = copy;
   phys.ram.u32[vmf.pte] = writablePte(vma);

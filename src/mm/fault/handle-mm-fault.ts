@@ -30,14 +30,15 @@ export function handleMmFault(vmf: FaultContext): number {
   if (mm.memcg !== ROOT_MEM_CGROUP) vmf.phys.memcg.countEvents(mm.memcg, PGFAULT, 1);
   if ((vmf.vma.flags & VM_HUGETLB) !== 0) return hugetlbFault(vmf);
   const { pageTable } = mm;
-  const { tables } = pageTable;
-  const pte = pageTable.walkAlloc(vmf.address);
-  if (pte === 0) {
-    vmf.cause = CAUSE.oom;
-    return VM_FAULT_OOM;
+  if (vmf.pte === 0) {
+    const { tables } = pageTable;
+    vmf.pte = pageTable.walkAlloc(vmf.address);
+    if (vmf.pte === 0) {
+      vmf.cause = CAUSE.oom;
+      return VM_FAULT_OOM;
+    }
+    vmf.isNewTable = pageTable.tables > tables;
   }
-  vmf.pte = pte;
-  vmf.isNewTable = pageTable.tables > tables;
   const result = handlePteFault(vmf);
   // For a page of a file Linux makes the last table when it has the page: where there is none, there is no table either.
   const isInVain = (result & (VM_FAULT_ERROR | VM_FAULT_RETRY)) !== 0 && !vmf.vma.isAnonymous;

@@ -112,7 +112,7 @@ export class Mmu {
       }
       if (mode === "atomic") return -1;
       // What was held may have gone to swap all the same (UserIter.pin).
-      if (!this.#fault(task, addr, access, mode === "device" ? "kernel" : mode)) return -1;
+      if (!this.#fault(task, addr, access, mode === "device" ? "kernel" : mode, pte)) return -1;
     }
   }
 
@@ -144,7 +144,7 @@ export class Mmu {
       }
     }
     const access = write ? ACCESS_WRITE : ACCESS_READ;
-    const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0);
+    const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0, pte);
     const result = this.#handle(vmf);
     if ((result & VM_FAULT_ERROR) === 0) {
       const counted = counts === "as-minor" ? result & ~VM_FAULT_MAJOR : result;
@@ -156,8 +156,8 @@ export class Mmu {
 
   /** Lets the page at `addr` be made resident, though perhaps not yet so that it can be written. Answers VM_FAULT_… flags. */
   fault(task: FaultingTask, vma: VmArea, addr: Vaddr, write: boolean): number {
-    const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0);
-    const result = handleMmFault(vmf);
+    const vmf = this.#begin(vma, addr, write ? FAULT_FLAG_WRITE : 0, 0);
+    const result = this.#handle(vmf);
     if ((result & VM_FAULT_ERROR) === 0) {
       this.#account(task, vmf, result, write ? ACCESS_WRITE : ACCESS_READ, "kernel");
     }
@@ -175,15 +175,15 @@ export class Mmu {
 
   /** Makes a present anonymous page the process's own without writing to it. Answers VM_FAULT_… flags. */
   unshare(task: FaultingTask, vma: VmArea, addr: Vaddr): number {
-    const vmf = this.#begin(vma, addr, FAULT_FLAG_UNSHARE);
+    const vmf = this.#begin(vma, addr, FAULT_FLAG_UNSHARE, 0);
     const result = this.#handle(vmf);
     if ((result & VM_FAULT_ERROR) === 0) this.#account(task, vmf, result, ACCESS_READ, "kernel");
     return result;
   }
 
-  #begin(vma: VmArea, addr: Vaddr, flags: number): FaultContext {
+  #begin(vma: VmArea, addr: Vaddr, flags: number, pte: number): FaultContext {
     this.#context ??= new FaultContext(this.phys, vma);
-    this.#context.begin(vma, addr, flags);
+    this.#context.begin(vma, addr, flags, pte);
     this.busyMm = vma.mm;
     return this.#context;
   }
@@ -194,8 +194,8 @@ export class Mmu {
     return result;
   }
 
-  /** Handles one fault. False: it can't be, and the fault fields say why. */
-  #fault(task: FaultingTask, addr: Vaddr, access: Access, mode: AccessMode): boolean {
+  /** Handles one fault. False: it can't be, and the fault fields say why. @param pte where the PTE stands, 0: nowhere yet */
+  #fault(task: FaultingTask, addr: Vaddr, access: Access, mode: AccessMode, pte: number): boolean {
     const { mm } = task;
     if (this.phys.current !== task) this.phys.setCurrent(task);
     let vma = addr < mm.arch.taskSize ? mm.vmas.find(addr) : null;
@@ -207,7 +207,7 @@ export class Mmu {
     if ((mm.arch.protectionMap[vma.flags & VM_ACCESS_FLAGS] & NEEDED[access]) === 0) {
       return this.#refuse(task, addr, access, mode, SIGSEGV, SEGV_ACCERR, vma);
     }
-    const vmf = this.#begin(vma, addr, FAULT_FLAGS[access] | (mode === "user" ? FAULT_FLAG_USER : 0));
+    const vmf = this.#begin(vma, addr, FAULT_FLAGS[access] | (mode === "user" ? FAULT_FLAG_USER : 0), pte);
     const result = this.#handle(vmf);
     if ((result & VM_FAULT_ERROR) === 0) {
       this.#account(task, vmf, result, access, mode);

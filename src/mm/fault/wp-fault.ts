@@ -103,7 +103,7 @@ function wpPageCopy(vmf: FaultContext, old: number): number {
     }
     phys.putPage(old);
   }
-  pageAddAnonRmap(phys, copy, vma, vmf.address, /* exclusive */ true);
+  pageAddAnonRmap(phys, copy, vmf);
   incMmCounter(mm, MM_ANONPAGES);
   u32[vmf.pte + 1] = copy;
   u32[vmf.pte] = vmf.isUnshare ? readablePte(vma) : writablePte(vma);

@@ -20,27 +20,23 @@ import { NR_ANON_MAPPED, NR_FILE_MAPPED } from "../trace/vmstat.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_DROPPABLE, VM_LOCKED } from "../vma/vm-flags.ts";
+import type { VmFault } from "../vma/vm-operations.ts";
 
 /**
- * A fresh frame becomes an anonymous page of `vma`, mapped at `addr`, and enters the LRU lists: the inactive one, since
- * being touched once says little (folio_add_new_anon_rmap, folio_add_lru_vma).
+ * A fresh frame becomes the anonymous page of the fault, which nobody shares yet, and enters the LRU lists: the inactive
+ * one, since being touched once says little (folio_add_new_anon_rmap, folio_add_lru_vma).
  *
- * Precondition: vma.anonVma is set. A page that other processes may map as well belongs to the anon_vma that all of
- * them descend from.
+ * Where the page is stands in `vmf`: an address that goes from function to function is a number on the heap each time.
+ * Precondition: the mapping's anonVma is set.
  */
-export function pageAddAnonRmap(
-  phys: PhysicalMemory,
-  pfn: Pfn,
-  vma: VmArea,
-  addr: Vaddr,
-  exclusive: boolean,
-): void {
+export function pageAddAnonRmap(phys: PhysicalMemory, pfn: Pfn, vmf: VmFault): void {
+  const { vma } = vmf;
   const { anonVma } = vma;
-  if (anonVma === null) throw new BugError("pageAddAnonRmap", `no anon_vma at 0x${addr.toString(16)}`);
+  if (anonVma === null) throw new BugError("pageAddAnonRmap", `frame ${pfn}: no anon_vma`);
   const { frames } = phys;
-  frames.flags[pfn] |= PG_ANON | PG_SWAPBACKED | PG_UPTODATE | (exclusive ? PG_ANON_EXCLUSIVE : 0);
-  frames.mapping[pfn] = exclusive ? anonVma.id : anonVma.root.id;
-  frames.index[pfn] = vma.pgoff + (addr - vma.start) / PAGE_SIZE;
+  frames.flags[pfn] |= PG_ANON | PG_SWAPBACKED | PG_UPTODATE | PG_ANON_EXCLUSIVE;
+  frames.mapping[pfn] = anonVma.id;
+  frames.index[pfn] = vmf.pgoff;
   if (frames.mapCount[pfn]++ === 0) phys.stat[NR_ANON_MAPPED]++;
   // Given up from the start: it is with the pages of files that reclaim looks for it.
   if ((vma.flags & VM_DROPPABLE) !== 0) frames.flags[pfn] &= ~PG_SWAPBACKED;

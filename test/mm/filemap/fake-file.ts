@@ -340,7 +340,7 @@ export class FakeMapping {
     const copy = phys.allocPage();
     phys.copyPage(copy, vmf.page);
     phys.putPage(vmf.page);
-    pageAddAnonRmap(phys, copy, this.vma, vmf.address, /* exclusive */ true);
+    pageAddAnonRmap(phys, copy, vmf);
     incMmCounter(this.mm, mmCounter(phys.frames.flags[copy] & ~PG_SWAPBACKED));
     phys.ram.u32[vmf.pte + 1] = copy;
     phys.ram.u32[vmf.pte] = PTE_PRESENT | PTE_READ | PTE_ACCESSED | PTE_WRITE | PTE_DIRTY;

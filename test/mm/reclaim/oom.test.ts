@@ -20,6 +20,19 @@ describe("out of memory", () => {
     expect(() => large.brk()).toThrow("ESRCH");
   });
 
+  it("kills at once also whose pages the kernel has faulted in for a pipe", () => {
+    const kernel = bootFrames(512);
+    const large = kernel.spawn();
+    const asker = kernel.spawn();
+    fill(large, 280);
+    expect(large.vmsplice(large.pipe2()[1], [[mapPages(large, 1), 1]])).toBe(1);
+    // No fault comes in between.
+    const fd = asker.memfd_create("file");
+    expect(asker.pwrite(fd, new Uint8Array(240 * P), undefined, 0)).toBe(240 * P);
+    expect([large.exitStatus, asker.exitStatus]).toEqual([9, null]);
+    expect(validate(kernel)).toEqual([]);
+  });
+
   it("reports in the form of dmesg", () => {
     const kernel = bootFrames(512);
     const events: TraceEvent[] = [];
