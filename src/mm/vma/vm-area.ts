@@ -14,8 +14,9 @@ import type { MappedFile, VmOperations } from "./vm-operations.ts";
 export class VmArea {
   // What the tree touches at every step of a search comes first: beside the object's head, which is touched anyway, it costs
   // no other line of the cache. At a million mappings these lines are all the time that there is.
-  /** The start in coarse units, a small integer: what the tree compares first. */
+  /** The start in coarse units, and what is left of it: two small integers, which the tree compares. */
   treeKey = 0;
+  treeLow = 0;
   /** Links of the mm's tree and list; the tree alone writes them. */
   rbLeft: VmArea | null = null;
   rbRight: VmArea | null = null;

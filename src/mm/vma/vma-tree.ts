@@ -16,13 +16,13 @@
  * of growing stacks are not in here: they are a matter of who asks (unmapped-area.ts).
  *
  * An address is too large for V8's small integers, so each `start` is a pointer to a number elsewhere in memory. At a
- * million mappings the search waits for memory and little else, so it compares `treeKey` first, the start in units of
- * 128 KiB, which is a small integer and lies in the object beside the links; `start` decides between equal keys. Gaps are small
+ * million mappings the search waits for memory and little else, so it compares `treeKey`, the start in units of 128 KiB, and
+ * then `treeLow`, the bytes left, which are small integers and lie in the object beside the links. Gaps are small
  * integers for the same reason, and kept, for to compute one takes the mapping before.
  *
  * Invariants: in order, start < end <= next.start; prev and next are the neighbours in order; the gap of a node is
  * start − prev.end, or start for the first, and its `gap` that in pages; subtreeGap is the largest `gap` in the subtree, both
- * up to MAX_GAP_PAGES; treeKey follows from start;
+ * up to MAX_GAP_PAGES; treeKey and treeLow follow from start;
  * `size` counts the nodes.
  */
 import { RbTree } from "../../lib/rbtree.ts";
@@ -35,6 +35,7 @@ export const NO_GAP = -1;
 
 /** Bytes of one unit of treeKey: 2^47 addresses fit the 30 bits that a small integer has in every build of V8. */
 const KEY_BYTES = 2 ** 17;
+const KEY_MASK: number = KEY_BYTES - 1;
 
 /** The largest gap that is told from larger ones: 4 TiB less a page. */
 const MAX_GAP_PAGES = 2 ** 30 - 1;
@@ -73,10 +74,11 @@ export class VmaTree {
       return hit;
     }
     const key = Math.floor(addr / KEY_BYTES);
+    const low = addr & KEY_MASK;
     let below: VmArea | null = null;
     let node = this.#tree.root;
     while (node !== null) {
-      if (node.treeKey < key || (node.treeKey === key && node.start <= addr)) {
+      if (node.treeKey < key || (node.treeKey === key && node.treeLow <= low)) {
         below = node;
         node = node.rbRight;
       } else {
@@ -114,7 +116,7 @@ export class VmaTree {
     if (vma.start >= vma.end || (next !== null && next.start < vma.end)) {
       throw new BugError("VmaTree.insert", `${vma.start}–${vma.end} is empty or meets a neighbour`);
     }
-    vma.treeKey = Math.floor(vma.start / KEY_BYTES);
+    setTreeKey(vma);
     this.#link(vma, next === null ? this.last : next.prev, next);
     vma.gap = gapPages(vma);
     // One change at a time: rotations rely on values being right. So first the gap that the newcomer takes a part of.
@@ -134,7 +136,7 @@ export class VmaTree {
     ) {
       throw new BugError("VmaTree.split", `${added.start}–${added.end} is no end of ${vma.start}–${vma.end}`);
     }
-    added.treeKey = Math.floor(added.start / KEY_BYTES);
+    setTreeKey(added);
     if (isBelow) {
       this.#link(added, vma.prev, vma);
       moveStart(vma, added.end);
@@ -200,7 +202,7 @@ export class VmaTree {
     }
     const endMoves = vma.end !== end;
     vma.start = start;
-    vma.treeKey = Math.floor(start / KEY_BYTES);
+    setTreeKey(vma);
     vma.end = end;
     vma.pgoff = pgoff;
     this.#gapChanged(vma);
@@ -284,7 +286,18 @@ export class VmaTree {
 function moveStart(vma: VmArea, start: Vaddr): void {
   vma.pgoff += (start - vma.start) / PAGE_SIZE;
   vma.start = start;
-  vma.treeKey = Math.floor(start / KEY_BYTES);
+  setTreeKey(vma);
+}
+
+/** After each change of the start. */
+function setTreeKey(vma: VmArea): void {
+  vma.treeKey = Math.floor(vma.start / KEY_BYTES);
+  vma.treeLow = vma.start & KEY_MASK;
+}
+
+/** Whether the search finds the mapping where it starts: for the validator. */
+export function hasTreeKey({ start, treeKey, treeLow }: VmArea): boolean {
+  return treeKey * KEY_BYTES + treeLow === start;
 }
 
 /** As `gap` and `subtreeGap` have it: a small integer in every build of V8, which so many pages at most are. */

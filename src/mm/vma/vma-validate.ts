@@ -16,14 +16,14 @@ import { vmaPageProt } from "./page-prot.ts";
 import type { VmArea } from "./vm-area.ts";
 import { VM_LOCKED } from "./vm-flags.ts";
 import { areMergeable } from "./vma-merge.ts";
-import { gapPages } from "./vma-tree.ts";
+import { gapPages, hasTreeKey } from "./vma-tree.ts";
 
 /** What is wrong with the mappings of `mm`, empty when nothing is. */
 export function checkVmaTree(mm: MmStruct): string[] {
   const findings = checkList(mm);
   const gaps = checkRbTree(mm.vmas.root, mm.vmas.size, {
     describe: vmaName,
-    ordered: (a, b) => a.end <= b.start && a.treeKey <= b.treeKey && a.next === b && b.prev === a,
+    ordered: (a, b) => a.end <= b.start && hasTreeKey(a) && hasTreeKey(b) && a.next === b && b.prev === a,
     ownValue: gapPages,
     subtreeValue: (vma) => vma.subtreeGap,
   });
