@@ -5,8 +5,7 @@
  * An offset is a number, or null for the file's own position, which then moves on. Where a call would have to wait (a
  * pipe without bytes, or without room), it throws EAGAIN.
  */
-import type { Mmu } from "../fault/mmu.ts";
-import { UserIter, type UserSegment } from "../fault/user-iter.ts";
+import { UserIter } from "../fault/user-iter.ts";
 import type { Vaddr } from "../page.ts";
 import { sysCopyFileRange } from "../syscalls/copy-file-range.ts";
 import { sysFallocate } from "../syscalls/file-size.ts";
@@ -18,23 +17,14 @@ import { mayVmsplice, sysVmsplice } from "../syscalls/vmsplice.ts";
 import { EINVAL } from "../uapi/errno.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import { PartsIter } from "../vfs/parts-iter.ts";
+import { integer, segmentsOf, u64 } from "./call-arguments.ts";
 import { check, checkValue, LinuxError } from "./errors.ts";
-import { MemoryAccess } from "./memory-access.ts";
+import { MemoryCalls } from "./memory-calls.ts";
 
 /** What a vector call fills or takes from, in order: byte arrays of the caller's, or ranges of the process's memory. */
 export type IoVector = readonly Uint8Array[] | readonly (readonly [addr: Vaddr, length: number])[];
 
-export abstract class FileTransfers extends MemoryAccess {
-  readonly #mmu: Mmu;
-
-  constructor(mmu: Mmu) {
-    super(mmu);
-    this.#mmu = mmu;
-  }
-
-  /** The process as the caller of a system call. Throws ESRCH once it has ended. */
-  protected abstract caller(call: string): Task;
-
+export abstract class FileTransfers extends MemoryCalls {
   /** pipe2(2): the reading and the writing descriptor of a new pipe. O_CLOEXEC, O_NONBLOCK. */
   pipe2(flags = 0): readonly [reading: number, writing: number] {
     return checkValue("pipe2", sysPipe2(this.caller("pipe2"), flags));
@@ -101,7 +91,7 @@ export abstract class FileTransfers extends MemoryAccess {
     check("vmsplice", mayVmsplice(task, fd));
     const segments = segmentsOf("vmsplice", ranges);
     if (segments.every(({ len }) => len === 0)) return 0;
-    return check("vmsplice", sysVmsplice(this.#mmu, task, fd, segments, flags));
+    return check("vmsplice", sysVmsplice(this.mmu, task, fd, segments, flags));
   }
 
   /** copy_file_range(2): between regular files of one file system. Bytes, 0 at the end of the source. */
@@ -120,8 +110,8 @@ export abstract class FileTransfers extends MemoryAccess {
 
   #iter(call: string, task: Task, buffers: IoVector): IovIter {
     return isBytes(buffers)
-      ? new PartsIter(this.#mmu.phys, buffers)
-      : new UserIter(this.#mmu, task, segmentsOf(call, buffers));
+      ? new PartsIter(this.mmu.phys, buffers)
+      : new UserIter(this.mmu, task, segmentsOf(call, buffers));
   }
 }
 
@@ -129,20 +119,6 @@ function isBytes(buffers: IoVector): buffers is readonly Uint8Array[] {
   return buffers.length === 0 || buffers[0] instanceof Uint8Array;
 }
 
-function segmentsOf(call: string, ranges: readonly (readonly [Vaddr, number])[]): UserSegment[] {
-  return ranges.map(([addr, length]) => ({ base: u64(call, addr), len: u64(call, length) }));
-}
-
 function offsetOf(call: string, offset: number | null): { value: number } | null {
   return offset === null ? null : { value: integer(call, offset) };
-}
-
-/** An integer as the 64-bit register that Linux would see: a negative one wraps around. Anything else is EINVAL. */
-function u64(call: string, value: number): number {
-  return integer(call, value) < 0 ? value + 2 ** 64 : value;
-}
-
-function integer(call: string, value: number): number {
-  if (!Number.isInteger(value)) throw new LinuxError(call, EINVAL, `${value} is not an integer`);
-  return value;
 }

@@ -6,73 +6,24 @@
  */
 
 import { SIGKILL } from "../fault/mmu.ts";
-import { UserIter } from "../fault/user-iter.ts";
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
-import type { IpcChange } from "../ipc/ipc-permission.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
-import { type ShmidDs, shmidDs } from "../ipc/shm-segment.ts";
 import type { Vaddr } from "../page.ts";
 import { procMaps } from "../proc/maps.ts";
 import type { TaskActivity } from "../proc/proc-task.ts";
-import { sysBrk } from "../syscalls/brk.ts";
-import { sysMkdirat, sysRenameat2, sysUnlinkat } from "../syscalls/directory.ts";
-import { sysFtruncate, sysTruncate } from "../syscalls/file-size.ts";
-import { sysMadvise } from "../syscalls/madvise.ts";
-import { sysMincore } from "../syscalls/mincore.ts";
-import { sysMlock, sysMlock2, sysMunlock } from "../syscalls/mlock.ts";
-import { sysMlockall, sysMunlockall } from "../syscalls/mlockall.ts";
-import { sysMmap } from "../syscalls/mmap.ts";
-import { sysMprotect } from "../syscalls/mprotect.ts";
-import { sysMremap } from "../syscalls/mremap.ts";
-import { sysMseal } from "../syscalls/mseal.ts";
-import { sysMsync } from "../syscalls/msync.ts";
-import { sysMunmap } from "../syscalls/munmap.ts";
-import { sysClose, sysDup, sysMemfdCreate, sysOpenat } from "../syscalls/open.ts";
 import { pidfdGetTask, sysPidfdGetfd, sysPidfdOpen } from "../syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../syscalls/process-madvise.ts";
-import { sysLseek, sysPread64, sysPwrite64, sysRead, sysWrite } from "../syscalls/read-write.ts";
-import { sysRemapFilePages } from "../syscalls/remap-file-pages.ts";
 import { applyRlimits, sysGetrlimit, sysSetrlimit } from "../syscalls/rlimit.ts";
-import { sysShmat, sysShmdt, sysShmget } from "../syscalls/shm.ts";
-import {
-  type ShmInfo,
-  type ShmInfo64,
-  sysShmctlIpcInfo,
-  sysShmctlLock,
-  sysShmctlRmid,
-  sysShmctlSet,
-  sysShmctlShmInfo,
-  sysShmctlStat,
-  sysShmctlStatSlot,
-  sysShmctlUnlock,
-} from "../syscalls/shmctl.ts";
-import { sysFstat, sysNewfstatat } from "../syscalls/stat.ts";
-import { sysSwapoff, sysSwapon } from "../syscalls/swapon.ts";
-import { sysFdatasync, sysFsync, sysSync, sysSyncFileRange, sysSyncfs } from "../syscalls/sync.ts";
 import { FsContext, initialRlimits, type Rlimit, type Task } from "../syscalls/task.ts";
-import { ECHILD, EINVAL, ESRCH } from "../uapi/errno.ts";
-import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW } from "../uapi/fcntl.ts";
-import {
-  IPC_INFO,
-  IPC_RMID,
-  IPC_SET,
-  IPC_STAT,
-  SHM_INFO,
-  SHM_LOCK,
-  SHM_STAT,
-  SHM_STAT_ANY,
-  SHM_UNLOCK,
-} from "../uapi/ipc.ts";
-import type { Stat } from "../vfs/attributes.ts";
+import { ECHILD, ESRCH } from "../uapi/errno.ts";
 import type { Capabilities } from "../vfs/capability.ts";
 import { FdTable } from "../vfs/fd-table.ts";
-import type { IovIter } from "../vfs/iov-iter.ts";
 import { PollQueue } from "../vfs/poll-queue.ts";
 import { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
-import { BytesIter } from "./bytes-iter.ts";
+import { segmentsOf } from "./call-arguments.ts";
 import { check, checkValue, LinuxError, OutOfMemoryError } from "./errors.ts";
-import { FileTransfers } from "./file-transfers.ts";
+import { FileCalls } from "./file-calls.ts";
 import type { Kernel } from "./kernel.ts";
 import type { MemoryCgroup } from "./memory-cgroup.ts";
 import {
@@ -100,7 +51,7 @@ export interface SpawnOptions {
 /** Leaves the flags as they are. */
 const PERSONALITY_QUERY = 0xffffffff;
 
-export class Process extends FileTransfers implements Task {
+export class Process extends FileCalls implements Task {
   readonly kernel: Kernel;
   readonly pid: number;
   comm: string;
@@ -234,209 +185,7 @@ export class Process extends FileTransfers implements Task {
     return this.kernel.processes.get(this.pid) !== this;
   }
 
-  // Memory
-
-  /** mmap(2): maps `length` bytes and answers where. */
-  mmap(addr: Vaddr, length: number, prot: number, flags: number, fd = -1, offset = 0): Vaddr {
-    return check(
-      "mmap",
-      sysMmap(
-        this.kernel.mmu,
-        this.#live("mmap"),
-        u64("mmap", addr),
-        u64("mmap", length),
-        prot,
-        flags,
-        fd,
-        u64("mmap", offset),
-      ),
-    );
-  }
-
-  /** munmap(2): takes a range out of the address space; holes are fine. */
-  munmap(addr: Vaddr, length: number): void {
-    check("munmap", sysMunmap(this.#live("munmap"), u64("munmap", addr), u64("munmap", length)));
-  }
-
-  /** mprotect(2): PROT_… for a range of mappings. ENOMEM at a hole, EACCES beyond what the file allows. */
-  mprotect(addr: Vaddr, length: number, prot: number): void {
-    check(
-      "mprotect",
-      sysMprotect(
-        this.kernel.mmu,
-        this.#live("mprotect"),
-        u64("mprotect", addr),
-        u64("mprotect", length),
-        prot,
-      ),
-    );
-  }
-
-  /** mremap(2): resizes or moves a mapping and answers where it is. */
-  mremap(addr: Vaddr, oldSize: number, newSize: number, flags = 0, newAddr: Vaddr = 0): Vaddr {
-    return check(
-      "mremap",
-      sysMremap(
-        this.kernel.mmu,
-        this.#live("mremap"),
-        u64("mremap", addr),
-        u64("mremap", oldSize),
-        u64("mremap", newSize),
-        flags,
-        u64("mremap", newAddr),
-      ),
-    );
-  }
-
-  /** The raw system call: moves the break where that is possible, and answers where it is. brk(0) only asks. */
-  brk(addr: Vaddr = 0): Vaddr {
-    return sysBrk(this.kernel.mmu, this.#live("brk"), u64("brk", addr));
-  }
-
-  /** msync(2): with MS_SYNC the bytes written through shared mappings are in the file when this returns. */
-  msync(addr: Vaddr, length: number, flags: number): void {
-    check("msync", sysMsync(this.#live("msync"), u64("msync", addr), u64("msync", length), flags));
-  }
-
-  /** madvise(2): MADV_… for a range. */
-  madvise(addr: Vaddr, length: number, advice: number): void {
-    check(
-      "madvise",
-      sysMadvise(
-        this.kernel.mmu,
-        this.#live("madvise"),
-        u64("madvise", addr),
-        u64("madvise", length),
-        advice,
-      ),
-    );
-  }
-
-  /** mincore(2): the residency byte of each page goes to memory at `vec`. */
-  mincore(addr: Vaddr, length: number, vec: Vaddr): void {
-    check(
-      "mincore",
-      sysMincore(
-        this.kernel.mmu,
-        this.#live("mincore"),
-        u64("mincore", addr),
-        u64("mincore", length),
-        u64("mincore", vec),
-      ),
-    );
-  }
-
-  /** mlock(2): brings the range into memory, and keeps it there. */
-  mlock(addr: Vaddr, length: number): void {
-    check("mlock", sysMlock(this.kernel.mmu, this.#live("mlock"), u64("mlock", addr), u64("mlock", length)));
-  }
-
-  /** mlock2(2): as mlock; with MLOCK_ONFAULT pages are kept from their first use on. */
-  mlock2(addr: Vaddr, length: number, flags: number): void {
-    check(
-      "mlock2",
-      sysMlock2(this.kernel.mmu, this.#live("mlock2"), u64("mlock2", addr), u64("mlock2", length), flags),
-    );
-  }
-
-  /** munlock(2): undoes mlock. */
-  munlock(addr: Vaddr, length: number): void {
-    check("munlock", sysMunlock(this.#live("munlock"), u64("munlock", addr), u64("munlock", length)));
-  }
-
-  /** mlockall(2): MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT. */
-  mlockall(flags: number): void {
-    check("mlockall", sysMlockall(this.kernel.mmu, this.#live("mlockall"), flags));
-  }
-
-  /** munlockall(2): undoes every mlock and mlockall. */
-  munlockall(): void {
-    check("munlockall", sysMunlockall(this.#live("munlockall")));
-  }
-
-  /** mseal(2): from now on the range can't be unmapped, moved, or given other rights. */
-  mseal(addr: Vaddr, length: number, flags = 0): void {
-    check("mseal", sysMseal(this.#live("mseal"), u64("mseal", addr), u64("mseal", length), flags));
-  }
-
-  /** remap_file_pages(2): shows the file's page `pgoff` and those behind it at `addr`. */
-  remap_file_pages(addr: Vaddr, size: number, prot: number, pgoff: number, flags = 0): void {
-    check(
-      "remap_file_pages",
-      sysRemapFilePages(
-        this.kernel.mmu,
-        this.#live("remap_file_pages"),
-        u64("remap_file_pages", addr),
-        u64("remap_file_pages", size),
-        prot,
-        u64("remap_file_pages", pgoff),
-        flags,
-      ),
-    );
-  }
-
-  /** shmget(2): the id of the segment called `key`, or of a new one; IPC_PRIVATE makes one without a name. */
-  shmget(key: number, size: number, flags: number): number {
-    const task = this.#live("shmget");
-    return check("shmget", sysShmget(task, integer("shmget", key) | 0, u64("shmget", size), flags));
-  }
-
-  /** shmat(2): maps the segment, at `addr` or (0) where there is room, and answers where. */
-  shmat(shmid: number, addr: Vaddr = 0, flags = 0): Vaddr {
-    return check(
-      "shmat",
-      sysShmat(this.kernel.mmu, this.#live("shmat"), integer("shmat", shmid) | 0, u64("shmat", addr), flags),
-    );
-  }
-
-  /** shmdt(2): takes the mapping of a segment at `addr` away, or what is left of it. */
-  shmdt(addr: Vaddr): void {
-    check("shmdt", sysShmdt(this.#live("shmdt"), u64("shmdt", addr)));
-  }
-
-  /** shmctl(2): IPC_STAT tells of a segment; SHM_STAT and SHM_STAT_ANY of the one in a slot. */
-  shmctl(shmid: number, command: typeof IPC_STAT | typeof SHM_STAT | typeof SHM_STAT_ANY): ShmidDs;
-  /** IPC_SET gives it another owner and other permissions. */
-  shmctl(shmid: number, command: typeof IPC_SET, change: IpcChange): void;
-  /** IPC_RMID ends it, with its last attachment; SHM_LOCK keeps it in memory until SHM_UNLOCK. */
-  shmctl(shmid: number, command: typeof IPC_RMID | typeof SHM_LOCK | typeof SHM_UNLOCK): void;
-  /** IPC_INFO tells the limits, whatever the first argument is. */
-  shmctl(shmid: number, command: typeof IPC_INFO): ShmInfo64;
-  /** SHM_INFO tells how much there is of all segments together. */
-  shmctl(shmid: number, command: typeof SHM_INFO): ShmInfo;
-  shmctl(
-    shmid: number,
-    command: number,
-    change: IpcChange = { uid: -1, gid: -1, mode: 0 },
-  ): ShmidDs | ShmInfo64 | ShmInfo | undefined {
-    const task = this.#live("shmctl");
-    const id = integer("shmctl", shmid) | 0;
-    switch (command) {
-      case IPC_STAT:
-        return shmidDs(checkValue("shmctl", sysShmctlStat(task, id)));
-      case SHM_STAT:
-      case SHM_STAT_ANY:
-        return shmidDs(checkValue("shmctl", sysShmctlStatSlot(task, id, command === SHM_STAT_ANY)));
-      case IPC_INFO:
-        return sysShmctlIpcInfo(task);
-      case SHM_INFO:
-        return sysShmctlShmInfo(task);
-      case IPC_SET:
-        check("shmctl", sysShmctlSet(task, id, change));
-        return undefined;
-      case IPC_RMID:
-        check("shmctl", sysShmctlRmid(task, id));
-        return undefined;
-      case SHM_LOCK:
-        check("shmctl", sysShmctlLock(task, id));
-        return undefined;
-      case SHM_UNLOCK:
-        check("shmctl", sysShmctlUnlock(task, id));
-        return undefined;
-      default:
-        throw new LinuxError("shmctl", EINVAL, `no command ${command}`);
-    }
-  }
+  // Limits
 
   /** getrlimit(2): soft and hard limit, Infinity for none. */
   getrlimit(resource: number): Rlimit {
@@ -446,158 +195,6 @@ export class Process extends FileTransfers implements Task {
   /** setrlimit(2): RLIMIT_… for this process; Infinity for no limit. */
   setrlimit(resource: number, limit: Readonly<Rlimit>): void {
     check("setrlimit", sysSetrlimit(this.#live("setrlimit"), resource, limit));
-  }
-
-  // Files
-
-  /** open(2): a descriptor for `path`, relative to the working directory. */
-  open(path: string, flags: number, mode = 0): number {
-    return check("open", sysOpenat(this.#live("open"), AT_FDCWD, path, flags, mode), path);
-  }
-
-  /** openat(2): as open, relative to the directory behind `dirfd`. */
-  openat(dirfd: number, path: string, flags: number, mode = 0): number {
-    return check("openat", sysOpenat(this.#live("openat"), dirfd, path, flags, mode), path);
-  }
-
-  /** close(2). Memory mapped from the file stays mapped. */
-  close(fd: number): void {
-    check("close", sysClose(this.#live("close"), fd));
-  }
-
-  /** dup(2): a further descriptor for the same open file. */
-  dup(fd: number): number {
-    return check("dup", sysDup(this.#live("dup"), fd));
-  }
-
-  /** memfd_create(2): a descriptor for memory that looks like a file. */
-  memfd_create(name: string, flags = 0): number {
-    return check("memfd_create", sysMemfdCreate(this.#live("memfd_create"), name, flags), name);
-  }
-
-  /** read(2) into memory at an address, or into a byte array; answers how many bytes, 0 at the end. */
-  read(fd: number, buffer: Vaddr | Uint8Array, count?: number): number {
-    return check("read", sysRead(this.#live("read"), fd, this.#iter("read", buffer, count)));
-  }
-
-  /** write(2) from memory at an address, or from a byte array; answers how many bytes. */
-  write(fd: number, buffer: Vaddr | Uint8Array, count?: number): number {
-    return check("write", sysWrite(this.#live("write"), fd, this.#iter("write", buffer, count)));
-  }
-
-  /** pread(2): as read, from byte `offset`, without moving the position. */
-  pread(fd: number, buffer: Vaddr | Uint8Array, count: number | undefined, offset: number): number {
-    return check(
-      "pread64",
-      sysPread64(this.#live("pread64"), fd, this.#iter("pread64", buffer, count), integer("pread64", offset)),
-    );
-  }
-
-  /** pwrite(2): as write, to byte `offset`, without moving the position. */
-  pwrite(fd: number, buffer: Vaddr | Uint8Array, count: number | undefined, offset: number): number {
-    return check(
-      "pwrite64",
-      sysPwrite64(
-        this.#live("pwrite64"),
-        fd,
-        this.#iter("pwrite64", buffer, count),
-        integer("pwrite64", offset),
-      ),
-    );
-  }
-
-  /** lseek(2): moves the position (SEEK_…) and answers it, in bytes. */
-  lseek(fd: number, offset: number, whence: number): number {
-    return check("lseek", sysLseek(this.#live("lseek"), fd, integer("lseek", offset), whence));
-  }
-
-  /** ftruncate(2): gives the file a length in bytes. Pages past a shorter end vanish from every mapping. */
-  ftruncate(fd: number, length: number): void {
-    check("ftruncate", sysFtruncate(this.#live("ftruncate"), fd, integer("ftruncate", length)));
-  }
-
-  /** truncate(2): ftruncate by path. */
-  truncate(path: string, length: number): void {
-    check("truncate", sysTruncate(this.#live("truncate"), path, integer("truncate", length)), path);
-  }
-
-  /** fsync(2): the file is in storage when this returns. Throws EIO, ENOSPC … once for an error of write-back. */
-  fsync(fd: number): void {
-    check("fsync", sysFsync(this.#live("fsync"), fd));
-  }
-
-  /** fdatasync(2): fsync without the times. */
-  fdatasync(fd: number): void {
-    check("fdatasync", sysFdatasync(this.#live("fdatasync"), fd));
-  }
-
-  /** sync(2): everything is in storage when this returns. It reports nothing. */
-  sync(): void {
-    check("sync", sysSync(this.#live("sync")));
-  }
-
-  /** syncfs(2): as sync, for the file system of `fd`. Throws once what failed on any of its files since `fd` was opened. */
-  syncfs(fd: number): void {
-    check("syncfs", sysSyncfs(this.#live("syncfs"), fd));
-  }
-
-  /** sync_file_range(2): starts or waits for write-back of bytes (SYNC_FILE_RANGE_…); neither size nor times. */
-  sync_file_range(fd: number, offset: number, nbytes: number, flags: number): void {
-    check(
-      "sync_file_range",
-      sysSyncFileRange(
-        this.#live("sync_file_range"),
-        fd,
-        integer("sync_file_range", offset),
-        integer("sync_file_range", nbytes),
-        flags,
-      ),
-    );
-  }
-
-  /** swapon(2): makes a file with a swap header an area of swap; `flags` are SWAP_FLAG_… */
-  swapon(path: string, flags = 0): void {
-    check("swapon", sysSwapon(this.#live("swapon"), path, flags), path);
-  }
-
-  /** swapoff(2): brings back all that the area holds. */
-  swapoff(path: string): void {
-    check("swapoff", sysSwapoff(this.#live("swapoff"), path), path);
-  }
-
-  /** fstat(2): size in bytes, times in nanoseconds since the epoch. */
-  fstat(fd: number): Stat {
-    return checkValue("fstat", sysFstat(this.#live("fstat"), fd));
-  }
-
-  /** stat(2): follows symbolic links. */
-  stat(path: string): Stat {
-    return checkValue("stat", sysNewfstatat(this.#live("stat"), AT_FDCWD, path, 0), path);
-  }
-
-  /** lstat(2): does not follow a symbolic link at the end. */
-  lstat(path: string): Stat {
-    return checkValue("lstat", sysNewfstatat(this.#live("lstat"), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW), path);
-  }
-
-  /** mkdir(2). */
-  mkdir(path: string, mode = 0o777): void {
-    check("mkdir", sysMkdirat(this.#live("mkdir"), AT_FDCWD, path, mode), path);
-  }
-
-  /** unlink(2): removes a name; the file lives on while it is open or mapped. */
-  unlink(path: string): void {
-    check("unlink", sysUnlinkat(this.#live("unlink"), AT_FDCWD, path, 0), path);
-  }
-
-  /** rmdir(2). */
-  rmdir(path: string): void {
-    check("rmdir", sysUnlinkat(this.#live("rmdir"), AT_FDCWD, path, AT_REMOVEDIR), path);
-  }
-
-  /** rename(2): replaces what `to` names. */
-  rename(from: string, to: string): void {
-    check("rename", sysRenameat2(this.#live("rename"), AT_FDCWD, from, AT_FDCWD, to, 0), from);
   }
 
   // Life
@@ -662,10 +259,7 @@ export class Process extends FileTransfers implements Task {
   process_madvise(pidfd: number, ranges: readonly (readonly [Vaddr, number])[], advice: number): number {
     const task = this.#live("process_madvise");
     const { kernel } = this;
-    const segments = ranges.map(([addr, length]) => ({
-      base: u64("process_madvise", addr),
-      len: u64("process_madvise", length),
-    }));
+    const segments = segmentsOf("process_madvise", ranges);
     const target = pidfdGetTask(kernel.processes, task, pidfd);
     if (typeof target === "number") return check("process_madvise", target);
     const live = target.exitStatus === null ? target : undefined;
@@ -675,15 +269,6 @@ export class Process extends FileTransfers implements Task {
   /** What /proc/PID/maps shows. */
   maps(): string {
     return procMaps(this.mm);
-  }
-
-  #iter(call: string, buffer: Vaddr | Uint8Array, count: number | undefined): IovIter {
-    if (typeof buffer !== "number") {
-      const bytes = count === undefined ? buffer : buffer.subarray(0, count);
-      return new BytesIter(this.kernel.phys.ram.u8, bytes);
-    }
-    if (count === undefined) throw new LinuxError(call, EINVAL, "a buffer by address needs a count");
-    return new UserIter(this.kernel.mmu, this, [{ base: u64(call, buffer), len: u64(call, count) }]);
   }
 
   protected override caller(call: string): Task {
@@ -705,14 +290,4 @@ export class Process extends FileTransfers implements Task {
     if (this.isOomVictim) exitProcess(this, SIGKILL);
     if (this.wasKilledForMemory) throw new OutOfMemoryError(addr);
   }
-}
-
-/** An integer as the 64-bit register that Linux would see: a negative one wraps around. Anything else is EINVAL. */
-function u64(call: string, value: number): number {
-  return integer(call, value) < 0 ? value + 2 ** 64 : value;
-}
-
-function integer(call: string, value: number): number {
-  if (!Number.isInteger(value)) throw new LinuxError(call, EINVAL, `${value} is not an integer`);
-  return value;
 }
