@@ -26,6 +26,7 @@ import {
   INITIAL_LIMITS,
   MEMFD_NAMES,
   MEMLOCK_LIMIT,
+  PID_FD,
   PIPE_FDS,
   SLOTS,
   SPECIAL_FD,
@@ -535,12 +536,13 @@ export class SequenceGenerator {
     ]);
   }
 
-  /** Something that stands for a process, perhaps: itself, a number that a pidfd may have got, any other descriptor. */
+  /** Something that stands for a process, perhaps: the caller itself, the first process, a number that a pidfd may have got, any other descriptor. */
   private pidfd(from: ArgumentSource): number {
     const { random } = this;
     return random.weighted([
       [3, random.pick([pidfd.PIDFD_SELF_THREAD, pidfd.PIDFD_SELF_THREAD_GROUP])],
-      [8, 9 + random.below(6)],
+      [4, PID_FD],
+      [4, 9 + random.below(6)],
       [2, from.descriptor()],
     ]);
   }

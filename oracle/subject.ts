@@ -95,16 +95,18 @@ export function storedBytes(length: number, first: number): Uint8Array {
 
 /** Descriptors that the preamble puts at numbers of their own begin here, and there are so many. */
 export const SPECIAL_FD = 20;
-export const SPECIAL_FDS = 14;
+export const SPECIAL_FDS = 15;
 /** The reading ends of two pipes; behind each is its writing end. */
 export const PIPE_FDS: readonly number[] = [SPECIAL_FD + 6, SPECIAL_FD + 12];
+/** The one that stands for process 0, also in its children. */
+export const PID_FD: number = SPECIAL_FD + 14;
 /** The one that goes past the page cache. */
 export const DIRECT_FD: number = SPECIAL_FD + 11;
 
 /**
  * Each sequence starts with these in process 0: descriptors of real files of each kind of access from 0 on, of tmpfs, of
  * devices, of a mere path, of a pipe, of a file that takes seals, of one that must not be executed, of one that only root may
- * write, of one that goes past the page cache and of a second pipe from SPECIAL_FD on.
+ * write, of one that goes past the page cache, of a second pipe and of process 0 itself from SPECIAL_FD on.
  */
 export const PREAMBLE: readonly Operation[] = [
   open(3, 2),
@@ -136,6 +138,7 @@ export const PREAMBLE: readonly Operation[] = [
   first("dup2", FIRST_FREE_FD + 1, SPECIAL_FD + 13),
   first("close", FIRST_FREE_FD),
   first("close", FIRST_FREE_FD + 1),
+  ...moved(first("pidfd_open", 0, 0), 14),
 ];
 
 function first(call: CallName, ...args: readonly number[]): Operation {
