@@ -215,6 +215,8 @@ export class ArgumentSource {
     const { random, mappings } = this;
     if (mappings.length === 0) return ARENA_START;
     const { start, end } = random.pick(mappings);
-    return (random.chance(50) ? start : end) + (random.below(5) - 2) * PAGE_SIZE;
+    const addr = (random.chance(50) ? start : end) + (random.below(5) - 2) * PAGE_SIZE;
+    // Below the first page lies the last one, as the kernel has it; numbers are not negative here.
+    return addr < 0 ? addr + 2 ** 64 : addr;
   }
 }
