@@ -28,7 +28,8 @@ export const PUD_SHIFT: number = PMD_SHIFT + 9;
 export const PGD_SHIFT: number = PUD_SHIFT + 9;
 /** Bytes that one table of PTEs spans. */
 export const PMD_SIZE: number = 2 ** PMD_SHIFT;
-const PUD_SIZE: number = 2 ** PUD_SHIFT;
+/** Bytes that one table of such tables spans. */
+export const PUD_SIZE: number = 2 ** PUD_SHIFT;
 export const PGD_SIZE: number = 2 ** PGD_SHIFT;
 const PUD_OFFSET_MASK: number = PUD_SIZE - 1;
 const INDEX_MASK: number = PTRS_PER_TABLE - 1;
@@ -112,6 +113,32 @@ export class PageTable {
     return pud !== 0 && (depth === 1 || this.#next(pud, high & INDEX_MASK) !== 0);
   }
 
+  /**
+   * Moves the table that `depth` tables (1: one of PMD entries, 2: one of PTEs) stand above on the way to `from`, which is
+   * there, with all that it leads to, to the same place on the way to `to`; false where there is one already or memory is
+   * out (move_pgt_entry). Both addresses are where its span begins.
+   */
+  moveTable(from: Vaddr, to: Vaddr, depth: 1 | 2): boolean {
+    if (!this.upperAlloc(to, depth)) return false;
+    const u32 = this.#u32;
+    const [source, target] = [this.#upperEntry(from, depth), this.#upperEntry(to, depth)];
+    if (u32[target] !== 0) return false;
+    u32[target + 1] = u32[source + 1];
+    u32[target] = u32[source];
+    u32[source] = 0;
+    u32[source + 1] = 0;
+    return true;
+  }
+
+  /** The entry of `addr` in the last of `depth` tables below the top one, all of which are there. */
+  #upperEntry(addr: Vaddr, depth: 1 | 2): number {
+    const high = (addr / PUD_SIZE) | 0;
+    const pud = this.#next(this.pgd, high >>> 9);
+    if (depth === 1) return pud * FRAME_WORDS + (high & INDEX_MASK) * PTE_WORDS;
+    const pmd = this.#next(pud, high & INDEX_MASK);
+    return pmd * FRAME_WORDS + ((addr & PUD_OFFSET_MASK) >>> PMD_SHIFT) * PTE_WORDS;
+  }
+
   /** Whether there is a table in which the entry of a huge page of `size` bytes would stand (huge_pte_offset). */
   hasHugePte(addr: Vaddr, size: number): boolean {
     return this.walk(addr) !== 0 || this.holeEnd <= (Math.floor(addr / size) + 1) * size;
@@ -137,10 +164,7 @@ export class PageTable {
     if (pte === 0) return;
     const first = pte - (pte % FRAME_WORDS);
     for (let at = first; at < first + FRAME_WORDS; at++) if (u32[at] !== 0) return;
-    const high = (addr / PUD_SIZE) | 0;
-    const pud = this.#next(this.pgd, high >>> 9);
-    const pmd = this.#next(pud, high & INDEX_MASK);
-    const entry = pmd * FRAME_WORDS + ((addr & PUD_OFFSET_MASK) >>> PMD_SHIFT) * PTE_WORDS;
+    const entry = this.#upperEntry(addr, 2);
     u32[entry] = 0;
     u32[entry + 1] = 0;
     this.#disown(first / FRAME_WORDS);

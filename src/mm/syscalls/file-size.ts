@@ -1,6 +1,6 @@
 /** truncate, ftruncate and fallocate (fs/open.c). */
 import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EROFS, ESPIPE, ETXTBSY } from "../uapi/errno.ts";
-import { MAX_LFS_FILESIZE, S_IFIFO, S_IFMT } from "../uapi/fcntl.ts";
+import { MAX_LFS_FILESIZE, MAX_NON_LFS, O_LARGEFILE, S_IFIFO, S_IFMT } from "../uapi/fcntl.ts";
 import {
   FALLOC_FL_ALLOCATE_RANGE,
   FALLOC_FL_COLLAPSE_RANGE,
@@ -36,12 +36,16 @@ export function sysTruncate(task: Task, path: string, length: number): number {
   return vfsTruncate(task, inode, length, task.rlimits[RLIMIT_FSIZE].soft, /* touchesTimes */ false);
 }
 
-/** ftruncate(2). A descriptor that may not write is EINVAL, not EBADF. */
+/**
+ * ftruncate(2). A descriptor that may not write is EINVAL, not EBADF, and so is a size beyond 2 GiB for what was not opened as a
+ * large file, as the kernel's own files (pidfds).
+ */
 export function sysFtruncate(task: Task, fd: number, length: number): number {
   if (length < 0) return -EINVAL;
   const file = fdGet(task, fd);
   if (file === undefined) return -EBADF;
   if (!isReg(file.inode) || (file.mode & FMODE_WRITE) === 0) return -EINVAL;
+  if (length > MAX_NON_LFS && (file.flags & O_LARGEFILE) === 0) return -EINVAL;
   return vfsTruncate(task, file.inode, length, task.rlimits[RLIMIT_FSIZE].soft, /* touchesTimes */ true);
 }
 

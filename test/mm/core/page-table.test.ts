@@ -18,8 +18,11 @@ import {
 import { TlbContext, TlbPool } from "../../../src/mm/pagetable/tlb.ts";
 import {
   MADV_DONTNEED,
+  MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_NORESERVE,
   MAP_PRIVATE,
+  MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
 } from "../../../src/mm/uapi/mman.ts";
@@ -96,6 +99,24 @@ describe("page table", () => {
     mapAt(task, BASE + PMD_SIZE, 1);
     task.mremap(BASE + PMD_SIZE, P, P, MREMAP_MAYMOVE | MREMAP_FIXED, there);
     expect(task.mm.pageTable.tables).toBe(4 + 1);
+  });
+
+  it.each([
+    ["whole tables", 0, PMD_SIZE, 2 * PMD_SIZE],
+    ["whole tables, from the first one on that is only used in part", 3 * P, PMD_SIZE, 2 * PMD_SIZE - 3 * P],
+    ["tables of tables", 0, PUD_SIZE, 2 * PUD_SIZE],
+  ])("mremap moves %s, and what stays mapped at the old place has none left", (_what, skew, step, len) => {
+    const task = boot().spawn();
+    const [from, to] = [BASE + skew, 2 * BASE + skew];
+    task.mmap(from, len, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE);
+    task.storeU8(from, 1);
+    task.storeU8(from + step, 2);
+    const { tables } = task.mm.pageTable;
+    const flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+    // The new place has a table of PMD entries of its own, or the old one's.
+    task.mremap(from, len, len, flags, to);
+    expect(task.mm.pageTable.tables - tables).toBe(step === PMD_SIZE ? 1 : 0);
+    expect([task.loadU8(to), task.loadU8(to + step), task.loadU8(from)]).toEqual([1, 2, 0]);
   });
 
   it("the ends of user space have their PTEs", () => {
