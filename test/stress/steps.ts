@@ -370,9 +370,11 @@ const writeFromMemory = onRun(3, (world, program, { vpn, pages }, random) => {
     const page = program.pages.get(vpn + Math.floor((offset + at) / P));
     if (page === undefined || accessTo(page, false) !== "ok")
       throw new Error("a write took what can't be read");
-    const from = (offset + at) % P;
-    const bytes = contentOf(page).slice(from, from + n);
-    file.ownPage(Math.floor((pos + at) / P)).set(bytes, (pos + at) % P);
+    // Byte by byte from the first one on: both may be the same page.
+    const target = file.ownPage(Math.floor((pos + at) / P));
+    const source = contentOf(page);
+    const [from, to] = [(offset + at) % P, (pos + at) % P];
+    for (let i = 0; i < n; i++) target[to + i] = source[from + i];
   });
   if (written > 0) file.size = Math.max(file.size, pos + written);
 });
