@@ -17,6 +17,9 @@
 #ifndef MSG_EXCEPT
 #define MSG_EXCEPT 020000
 #endif
+#ifndef MSG_COPY
+#define MSG_COPY 040000
+#endif
 #ifndef MSG_STAT_ANY
 #define MSG_STAT 11
 #define MSG_INFO 12
@@ -242,6 +245,106 @@ static void waiting(void)
   CHECK(msgctl(q, IPC_RMID, 0) == 0);
 }
 
+/* Who waits has a message when it is sent: nobody else gets it, whoever runs first. */
+static void handedOver(void)
+{
+  SAY("-- handed over");
+  int q = msgget(IPC_PRIVATE, 0666);
+  pid_t child = fork();
+  if (child == 0) {
+    receives(q, 100, 0, 0);
+    _exit(0);
+  }
+  usleep(30000);
+  SHOW(sends(q, 1, "for the child", 0));
+  SHOW(msgrcv(q, &m, 100, 0, IPC_NOWAIT));
+  CHECK(waitpid(child, 0, 0) == child);
+  child = fork();
+  if (child == 0) {
+    receives(q, 2, 0, 0);
+    _exit(0);
+  }
+  usleep(30000);
+  SHOW(sends(q, 1, "too long", 0));
+  SHOW(msgrcv(q, &m, 100, 0, IPC_NOWAIT));
+  CHECK(waitpid(child, 0, 0) == child);
+  pid_t first = fork();
+  if (first == 0)
+    _exit(msgrcv(q, &m, 100, 0, 0));
+  usleep(30000);
+  pid_t second = fork();
+  if (second == 0)
+    _exit(msgrcv(q, &m, 100, -5, 0));
+  usleep(30000);
+  CHECK(sends(q, 5, "1", 0) == 0 && sends(q, 5, "22", 0) == 0);
+  int status;
+  CHECK(waitpid(first, &status, 0) == first);
+  SHOW(WEXITSTATUS(status));
+  CHECK(waitpid(second, &status, 0) == second);
+  SHOW(WEXITSTATUS(status));
+
+  SAY("-- changed while somebody waits");
+  struct msqid_ds ds;
+  CHECK(msgctl(q, IPC_STAT, &ds) == 0);
+  child = fork();
+  if (child == 0) {
+    CHECK(setgid(60123) == 0 && setuid(60123) == 0);
+    receives(q, 100, 0, 0);
+    CHECK(sends(q, 1, "", IPC_NOWAIT) < 0);
+    _exit(0);
+  }
+  usleep(30000);
+  ds.msg_perm.mode = 0600;
+  CHECK(msgctl(q, IPC_SET, &ds) == 0);
+  CHECK(waitpid(child, 0, 0) == child);
+  ds.msg_perm.mode = 0666;
+  ds.msg_qbytes = 3;
+  CHECK(msgctl(q, IPC_SET, &ds) == 0);
+  child = fork();
+  if (child == 0) {
+    CHECK(setgid(60123) == 0 && setuid(60123) == 0);
+    SHOW(sends(q, 1, "four", 0));
+    SHOW(sends(q, 1, "five", 0));
+    _exit(0);
+  }
+  usleep(30000);
+  ds.msg_qbytes = 4;
+  CHECK(msgctl(q, IPC_SET, &ds) == 0);
+  usleep(30000);
+  ds.msg_perm.mode = 0600;
+  CHECK(msgctl(q, IPC_SET, &ds) == 0);
+  usleep(30000);
+  CHECK(waitpid(child, 0, WNOHANG) == 0);
+  ds.msg_qbytes = 8;
+  CHECK(msgctl(q, IPC_SET, &ds) == 0);
+  CHECK(waitpid(child, 0, 0) == child);
+  tell(q);
+  CHECK(msgctl(q, IPC_RMID, 0) == 0);
+}
+
+/* MSG_COPY: the message of a number, which stays. */
+static void copies(void)
+{
+  SAY("-- copies");
+  int q = msgget(IPC_PRIVATE, 0600);
+  CHECK(sends(q, 7, "zero", 0) == 0 && sends(q, 3, "first", 0) == 0);
+  receives(q, 100, 0, MSG_COPY);
+  receives(q, 100, 0, MSG_COPY | MSG_EXCEPT | IPC_NOWAIT);
+  receives(q, 100, 0, MSG_COPY | IPC_NOWAIT);
+  receives(q, 100, 1, MSG_COPY | IPC_NOWAIT);
+  receives(q, 100, 2, MSG_COPY | IPC_NOWAIT);
+  receives(q, 100, -1, MSG_COPY | IPC_NOWAIT);
+  receives(q, 4, 1, MSG_COPY | IPC_NOWAIT);
+  receives(q, 4, 1, MSG_COPY | IPC_NOWAIT | MSG_NOERROR);
+  receives(q, 4, 0, MSG_COPY | IPC_NOWAIT | MSG_NOERROR);
+  SHOW(msgrcv(q, nowhere, 4, 0, MSG_COPY | IPC_NOWAIT));
+  SHOW(msgrcv(q, nowhere, 0, 9, MSG_COPY | IPC_NOWAIT));
+  tell(q);
+  receives(q, 100, 0, 0);
+  receives(q, 100, 0, 0);
+  CHECK(msgctl(q, IPC_RMID, 0) == 0);
+}
+
 static void slots(void)
 {
   SAY("-- by slot");
@@ -299,6 +402,8 @@ int main(void)
   SHOW(sends(q, 1, "x", 0));
   keys();
   waiting();
+  handedOver();
+  copies();
   slots();
   return 0;
 }

@@ -1,12 +1,14 @@
 /** msgget, msgsnd, msgrcv, msgctl: System V message queues, with their waiting (ipc/msg.c). */
-import type { MessageQueue, MessageWish } from "../../mm/ipc/message-queues.ts";
-import { EFAULT, EINVAL, ENOSYS } from "../../mm/uapi/errno.ts";
+import type { MessageQueue, MessageReceiver, MessageWish } from "../../mm/ipc/message-queues.ts";
+import { EAGAIN, EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
 import {
   IPC_INFO,
+  IPC_NOWAIT,
   IPC_RMID,
   IPC_SET,
   IPC_STAT,
   MSG_COPY,
+  MSG_EXCEPT,
   MSG_INFO,
   MSG_STAT,
   MSG_STAT_ANY,
@@ -29,30 +31,49 @@ export const messageQueueCalls: SyscallGroup = [
   [189, "msgsnd", 4, msgsnd],
 ];
 
-/** What a call that waits keeps: the queue, which may be gone when it goes on. */
+/** What a call that waits keeps: the queue, which may be gone when it goes on, and as what it waits for a message. */
 class QueueWait {
   readonly queue: MessageQueue;
+  readonly receiver: MessageReceiver | undefined;
 
-  constructor(queue: MessageQueue) {
+  constructor(queue: MessageQueue, receiver?: MessageReceiver) {
     this.queue = queue;
+    this.receiver = receiver;
   }
 }
 
-function queueOf(call: Call): MessageQueue | undefined {
+function stateOf(call: Call): QueueWait | undefined {
   const { callState } = call.thread;
-  return callState instanceof QueueWait
-    ? callState.queue
-    : call.system.kernel.messages.queues.withId(call.s32(0));
+  return callState instanceof QueueWait ? callState : undefined;
 }
 
-function waitFor(call: Call, queue: MessageQueue, isReady: () => boolean): number {
+function queueOf(call: Call): MessageQueue | undefined {
+  return stateOf(call)?.queue ?? call.system.kernel.messages.queues.withId(call.s32(0));
+}
+
+function waitForRoom(call: Call, queue: MessageQueue, size: number): number {
   return call.block(
     {
-      isReady: () => queue.isRemoved || isReady(),
+      isReady: () => queue.isRemoved || queue.fits(size),
       deadlineNs: Number.POSITIVE_INFINITY,
       interrupted: -ERESTARTNOHAND,
     },
     new QueueWait(queue),
+  );
+}
+
+/** Until a sender hands one over, or the queue is removed or changed. */
+function waitForMessage(call: Call, queue: MessageQueue, wish: MessageWish): number {
+  const { messages } = call.system.kernel;
+  const receiver = messages.wait(call.process, queue, wish);
+  return call.block(
+    {
+      isReady: () => receiver.outcome !== undefined,
+      deadlineNs: Number.POSITIVE_INFINITY,
+      interrupted: -ERESTARTNOHAND,
+      abandon: () => void messages.endWait(queue, receiver),
+    },
+    new QueueWait(queue, receiver),
   );
 }
 
@@ -68,7 +89,7 @@ function msgsnd(call: Call): number {
   const queue = queueOf(call);
   if (queue === undefined) return -EINVAL;
   const sent = messages.send(call.process, queue, { type: head.big64(0), bytes: text.bytes }, call.s32(3));
-  return sent === -ERESTART_WOULD_BLOCK ? waitFor(call, queue, () => queue.fits(size)) : sent;
+  return sent === -ERESTART_WOULD_BLOCK ? waitForRoom(call, queue, size) : sent;
 }
 
 /** Arguments: id, room for the message, of so much text, which one, IPC_NOWAIT and MSG_…. */
@@ -76,14 +97,21 @@ function msgrcv(call: Call): number {
   const size = call.u64(2);
   const flags = call.s32(4);
   if (call.s32(0) < 0 || size >= 2 ** 63) return -EINVAL;
-  if ((flags & MSG_COPY) !== 0) return -ENOSYS;
+  const { messages } = call.system.kernel;
+  if ((flags & MSG_COPY) !== 0) {
+    if ((flags & MSG_EXCEPT) !== 0 || (flags & IPC_NOWAIT) === 0) return -EINVAL;
+    // The copy is made of what is at its place, as any message (prepare_copy).
+    if (call.get(call.u64(1), Math.min(size, messages.msgmax)) === undefined) return -EFAULT;
+  }
   const queue = queueOf(call);
   if (queue === undefined) return -EINVAL;
   const { hart } = call.system;
   const raw = new StructView(TYPE_BYTES).putHalves(0, hart.getXLo(13), hart.getXHi(13)).big64(0);
   const wish: MessageWish = { type: raw < -LONG_MAX ? -LONG_MAX : raw, size, flags };
-  const message = call.system.kernel.messages.receive(call.process, queue, wish);
-  if (message === -ERESTART_WOULD_BLOCK) return waitFor(call, queue, () => queue.find(wish) >= 0);
+  const receiver = stateOf(call)?.receiver;
+  const given = receiver === undefined ? -EAGAIN : messages.endWait(queue, receiver);
+  const message = given === -EAGAIN ? messages.receive(call.process, queue, wish) : given;
+  if (message === -ERESTART_WOULD_BLOCK) return waitForMessage(call, queue, wish);
   if (typeof message === "number") return message;
   // What can't be told is lost.
   if (call.put(call.u64(1), new StructView(TYPE_BYTES).putBig64(0, message.type).bytes) < 0) return -EFAULT;

@@ -12,12 +12,12 @@ export const S_IWUGO = 0o222;
 export const S_IXUGO = 0o111;
 
 /** What every object has (struct kern_ipc_perm). */
-export interface KernIpcPerm {
-  /** What the program calls it by, and the number of its slot with a sequence number (ipc-ids.ts). */
-  id: number;
+export abstract class KernIpcPerm {
+  /** What programs call it by: the number of its slot with `seq` above it. IpcIds gives both. */
+  id = -1;
+  seq = 0;
   /** What the objects are found by; IPC_PRIVATE: by their id alone. */
   key: number;
-  seq: number;
   uid: number;
   gid: number;
   /** Who made it: an owner for ever. */
@@ -25,6 +25,15 @@ export interface KernIpcPerm {
   readonly cgid: number;
   /** Permission bits, and flags above them (SHM_DEST, SHM_LOCKED). */
   mode: number;
+
+  constructor(key: number, mode: number, maker: Credentials) {
+    this.key = key;
+    this.mode = mode;
+    this.uid = maker.uid;
+    this.gid = maker.gid;
+    this.cuid = maker.uid;
+    this.cgid = maker.gid;
+  }
 }
 
 /** What IPC_SET changes. */

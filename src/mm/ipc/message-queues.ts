@@ -26,6 +26,7 @@ import {
   IPC_EXCL,
   IPC_NOWAIT,
   IPC_PRIVATE,
+  MSG_COPY,
   MSG_EXCEPT,
   MSG_NOERROR,
   MSGMAX,
@@ -40,7 +41,7 @@ import {
   type IpcChange,
   ipcPermits,
   isIpcOwner,
-  type KernIpcPerm,
+  KernIpcPerm,
   PERMISSION_BITS,
   S_IRUGO,
   S_IWUGO,
@@ -69,17 +70,16 @@ export interface MessageWish {
   readonly flags: number;
 }
 
+/** Who waits for a message (struct msg_receiver), in a queue's list until there is an outcome. */
+export interface MessageReceiver {
+  readonly pid: number;
+  readonly wish: MessageWish;
+  /** The message that a sender gave it, or -errno; -EAGAIN: to ask anew, for the queue is another now. */
+  outcome?: Message | number;
+}
+
 /** One queue (struct msg_queue). Times are in seconds since the epoch, 0 for never. */
-export class MessageQueue implements KernIpcPerm {
-  /** IpcIds gives both. */
-  id = -1;
-  seq = 0;
-  key: number;
-  uid: number;
-  gid: number;
-  readonly cuid: number;
-  readonly cgid: number;
-  mode: number;
+export class MessageQueue extends KernIpcPerm {
   stime = 0;
   rtime = 0;
   ctime: number;
@@ -91,15 +91,12 @@ export class MessageQueue implements KernIpcPerm {
   lrpid = 0;
   isRemoved = false;
   readonly messages: Message[] = [];
+  /** Who waits for a message that is not there, the first first. */
+  readonly receivers: MessageReceiver[] = [];
 
   constructor(key: number, mode: number, qbytes: number, maker: Credentials, seconds: number) {
-    this.key = key;
-    this.mode = mode;
+    super(key, mode, maker);
     this.qbytes = qbytes;
-    this.uid = maker.uid;
-    this.gid = maker.gid;
-    this.cuid = maker.uid;
-    this.cgid = maker.gid;
     this.ctime = seconds;
   }
 
@@ -109,18 +106,47 @@ export class MessageQueue implements KernIpcPerm {
   }
 
   /** Which message is for this wish (find_msg); −1 for none. */
-  find({ type, flags }: MessageWish): number {
-    if (type === 0n) return this.messages.length > 0 ? 0 : -1;
-    if (type > 0n) {
-      const isExcept = (flags & MSG_EXCEPT) !== 0;
-      return this.messages.findIndex((message) => (message.type === type) !== isExcept);
-    }
+  find(wish: MessageWish): number {
+    const { type, flags } = wish;
+    if ((flags & MSG_COPY) !== 0) return type >= 0n && type < this.messages.length ? Number(type) : -1;
+    if (type >= 0n) return this.messages.findIndex((message) => suits(message, wish));
     // The least type up to that, and of it the first.
     let best = -1;
     for (const [i, message] of this.messages.entries())
-      if (message.type <= -type && (best < 0 || message.type < this.messages[best].type)) best = i;
+      if (suits(message, wish) && (best < 0 || message.type < this.messages[best].type)) best = i;
     return best;
   }
+
+  /**
+   * Gives a message to the first who waits for one like it, so that nobody else can take it; undefined: nobody
+   * does (pipelined_send). Who waits with too little room hears of that, and the next is asked.
+   */
+  handOver(message: Message): MessageReceiver | undefined {
+    for (;;) {
+      const index = this.receivers.findIndex(({ wish }) => suits(message, wish));
+      if (index < 0) return undefined;
+      const [receiver] = this.receivers.splice(index, 1);
+      const hasRoom = isRoomFor(message, receiver.wish);
+      receiver.outcome = hasRoom ? message : -E2BIG;
+      if (hasRoom) return receiver;
+    }
+  }
+
+  /** Nobody waits any more: all hear this (expunge_all). */
+  expungeAll(outcome: number): void {
+    for (const receiver of this.receivers.splice(0)) receiver.outcome = outcome;
+  }
+}
+
+/** Whether a message is of a type that the wish may be for (testmsg). */
+function suits({ type }: Message, wish: MessageWish): boolean {
+  if (wish.type === 0n) return true;
+  if (wish.type < 0n) return type <= -wish.type;
+  return (type === wish.type) !== ((wish.flags & MSG_EXCEPT) !== 0);
+}
+
+function isRoomFor({ bytes }: Message, { size, flags }: MessageWish): boolean {
+  return bytes.length <= size || (flags & MSG_NOERROR) !== 0;
 }
 
 export class MessageQueues {
@@ -129,7 +155,7 @@ export class MessageQueues {
   msgmax: number = MSGMAX;
   msgmnb: number = MSGMNB;
   msgmni: number = MSGMNI;
-  /** What the messages of all queues cost. */
+  /** What the messages of all queues cost, and those that were handed over and not fetched yet. */
   #cost = 0;
   readonly #now: () => number;
 
@@ -172,26 +198,58 @@ export class MessageQueues {
     if (!queue.fits(length)) return (flags & IPC_NOWAIT) !== 0 ? -EAGAIN : -ERESTART_WOULD_BLOCK;
     if (this.#cost + length + MESSAGE_COST > MAX_BYTES) return -ENOMEM;
     this.#cost += length + MESSAGE_COST;
-    queue.messages.push(message);
-    queue.cbytes += length;
     queue.lspid = task.pid;
     queue.stime = this.#seconds;
+    const receiver = queue.handOver(message);
+    if (receiver !== undefined) {
+      queue.lrpid = receiver.pid;
+      queue.rtime = this.#seconds;
+      return 0;
+    }
+    queue.messages.push(message);
+    queue.cbytes += length;
     return 0;
   }
 
-  /** msgrcv(2) on a queue that was found: the message, which is the caller's now, or -errno. */
+  /** msgrcv(2) on a queue that was found: the message, which is the caller's now (with MSG_COPY: stays where it is), or -errno. */
   receive(task: MessageTask, queue: MessageQueue, wish: MessageWish): Message | number {
     if (queue.isRemoved) return -EIDRM;
     if (!ipcPermits(task, queue, S_IRUGO)) return -EACCES;
     const index = queue.find(wish);
     if (index < 0) return (wish.flags & IPC_NOWAIT) !== 0 ? -ENOMSG : -ERESTART_WOULD_BLOCK;
-    if (queue.messages[index].bytes.length > wish.size && (wish.flags & MSG_NOERROR) === 0) return -E2BIG;
+    if (!isRoomFor(queue.messages[index], wish)) return -E2BIG;
+    if ((wish.flags & MSG_COPY) !== 0) {
+      const { bytes } = queue.messages[index];
+      return bytes.length > Math.min(wish.size, this.msgmax) ? -EINVAL : queue.messages[index];
+    }
     const [message] = queue.messages.splice(index, 1);
-    this.#cost -= message.bytes.length + MESSAGE_COST;
+    this.#uncharge(message);
     queue.cbytes -= message.bytes.length;
     queue.lrpid = task.pid;
     queue.rtime = this.#seconds;
     return message;
+  }
+
+  /** Puts the caller of msgrcv among those who wait. */
+  wait(task: MessageTask, queue: MessageQueue, wish: MessageWish): MessageReceiver {
+    const receiver: MessageReceiver = { pid: task.pid, wish };
+    queue.receivers.push(receiver);
+    return receiver;
+  }
+
+  /** The end of a wait, whatever has come of it: the outcome is the caller's, -EAGAIN where there is none. */
+  endWait(queue: MessageQueue, receiver: MessageReceiver): Message | number {
+    const { outcome } = receiver;
+    if (outcome === undefined) {
+      queue.receivers.splice(queue.receivers.indexOf(receiver), 1);
+      return -EAGAIN;
+    }
+    if (typeof outcome !== "number") this.#uncharge(outcome);
+    return outcome;
+  }
+
+  #uncharge({ bytes }: Message): void {
+    this.#cost -= bytes.length + MESSAGE_COST;
   }
 
   /** IPC_STAT: the queue with this id; MSG_STAT: in this slot. @param any asks for no permission (MSG_STAT_ANY) */
@@ -211,6 +269,8 @@ export class MessageQueues {
     if (failed !== 0) return failed;
     queue.qbytes = qbytes;
     queue.ctime = this.#seconds;
+    // Who waits for a message may no longer be allowed to; who waits to send hears of that when there is room.
+    queue.expungeAll(-EAGAIN);
     return 0;
   }
 
@@ -219,9 +279,10 @@ export class MessageQueues {
     const queue = this.queues.withId(id);
     if (queue === undefined) return -EINVAL;
     if (!isIpcOwner(task, queue)) return -EPERM;
-    for (const { bytes } of queue.messages.splice(0)) this.#cost -= bytes.length + MESSAGE_COST;
+    for (const message of queue.messages.splice(0)) this.#uncharge(message);
     queue.cbytes = 0;
     queue.isRemoved = true;
+    queue.expungeAll(-EIDRM);
     this.queues.remove(queue);
     return 0;
   }

@@ -1,7 +1,7 @@
 /** One segment of System V shared memory (struct shmid_kernel): a file of shmem without a name, and who has it. */
 import type { File } from "../vfs/file.ts";
 import type { Credentials } from "../vfs/inode.ts";
-import type { KernIpcPerm } from "./ipc-permission.ts";
+import { KernIpcPerm } from "./ipc-permission.ts";
 
 /** What IPC_STAT tells (struct shmid64_ds). Times are in seconds since the epoch. */
 export interface ShmidDs extends Readonly<KernIpcPerm> {
@@ -18,16 +18,7 @@ export interface ShmidDs extends Readonly<KernIpcPerm> {
   readonly nattch: number;
 }
 
-export class ShmSegment implements KernIpcPerm, ShmidDs {
-  /** IpcIds gives both. */
-  id = -1;
-  seq = 0;
-  key: number;
-  uid: number;
-  gid: number;
-  readonly cuid: number;
-  readonly cgid: number;
-  mode: number;
+export class ShmSegment extends KernIpcPerm implements ShmidDs {
   readonly segsz: number;
   atime = 0;
   dtime = 0;
@@ -55,14 +46,9 @@ export class ShmSegment implements KernIpcPerm, ShmidDs {
     creator: Credentials & { readonly pid: number },
     seconds: number,
   ) {
-    this.key = key;
-    this.mode = mode;
+    super(key, mode, creator);
     this.segsz = size;
     this.file = file;
-    this.uid = creator.uid;
-    this.gid = creator.gid;
-    this.cuid = creator.uid;
-    this.cgid = creator.gid;
     this.cpid = creator.pid;
     this.creator = creator;
     this.ctime = seconds;
