@@ -32,6 +32,19 @@ export class Ports<T extends Bound> {
     return this.#bound.get(port) ?? [];
   }
 
+  /** Whoever fits best among those bound to `port`, the first of equals. @param fitOf how well; below 0: not at all */
+  best(port: number, fitOf: (socket: T) => number): T | undefined {
+    let best: T | undefined;
+    let bestFit = -1;
+    for (const socket of this.at(port)) {
+      const fit = fitOf(socket);
+      if (fit <= bestFit) continue;
+      best = socket;
+      bestFit = fit;
+    }
+    return best;
+  }
+
   add(port: number, socket: T): void {
     const sockets = this.#bound.get(port) ?? new Set<T>();
     sockets.add(socket);

@@ -2,7 +2,7 @@
 
 import type { Task } from "../../mm/syscalls/task.ts";
 import { CAP_NET_BIND_SERVICE } from "../../mm/uapi/capability.ts";
-import { EACCES, EADDRNOTAVAIL, EINVAL, ENOTCONN } from "../../mm/uapi/errno.ts";
+import { EACCES, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENETUNREACH, ENOTCONN } from "../../mm/uapi/errno.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { AF_INET, AF_INET6, IPPROTO_IPV6, SOL_SOCKET } from "./constants.ts";
 import {
@@ -143,6 +143,21 @@ export abstract class InetSocket extends Socket implements Bound {
   protected target({ ip, port }: Endpoint): Endpoint {
     if (ip === ANY4) return { ip: LOOPBACK4, port };
     return ip === ANY6 ? { ip: LOOPBACK6, port } : { ip, port };
+  }
+
+  /** 0, or negative errno where no way leads from this one to an address. */
+  protected mayReach({ ip }: Endpoint): number {
+    if (!isLocal(ip)) return -ENETUNREACH;
+    return !isIpv4(ip) && this.family === AF_INET ? -EAFNOSUPPORT : 0;
+  }
+
+  /** `remote` is its peer from now on, and its own address the one that it reaches that from. 0 or negative errno. */
+  protected connectTo(remote: Endpoint): number {
+    const failed = this.bindAutomatically();
+    if (failed !== 0) return failed;
+    this.local = { ip: this.sourceFor(remote.ip), port: this.local.port };
+    this.remote = remote;
+    return 0;
   }
 
   /** The address from which this one reaches `ip`. */

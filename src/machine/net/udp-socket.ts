@@ -2,14 +2,12 @@
 import type { Task } from "../../mm/syscalls/task.ts";
 import {
   EACCES,
-  EAFNOSUPPORT,
   EAGAIN,
   ECONNREFUSED,
   EDESTADDRREQ,
   EFAULT,
   EINVAL,
   EMSGSIZE,
-  ENETUNREACH,
   ENOTCONN,
   EOPNOTSUPP,
   EPIPE,
@@ -26,7 +24,6 @@ import {
 } from "../../mm/uapi/fs.ts";
 import { POLL_ERR } from "../../mm/vfs/fasync.ts";
 import {
-  AF_INET,
   AF_UNSPEC,
   IPPROTO_UDP,
   MSG_DONTWAIT,
@@ -38,7 +35,7 @@ import {
   SEND_SHUTDOWN,
   SOCK_DGRAM,
 } from "./constants.ts";
-import { type Endpoint, encodeEndpoint, familyOf, isIpv4, isLocal, parseEndpoint } from "./inet-address.ts";
+import { type Endpoint, encodeEndpoint, familyOf, parseEndpoint } from "./inet-address.ts";
 import { Ports } from "./inet-ports.ts";
 import { InetSocket, type InetStack } from "./inet-socket.ts";
 import { type ReceiveRequest, type Request, type SendRequest, WOULD_BLOCK } from "./socket.ts";
@@ -88,19 +85,11 @@ export class UdpSocket extends InetSocket {
     const wanted = parseEndpoint(address, this.family);
     if (typeof wanted === "number") return wanted;
     const target = this.target(wanted);
-    const unreachable = this.#mayReach(target);
-    if (unreachable !== 0) return unreachable;
-    const failed = this.bindAutomatically();
-    if (failed !== 0) return failed;
-    this.local = { ip: this.sourceFor(target.ip), port: this.local.port };
-    this.remote = target;
-    return 0;
+    return this.mayReach(target) || this.connectTo(target);
   }
 
-  #mayReach({ ip }: Endpoint): number {
-    if (ip === "255.255.255.255") return -EACCES;
-    if (!isLocal(ip)) return -ENETUNREACH;
-    return !isIpv4(ip) && this.family === AF_INET ? -EAFNOSUPPORT : 0;
+  protected override mayReach(target: Endpoint): number {
+    return target.ip === "255.255.255.255" ? -EACCES : super.mayReach(target);
   }
 
   send(request: SendRequest): number {
@@ -117,7 +106,7 @@ export class UdpSocket extends InetSocket {
     if (target === undefined) return -EDESTADDRREQ;
     if (this.error !== 0) return this.takeError();
     if ((this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
-    const unreachable = this.#mayReach(target);
+    const unreachable = this.mayReach(target);
     if (unreachable !== 0) return unreachable;
     if (from.count > MAX_BYTES) return -EMSGSIZE;
     const failed = this.bindAutomatically();
@@ -138,20 +127,12 @@ export class UdpSocket extends InetSocket {
 
   /** Whoever is connected to the sender comes first, then the best fit. */
   #receiverAt({ ip, port }: Endpoint, source: Endpoint): UdpSocket | undefined {
-    let best: UdpSocket | undefined;
-    let bestFit = -1;
-    for (const socket of this.#stack.ports.at(port)) {
-      let fit = Ports.fit(socket, ip);
-      if (fit < 0) continue;
-      if (socket.remote !== undefined) {
-        if (socket.remote.ip !== source.ip || socket.remote.port !== source.port) continue;
-        fit += 3;
-      }
-      if (fit <= bestFit) continue;
-      best = socket;
-      bestFit = fit;
-    }
-    return best;
+    return this.#stack.ports.best(port, (socket) => {
+      const { remote } = socket;
+      const fit = Ports.fit(socket, ip);
+      if (fit < 0 || remote === undefined) return fit;
+      return remote.ip === source.ip && remote.port === source.port ? fit + 3 : -1;
+    });
   }
 
   /** Without room it is lost. */
