@@ -12,6 +12,10 @@
  * one that is, directly or in several steps; the others are garbage, and the files in their queues go. A ring can only
  * come into being by sending a socket to one that is under way itself; until that has happened there is nothing to look for.
  */
+import type { Task } from "../../mm/syscalls/task.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../mm/uapi/capability.ts";
+import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import type { NetworkMemory } from "./network-memory.ts";
 import { type Socket, socketOf } from "./socket.ts";
@@ -40,11 +44,19 @@ export class FilesInFlight {
   }
 
   /**
-   * Whether this user may send `count` more (too_many_unix_fds). Like Linux it only looks at what is under way already.
-   * @param limit soft RLIMIT_NOFILE; Infinity for who may do without
+   * Whether `sender` may send `count` more (too_many_unix_fds); what is garbage is not in the way. Like Linux it only looks
+   * at what is under way already.
    */
-  mayAdd(uid: number, count: number, limit: number): boolean {
-    return this.#total + count <= MAX_IN_FLIGHT && (this.#byUser.get(uid) ?? 0) <= limit;
+  mayAdd(sender: Task, count: number): boolean {
+    if (this.#hasRoom(sender, count)) return true;
+    dropFiles(this.collect());
+    return this.#hasRoom(sender, count);
+  }
+
+  #hasRoom(sender: Task, count: number): boolean {
+    if (this.#total + count > MAX_IN_FLIGHT) return false;
+    if (capable(sender, CAP_SYS_RESOURCE) || capable(sender, CAP_SYS_ADMIN)) return true;
+    return (this.#byUser.get(sender.uid) ?? 0) <= sender.rlimits[RLIMIT_NOFILE].soft;
   }
 
   /** These go on their way to a socket. */

@@ -32,8 +32,9 @@ import { NetworkMemory } from "./network-memory.ts";
 import type { Socket } from "./socket.ts";
 import { TcpSocket, type TcpStack } from "./tcp-socket.ts";
 import { UdpSocket } from "./udp-socket.ts";
+import type { UnixStack } from "./unix-end.ts";
 import { UnixNames } from "./unix-names.ts";
-import { UnixSocket, type UnixStack } from "./unix-socket.ts";
+import { UnixSocket } from "./unix-socket.ts";
 
 export class Network {
   readonly memory: NetworkMemory;

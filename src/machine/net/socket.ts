@@ -6,8 +6,8 @@
  * queue.
  *
  * ```
- *   Socket ─┬─ UnixSocket      names in the file system or abstract; stream, datagram, seqpacket
- *           └─ InetSocket ─┬─ TcpSocket     the machine's own loopback, over IPv4 and IPv6
+ *   Socket ─┬─ UnixEnd ── UnixSocket      names in the file system or abstract; stream, datagram, seqpacket
+ *           └─ InetSocket ─┬─ TcpConnection ── TcpSocket      the machine's own loopback, over IPv4 and IPv6
  *                          └─ UdpSocket
  * ```
  */
@@ -38,6 +38,10 @@ export interface PeerCredentials {
 }
 
 export const NOBODY: PeerCredentials = { pid: 0, uid: -1, gid: -1 };
+
+export function credentialsOf({ pid, uid, gid }: Task): PeerCredentials {
+  return { pid, uid, gid };
+}
 
 /** What may have to wait, and for what. */
 export interface Request {

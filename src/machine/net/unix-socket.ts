@@ -1,145 +1,56 @@
 /**
  * UNIX sockets (net/unix/af_unix.c): streams, datagrams and sequenced packets between processes of the machine, with files
- * and credentials in them.
+ * and credentials in them. Here is what a socket is called and how it finds another; what the two say to each other is
+ * unix-end.ts's.
  *
- * Each socket has one queue of messages that were sent to it. A stream's messages run into each other, but for those that
- * carry files or other credentials. A listening socket's queue has the other ends of connections instead, each made
- * and connected at the time of connect, not of accept.
+ * A listening socket has the other ends of connections in its queue, each made and connected at the time of connect, not of
+ * accept: so a client may send, and end, before anybody has accepted it.
  */
-
 import type { Task } from "../../mm/syscalls/task.ts";
-import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../mm/uapi/capability.ts";
 import {
   EADDRINUSE,
   EAGAIN,
   ECONNREFUSED,
   ECONNRESET,
-  EFAULT,
   EINVAL,
   EISCONN,
-  EMSGSIZE,
-  ENOBUFS,
   ENOMEM,
-  ENOTCONN,
   EOPNOTSUPP,
-  EPERM,
-  EPIPE,
-  ETOOMANYREFS,
 } from "../../mm/uapi/errno.ts";
-import {
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  POLLPRI,
-  POLLRDBAND,
-  POLLRDHUP,
-  POLLRDNORM,
-  POLLWRBAND,
-  POLLWRNORM,
-} from "../../mm/uapi/fs.ts";
-import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
-import { capable } from "../../mm/vfs/capability.ts";
-import { POLL_ERR, POLL_HUP } from "../../mm/vfs/fasync.ts";
+import { POLLIN, POLLRDNORM } from "../../mm/uapi/fs.ts";
 import type { File } from "../../mm/vfs/file.ts";
-import {
-  AF_UNIX,
-  AF_UNSPEC,
-  MSG_DONTWAIT,
-  MSG_OOB,
-  MSG_PEEK,
-  MSG_WAITALL,
-  RCV_SHUTDOWN,
-  SEND_SHUTDOWN,
-  SHUTDOWN_MASK,
-  SOCK_DGRAM,
-  SOCK_STREAM,
-  SOMAXCONN,
-} from "./constants.ts";
-import { dropFiles, type FilesInFlight } from "./files-in-flight.ts";
-import type { NetworkMemory } from "./network-memory.ts";
-import {
-  type PeerCredentials,
-  type ReceiveRequest,
-  type Request,
-  type SendRequest,
-  Socket,
-  WOULD_BLOCK,
-} from "./socket.ts";
-import { type MessageSender, streamPiece, trueSize } from "./unix-message.ts";
-import { checkUnixAddress, UNNAMED, type UnixName, type UnixNames } from "./unix-names.ts";
-import { UnixQueue } from "./unix-queue.ts";
+import { AcceptQueue } from "./accept-queue.ts";
+import { AF_UNIX, AF_UNSPEC, MSG_DONTWAIT, RCV_SHUTDOWN, SOCK_DGRAM } from "./constants.ts";
+import { dropFiles } from "./files-in-flight.ts";
+import { credentialsOf, type PeerCredentials, type Request, type Socket, WOULD_BLOCK } from "./socket.ts";
+import { READABLE, UnixEnd } from "./unix-end.ts";
+import { checkUnixAddress, UNNAMED, type UnixName } from "./unix-names.ts";
 
-/** Datagrams that may wait at a socket which is not connected to their sender (net.unix.max_dgram_qlen). */
-const MAX_DGRAM_QLEN = 10;
-const READABLE: number = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND;
-const WRITABLE: number = POLLOUT | POLLWRNORM | POLLWRBAND;
-
-/** What all UNIX sockets of a machine share. */
-export interface UnixStack {
-  readonly memory: NetworkMemory;
-  readonly names: UnixNames;
-  readonly flight: FilesInFlight;
-}
-
-/** What a receiver is told of a sender without a name. */
-const NO_NAME: Uint8Array = new Uint8Array(0);
-
-type State = "closed" | "listening" | "established";
-
-export class UnixSocket extends Socket implements MessageSender {
-  readonly family: number = AF_UNIX;
-  readonly #stack: UnixStack;
-  #state: State = "closed";
+export class UnixSocket extends UnixEnd {
   #boundName: UnixName | undefined;
   /** A connection that was accepted has its listener's name, without being found by it. */
   #address: Uint8Array = UNNAMED;
-  #peer: UnixSocket | undefined;
-  readonly #messages: UnixQueue;
-  readonly #connections: UnixSocket[] = [];
-  #maxBacklog: number = MAX_DGRAM_QLEN;
-  /** What its messages count that nobody has received (sk_wmem_alloc). */
-  #sent = 0;
-  /** Those connected to it who were told that its queue is full, and not yet that it isn't any more (peer_wait). */
-  readonly #heldUp: Set<UnixSocket> = new Set();
-
-  constructor(stack: UnixStack, type: number) {
-    super(stack.memory, type, 0);
-    this.#stack = stack;
-    this.#messages = new UnixQueue(this, stack.memory, stack.flight);
-  }
+  readonly #connections: AcceptQueue<UnixSocket> = new AcceptQueue();
 
   /** socketpair(2): each is the other's peer. */
   static connectPair(a: UnixSocket, b: UnixSocket, owner: PeerCredentials): void {
-    a.#peer = b;
-    b.#peer = a;
-    for (const socket of [a, b]) {
-      socket.peerCredentials = owner;
-      if (socket.type !== SOCK_DGRAM) socket.#state = "established";
-    }
-  }
-
-  get isListening(): boolean {
-    return this.#state === "listening";
-  }
-  get isConnected(): boolean {
-    return this.#peer !== undefined;
+    a.pairWith(b);
+    for (const socket of [a, b]) socket.peerCredentials = owner;
   }
 
   // Names
 
   bind(task: Task, address: Uint8Array): number {
-    if (address.length === 2 && address[0] === AF_UNIX) return this.#bindAutomatically();
+    if (address.length === 2 && address[0] === AF_UNIX) return this.bindAutomatically();
     const refused = checkUnixAddress(address);
     if (refused !== 0) return refused;
     // That the name is taken is found out first.
-    if (this.#boundName !== undefined)
-      return this.#stack.names.isTaken(task, address) ? -EADDRINUSE : -EINVAL;
-    return this.#setName(this.#stack.names.bind(task, this, address));
+    if (this.#boundName !== undefined) return this.stack.names.isTaken(task, address) ? -EADDRINUSE : -EINVAL;
+    return this.#setName(this.stack.names.bind(task, this, address));
   }
 
-  #bindAutomatically(): number {
-    return this.#boundName === undefined ? this.#setName(this.#stack.names.bindAutomatically(this)) : 0;
+  protected bindAutomatically(): number {
+    return this.#boundName === undefined ? this.#setName(this.stack.names.bindAutomatically(this)) : 0;
   }
 
   #setName(name: UnixName | number): number {
@@ -149,18 +60,17 @@ export class UnixSocket extends Socket implements MessageSender {
     return 0;
   }
 
-  name(ofPeer: boolean): Uint8Array | number {
-    if (!ofPeer) return this.#address;
-    return this.#peer === undefined ? -ENOTCONN : this.#peer.#address;
+  protected get address(): Uint8Array {
+    return this.#address;
   }
 
   // Connections
 
   override listen(task: Task, backlog: number): number {
     if (this.type === SOCK_DGRAM) return -EOPNOTSUPP;
-    if (this.#boundName === undefined || this.#state === "established") return -EINVAL;
-    this.#maxBacklog = backlog >>> 0 > SOMAXCONN ? SOMAXCONN : backlog;
-    this.#state = "listening";
+    if (this.#boundName === undefined || this.isEstablished) return -EINVAL;
+    this.#connections.setBacklog(backlog);
+    this.startListening();
     this.peerCredentials = credentialsOf(task);
     this.queue.wake(0);
     return 0;
@@ -170,26 +80,22 @@ export class UnixSocket extends Socket implements MessageSender {
     if (this.type === SOCK_DGRAM) return this.#connectDatagrams(task, address);
     const refused = checkUnixAddress(address);
     if (refused !== 0) return refused;
-    if (this.passesCredentials) this.#bindAutomatically();
-    const listener = this.#stack.names.find(task, address, this.type);
+    if (this.passesCredentials) this.bindAutomatically();
+    const listener = this.stack.names.find(task, address, this.type);
     if (typeof listener === "number") return listener;
-    if (listener.#state !== "listening" || (listener.shutdownState & RCV_SHUTDOWN) !== 0)
-      return -ECONNREFUSED;
-    if (listener.#isBacklogFull) {
-      request.retryWhen = () => !listener.#isBacklogFull || listener.#state !== "listening";
+    if (!listener.isListening || (listener.shutdownState & RCV_SHUTDOWN) !== 0) return -ECONNREFUSED;
+    if (listener.#connections.isFull) {
+      request.retryWhen = () => !listener.#connections.isFull || !listener.isListening;
       return (request.flags & MSG_DONTWAIT) !== 0 ? -EAGAIN : WOULD_BLOCK;
     }
-    if (this.#state === "established") return -EISCONN;
-    if (this.#state === "listening") return -EINVAL;
+    if (this.isEstablished) return -EISCONN;
+    if (this.isListening) return -EINVAL;
     if (!this.memory.mayAddSocket()) return -ENOMEM;
-    const end = new UnixSocket(this.#stack, this.type);
-    end.#state = "established";
-    end.#peer = this;
+    const end = new UnixSocket(this.stack, this.type);
+    this.pairWith(end);
     end.#address = listener.#address;
     end.peerCredentials = credentialsOf(task);
     end.passesCredentials = listener.passesCredentials;
-    this.#peer = end;
-    this.#state = "established";
     this.peerCredentials = listener.peerCredentials;
     listener.#connections.push(end);
     listener.queue.wake(READABLE);
@@ -197,345 +103,57 @@ export class UnixSocket extends Socket implements MessageSender {
     return 0;
   }
 
-  get #isBacklogFull(): boolean {
-    return this.#connections.length > this.#maxBacklog;
-  }
-
   #connectDatagrams(task: Task, address: Uint8Array): number {
     if (address.length < 2) return -EINVAL;
     if (address[0] + address[1] * 256 === AF_UNSPEC) {
-      this.#disconnectDatagrams();
+      this.forgetPeer();
       return 0;
     }
     const refused = checkUnixAddress(address);
     if (refused !== 0) return refused;
-    if (this.passesCredentials) this.#bindAutomatically();
-    const other = this.#stack.names.find(task, address, this.type);
-    if (typeof other === "number") return other;
-    if (!other.#takesFrom(this)) return -EPERM;
-    if (this.#peer !== other) this.#disconnectDatagrams();
-    this.#peer = other;
-    return 0;
-  }
-
-  /** The peer's queue is full: this one is told when that is over (unix_dgram_peer_wake_me). */
-  #waitForPeer(peer: UnixSocket): void {
-    peer.#heldUp.add(this);
-  }
-
-  /** Whoever was held up looks again. */
-  #tellHeldUp(): void {
-    for (const sender of this.#heldUp) sender.#tellWritable();
-    this.#heldUp.clear();
-  }
-
-  /** What came from the old peer goes, and that one hears of it (unix_dgram_disconnected). */
-  #disconnectDatagrams(): void {
-    const peer = this.#peer;
-    this.#peer = undefined;
-    if (peer === undefined) return;
-    if (peer.#heldUp.delete(this)) this.#tellWritable();
-    if (this.#messages.isEmpty) return;
-    dropFiles(this.#messages.clear());
-    this.#tellHeldUp();
-    if (!peer.isReleased && peer.#peer === this) {
-      peer.error = ECONNRESET;
-      peer.queue.wake(POLLERR);
-      peer.fasync.kill(POLL_ERR);
-    }
+    if (this.passesCredentials) this.bindAutomatically();
+    const other = this.stack.names.find(task, address, this.type);
+    return typeof other === "number" ? other : this.setPeer(other);
   }
 
   override accept(request: Request): Socket | number {
     if (this.type === SOCK_DGRAM) return -EOPNOTSUPP;
-    if (this.#state !== "listening") return -EINVAL;
+    if (!this.isListening) return -EINVAL;
     const end = this.#connections.shift();
     if (end !== undefined) return end;
     if ((this.shutdownState & RCV_SHUTDOWN) !== 0) return -EINVAL;
-    request.retryWhen = () => this.#connections.length > 0 || (this.shutdownState & RCV_SHUTDOWN) !== 0;
+    request.retryWhen = () => !this.#connections.isEmpty || (this.shutdownState & RCV_SHUTDOWN) !== 0;
     return WOULD_BLOCK;
   }
 
-  // Sending
+  // The end
 
-  send(request: SendRequest): number {
-    if ((request.flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
-    if (this.type === SOCK_STREAM) return this.#sendStream(request);
-    if (this.type !== SOCK_DGRAM && this.#state !== "established") return -ENOTCONN;
-    return this.#sendDatagram(request);
+  override poll(): number {
+    const events = super.poll();
+    return this.#connections.isEmpty ? events : events | POLLIN | POLLRDNORM;
   }
 
-  /** As many messages as there is room for. Bytes, which may be fewer than asked for. */
-  #sendStream(request: SendRequest): number {
-    const { from, to } = request;
-    if (to !== undefined) return this.#state === "established" ? -EISCONN : -EOPNOTSUPP;
-    const peer = this.#peer;
-    if (peer === undefined) return -ENOTCONN;
-    // Whoever waits hears of a reset first.
-    if (request.isRetry !== true && (this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
-    let done = 0;
-    while (from.count > 0) {
-      if (this.error !== 0) return done > 0 ? done : this.takeError();
-      const isBroken =
-        (this.shutdownState & SEND_SHUTDOWN) !== 0 ||
-        peer.isReleased ||
-        (peer.shutdownState & RCV_SHUTDOWN) !== 0;
-      if (isBroken) return done > 0 ? done : -EPIPE;
-      if (this.#sent >= this.sendBuffer) return done > 0 ? done : this.#waitForRoom(request);
-      if (done === 0 && this.#sendsTooManyFiles(request)) return -ETOOMANYREFS;
-      const bytes = new Uint8Array(streamPiece(from.count, this.sendBuffer));
-      if (from.copyBytesFromIter(bytes) < bytes.length) return done > 0 ? done : -EFAULT;
-      const failed = peer.#queueMessage(this, request, bytes, done > 0 ? [] : request.rights);
-      if (failed !== 0) return done > 0 ? done : failed;
-      done += bytes.length;
-    }
-    return done;
-  }
-
-  #waitForRoom(request: SendRequest): number {
-    this.noteLackOfSpace();
-    const peer = this.#peer;
-    request.retryWhen = () =>
-      this.#isWritable ||
-      this.error !== 0 ||
-      (this.shutdownState & SEND_SHUTDOWN) !== 0 ||
-      (peer !== undefined && (peer.isReleased || (peer.shutdownState & RCV_SHUTDOWN) !== 0));
-    return WOULD_BLOCK;
-  }
-
-  /** More files would be under way than a user may have there; some may be garbage. */
-  #sendsTooManyFiles({ task, rights }: SendRequest): boolean {
-    if (task === undefined || rights.length === 0) return false;
-    const { flight } = this.#stack;
-    const isFree = capable(task, CAP_SYS_RESOURCE) || capable(task, CAP_SYS_ADMIN);
-    const limit = isFree ? Number.POSITIVE_INFINITY : task.rlimits[RLIMIT_NOFILE].soft;
-    if (flight.mayAdd(task.uid, rights.length, limit)) return false;
-    dropFiles(flight.collect());
-    return !flight.mayAdd(task.uid, rights.length, limit);
-  }
-
-  #sendDatagram(request: SendRequest): number {
-    const { from, to } = request;
-    const other = this.#peer;
-    if (to !== undefined && this.type === SOCK_DGRAM) {
-      const refused = checkUnixAddress(to);
-      if (refused !== 0) return refused;
-    } else if (other === undefined) return -ENOTCONN;
-    if (this.passesCredentials) this.#bindAutomatically();
-    const size = from.count;
-    if (size > this.sendBuffer - 32) return -EMSGSIZE;
-    if (this.error !== 0) return this.takeError();
-    if ((this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
-    if (this.#sent >= this.sendBuffer) return this.#waitForRoom(request);
-    const sent = this.#sendTo(other, request);
-    // What it had made for the message is free again (sock_wfree).
-    if (sent < 0 && (sent !== WOULD_BLOCK || (request.flags & MSG_DONTWAIT) !== 0)) this.giveBack(0);
-    return sent;
-  }
-
-  /** One message to the socket that the request names, or to `peer`. */
-  #sendTo(peer: UnixSocket | undefined, request: SendRequest): number {
-    const { task, from, to } = request;
-    let other = peer;
-    if (this.#sendsTooManyFiles(request)) return -ETOOMANYREFS;
-    if (to !== undefined && this.type === SOCK_DGRAM) {
-      if (task === undefined) return -EINVAL;
-      const found = this.#stack.names.find(task, to, this.type);
-      if (typeof found === "number") return found;
-      other = found;
-    }
-    if (other === undefined) return -ENOTCONN;
-    if (!other.#takesFrom(this)) return -EPERM;
-    if (other.isReleased) {
-      if (this.#peer === other) this.#peer = undefined;
-      return -ECONNREFUSED;
-    }
-    if ((other.shutdownState & RCV_SHUTDOWN) !== 0) return -EPIPE;
-    const receiver = other;
-    if (receiver !== this && receiver.#peer !== this && receiver.#isQueueFull) {
-      request.retryWhen = () => !receiver.#isQueueFull || receiver.isReleased;
-      if ((request.flags & MSG_DONTWAIT) !== 0 && this.#peer === receiver) this.#waitForPeer(receiver);
-      return WOULD_BLOCK;
-    }
-    const bytes = new Uint8Array(from.count);
-    if (from.copyBytesFromIter(bytes) < bytes.length) return -EFAULT;
-    return receiver.#queueMessage(this, request, bytes, request.rights) || bytes.length;
-  }
-
-  /** Whoever is connected takes messages of its peer alone (unix_may_send). */
-  #takesFrom(sender: UnixSocket): boolean {
-    return this.#peer === undefined || this.#peer === sender;
-  }
-
-  get #isQueueFull(): boolean {
-    return this.#messages.length > this.#maxBacklog;
-  }
-
-  /** 0, or -ENOBUFS where memory for messages is out. */
-  #queueMessage(
-    sender: UnixSocket,
-    request: SendRequest,
-    bytes: Uint8Array,
-    rights: readonly File[],
-  ): number {
-    const { task, credentials } = request;
-    const size = trueSize(bytes.length, this.type === SOCK_STREAM);
-    if (!this.memory.charge(size)) return -ENOBUFS;
-    for (const file of rights) file.get();
-    const tellsWho = sender.passesCredentials || this.passesCredentials;
-    sender.#sent += size;
-    this.#messages.push({
-      bytes,
-      consumed: 0,
-      trueSize: size,
-      sender,
-      uid: task?.uid ?? 0,
-      rights,
-      credentials: credentials ?? (tellsWho && task !== undefined ? credentialsOf(task) : undefined),
-      name: sender.#address === UNNAMED ? NO_NAME : sender.#address,
-    });
-    this.queue.wake(READABLE);
-    this.tellOfData();
-    return 0;
-  }
-
-  // Receiving
-
-  receive(request: ReceiveRequest): number {
-    if ((request.flags & MSG_OOB) !== 0) return this.type === SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
-    if (this.type === SOCK_STREAM) {
-      return this.#state === "established" ? this.#receiveStream(request) : -EINVAL;
-    }
-    if (this.type !== SOCK_DGRAM && this.#state !== "established") return -ENOTCONN;
-    return this.#receiveDatagram(request);
-  }
-
-  #receiveStream(request: ReceiveRequest): number {
-    const { into, flags, already } = request;
-    const target = this.receiveTarget((flags & MSG_WAITALL) !== 0, into.count + already);
-    const done = this.#messages.readStream(request, this.passesCredentials);
-    if (done < 0 || !this.#messages.ranOut) return done;
-    const hasLooked = done > 0 && (flags & MSG_PEEK) !== 0;
-    if (hasLooked || already + done >= target) return done;
-    if (this.error !== 0) return done > 0 || already > 0 ? done : this.takeError();
-    if ((this.shutdownState & RCV_SHUTDOWN) !== 0) return done;
-    request.retryWhen = () => this.#canReceive;
-    return done > 0 ? done : WOULD_BLOCK;
-  }
-
-  get #canReceive(): boolean {
-    return !this.#messages.isEmpty || this.error !== 0 || (this.shutdownState & RCV_SHUTDOWN) !== 0;
-  }
-
-  #receiveDatagram(request: ReceiveRequest): number {
-    const { flags } = request;
-    if (this.error !== 0) return this.takeError();
-    const message = this.#messages.first;
-    if (message === undefined) {
-      if ((this.shutdownState & RCV_SHUTDOWN) !== 0) {
-        const isAsked = (flags & MSG_DONTWAIT) !== 0;
-        return isAsked && this.type === SOCK_DGRAM ? -EAGAIN : 0;
-      }
-      request.retryWhen = () => this.#canReceive;
-      return WOULD_BLOCK;
-    }
-    const got = this.#messages.readDatagram(request, this.passesCredentials);
-    if (this.#messages.first !== message) this.#tellHeldUp();
-    return got;
-  }
-
-  /** It may send more (unix_write_space). */
-  giveBack(trueSize: number): void {
-    this.#sent -= trueSize;
-    if (!this.#isWritable) return;
-    this.#tellWritable();
-    this.tellOfSpace();
-  }
-
-  #tellWritable(): void {
-    this.queue.wake(WRITABLE);
-  }
-
-  get #isWritable(): boolean {
-    return this.#state !== "listening" && this.#sent * 4 <= this.sendBuffer;
-  }
-
-  // State
-
-  shutdown(how: number): number {
-    this.shutdownState |= how;
-    this.queue.wake(0);
-    const peer = this.#peer;
-    if (peer === undefined || this.type === SOCK_DGRAM) return 0;
-    if ((how & RCV_SHUTDOWN) !== 0) peer.shutdownState |= SEND_SHUTDOWN;
-    if ((how & SEND_SHUTDOWN) !== 0) peer.shutdownState |= RCV_SHUTDOWN;
-    peer.queue.wake(0);
-    if (how === SHUTDOWN_MASK) peer.tellOfData(POLL_HUP);
-    else if ((how & SEND_SHUTDOWN) !== 0) peer.tellOfData();
-    return 0;
-  }
-
-  poll(): number {
-    let events = 0;
-    if (this.error !== 0) events |= POLLERR;
-    if (this.isShutDown) events |= POLLHUP;
-    if ((this.shutdownState & RCV_SHUTDOWN) !== 0) events |= POLLRDHUP | POLLIN | POLLRDNORM;
-    if (!this.#messages.isEmpty || this.#connections.length > 0) events |= POLLIN | POLLRDNORM;
-    if (this.type !== SOCK_DGRAM && this.#state === "closed") events |= POLLHUP;
-    if (!this.#isWritable) {
-      this.noteLackOfSpace();
-      return events;
-    }
-    const peer = this.type === SOCK_STREAM ? undefined : this.#peer;
-    const isHeldUp = peer !== undefined && peer.#peer !== this && peer.#isQueueFull;
-    if (isHeldUp) this.#waitForPeer(peer);
-    return isHeldUp ? events : events | WRITABLE;
-  }
-
-  inputBytes(): number {
-    if (this.#state === "listening") return -EINVAL;
-    if (this.type === SOCK_DGRAM) return this.#messages.first?.bytes.length ?? 0;
-    return this.#messages.bytes;
-  }
-
-  outputBytes(): number {
-    return this.#sent;
-  }
-
-  protected release(): void {
-    if (this.#boundName !== undefined) this.#stack.names.unbind(this.#boundName);
-    const peer = this.#peer;
-    const isConnection = this.type !== SOCK_DGRAM;
-    if (isConnection && peer !== undefined) {
-      peer.shutdownState = SHUTDOWN_MASK;
-      if (!this.#messages.isEmpty) peer.error = ECONNRESET;
-      peer.queue.wake(0);
-      peer.tellOfData(POLL_HUP);
-    }
-    this.shutdownState = SHUTDOWN_MASK;
-    this.#state = "closed";
-    dropFiles(this.#messages.clear());
+  protected override release(): void {
+    if (this.#boundName !== undefined) this.stack.names.unbind(this.#boundName);
+    super.release();
     // Whoever waits to be accepted is told that nobody will.
-    for (const end of this.#connections.splice(0)) {
-      const client = end.#peer;
+    for (const end of this.#connections.takeAll()) {
+      const client = end.peer;
       end.close();
       if (client !== undefined) client.error = ECONNRESET;
     }
-    if (peer !== undefined) peer.#heldUp.delete(this);
-    this.#tellHeldUp();
-    this.queue.wake(0);
-    dropFiles(this.#stack.flight.afterEnd());
+    dropFiles(this.stack.flight.afterEnd());
   }
 
   override *filesUnderWay(): IterableIterator<File> {
-    yield* this.#messages.files();
+    yield* super.filesUnderWay();
     for (const end of this.#connections) yield* end.filesUnderWay();
   }
 
   override takeFilesUnderWay(): File[] {
-    return [...this.#messages.takeFiles(), ...this.#connections.flatMap((end) => end.takeFilesUnderWay())];
+    return [
+      ...super.takeFilesUnderWay(),
+      ...[...this.#connections].flatMap((end) => end.takeFilesUnderWay()),
+    ];
   }
-}
-
-export function credentialsOf({ pid, uid, gid }: Task): PeerCredentials {
-  return { pid, uid, gid };
 }

@@ -18,9 +18,16 @@ import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { StructView } from "../abi/bytes.ts";
 import { MSG_DONTWAIT, RCV_SHUTDOWN, SEND_SHUTDOWN, SOCK_TYPE_MASK } from "../net/constants.ts";
-import { newSocketFile, type Request, type Socket, socketOf, WOULD_BLOCK } from "../net/socket.ts";
+import {
+  credentialsOf,
+  newSocketFile,
+  type Request,
+  type Socket,
+  socketOf,
+  WOULD_BLOCK,
+} from "../net/socket.ts";
 import { getSocketOption, setSocketOption } from "../net/socket-options.ts";
-import { credentialsOf, UnixSocket } from "../net/unix-socket.ts";
+import { UnixSocket } from "../net/unix-socket.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { NOTHING_ENCLOSED, receiveOn, sendOn, waitForSocket } from "./socket-transfer.ts";
 
