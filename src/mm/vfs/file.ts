@@ -51,8 +51,11 @@ export interface FileOperations {
   readonly isStream?: boolean;
   /** Nothing is written at a place: pwrite answers ESPIPE (no FMODE_PWRITE, as seq_open leaves it). */
   readonly refusesPwrite?: boolean;
-  /** New position, or negative errno; absent: position counts bytes of inode.size. -ESPIPE for streams. */
-  llseek?(file: File, offset: number, whence: number): number;
+  /**
+   * New position, or negative errno; absent: position counts bytes of inode.size. null: there is nothing to seek in, though reads
+   * may say where (no FMODE_LSEEK): lseek answers ESPIPE, as for streams.
+   */
+  readonly llseek?: ((file: File, offset: number, whence: number) => number) | null;
   /**
    * Checks and prepares a mapping; absent: the file can't be mapped (ENODEV). Precondition: vma.file is `file`, with a
    * reference of the mapping's own. Sets vma.ops, or leaves it null for anonymous memory; may put another file in

@@ -7,7 +7,7 @@
  *
  * All pidfds of a process share one inode, by whose number two of them can be compared.
  */
-import { EOPNOTSUPP, ESPIPE } from "../uapi/errno.ts";
+import { EOPNOTSUPP } from "../uapi/errno.ts";
 import { O_RDWR, S_IFREG } from "../uapi/fcntl.ts";
 import { PID_FS_MAGIC, POLLHUP, POLLIN, POLLRDNORM } from "../uapi/fs.ts";
 import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../uapi/pidfd.ts";
@@ -50,7 +50,7 @@ export function processOfDirectory(file: File): PidfdTarget | undefined {
 }
 
 const pidfdOps: FileOperations = {
-  llseek: () => -ESPIPE,
+  llseek: null,
   // A thread that is alone in its process ends when that does: PIDFD_THREAD makes no difference.
   poll: (file) => {
     const target = targets.get(file.inode);

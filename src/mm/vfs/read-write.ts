@@ -164,8 +164,13 @@ function writeAt(file: File, from: IovIter, pos: number, writer: Writer, rwf: nu
 export function vfsLseek(file: File, offset: number, whence: number): number {
   if ((file.mode & FMODE_PATH) !== 0) return -EBADF;
   if (whence < SEEK_SET || whence > SEEK_HOLE) return -EINVAL;
-  if (file.ops.isStream === true) return -ESPIPE;
-  return (file.ops.llseek ?? genericLlseek)(file, offset, whence);
+  const { isStream, llseek = genericLlseek } = file.ops;
+  return isStream === true || llseek === null ? -ESPIPE : llseek(file, offset, whence);
+}
+
+/** FMODE_LSEEK */
+export function isSeekable({ ops }: File): boolean {
+  return ops.isStream !== true && ops.llseek !== null;
 }
 
 /** lseek where the position counts bytes of the file. Without knowledge of holes all of it is data. */

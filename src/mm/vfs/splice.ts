@@ -16,7 +16,7 @@ import { POLL_IN, POLL_OUT } from "./fasync.ts";
 import type { File } from "./file.ts";
 import { PartsIter } from "./parts-iter.ts";
 import { Pipe } from "./pipe.ts";
-import { vfsIterWrite, type Writer } from "./read-write.ts";
+import { isSeekable, vfsIterWrite, type Writer } from "./read-write.ts";
 import { ERESTART_WOULD_BLOCK } from "./would-block.ts";
 
 /** 0 once the pipe has a free buffer; -EPIPE without readers: whoever runs the caller also sends it SIGPIPE. */
@@ -155,7 +155,7 @@ export function spliceDirect(
   writer: Writer,
   phys: PhysicalMemory,
 ): number {
-  if (source.ops.isStream === true) return -EINVAL;
+  if (!isSeekable(source)) return -EINVAL;
   const pipe = new Pipe(phys);
   pipe.readers = 1;
   let done = 0;
