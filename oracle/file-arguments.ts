@@ -1,0 +1,167 @@
+/** Arguments of the calls that open, read, write and change files by a descriptor, for the generator. */
+import * as fcntl from "../src/mm/uapi/fcntl.ts";
+import * as fs from "../src/mm/uapi/fs.ts";
+import * as mman from "../src/mm/uapi/mman.ts";
+import type { ArgumentSource } from "./arguments.ts";
+import type { CallName } from "./operation.ts";
+import type { Random } from "./random.ts";
+import { MEMFD_NAMES, SPECIAL_FD } from "./subject.ts";
+import { FILE_NAMES } from "./test-files.ts";
+
+const PAGE_SIZE = 4096;
+
+const FILE_CALLS = [
+  "open",
+  "memfd_create",
+  "close",
+  "dup",
+  "dup2",
+  "pipe2",
+  "lseek",
+  "seals",
+  "read",
+  "write",
+  "pread64",
+  "pwrite64",
+  "peek",
+  "fsync",
+  "ftruncate",
+  "fallocate",
+  "fadvise64",
+  "readahead",
+] as const;
+
+export type FileCall = (typeof FILE_CALLS)[number];
+
+export function isAboutFiles(call: CallName): call is FileCall {
+  return FILE_CALLS.some((name) => name === call);
+}
+
+export class FileArguments {
+  private readonly random: Random;
+  private readonly from: ArgumentSource;
+
+  constructor(random: Random, from: ArgumentSource) {
+    this.random = random;
+    this.from = from;
+  }
+
+  of(call: FileCall): number[] {
+    const { random, from } = this;
+    switch (call) {
+      case "open":
+        return [
+          random.below(FILE_NAMES.length),
+          random.weighted([
+            [4, fcntl.O_RDWR],
+            [2, fcntl.O_RDONLY],
+            [1, fcntl.O_WRONLY],
+            [1, fcntl.O_RDWR | fcntl.O_TRUNC],
+            [1, fcntl.O_RDWR | fcntl.O_APPEND],
+            [1, fcntl.O_RDWR | fcntl.O_DIRECT],
+            [1, fcntl.O_PATH],
+            [1, fcntl.O_RDONLY | fcntl.O_DIRECTORY],
+            [1, fcntl.O_RDWR | fcntl.O_CLOEXEC],
+          ]),
+        ];
+      case "memfd_create":
+        return [
+          random.below(MEMFD_NAMES.length),
+          random.weighted([
+            [6, 0],
+            [3, mman.MFD_CLOEXEC],
+            [2, mman.MFD_ALLOW_SEALING],
+            [1, mman.MFD_NOEXEC_SEAL],
+            [1, mman.MFD_HUGETLB],
+            [1, mman.MFD_HUGETLB | mman.MFD_ALLOW_SEALING],
+            [1, mman.MFD_HUGETLB | (random.pick([16, 21, 30]) << 26)],
+            [1, 0x80],
+          ]),
+        ];
+      case "dup":
+      case "close":
+      case "fsync":
+        return [from.descriptor()];
+      case "dup2":
+        return [from.descriptor(), random.chance(90) ? 9 + random.below(6) : from.descriptor()];
+      case "pipe2":
+        return [
+          random.weighted([
+            [4, fcntl.O_NONBLOCK],
+            [2, fcntl.O_NONBLOCK | fcntl.O_CLOEXEC],
+            [1, fcntl.O_NONBLOCK | fcntl.O_APPEND],
+          ]),
+        ];
+      case "lseek":
+        return [
+          from.descriptor(),
+          random.chance(90) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 20]),
+          random.weighted([
+            [3, fcntl.SEEK_SET],
+            [1, fcntl.SEEK_CUR],
+            [1, fcntl.SEEK_END],
+            [3, fcntl.SEEK_DATA],
+            [3, fcntl.SEEK_HOLE],
+            [1, 5],
+          ]),
+        ];
+      case "seals":
+        return [
+          random.chance(70) ? random.pick([SPECIAL_FD + 8, 9 + random.below(4)]) : from.descriptor(),
+          random.weighted([
+            [4, 0],
+            [3, fs.F_SEAL_SHRINK],
+            [3, fs.F_SEAL_GROW],
+            [2, fs.F_SEAL_WRITE],
+            [3, fs.F_SEAL_FUTURE_WRITE],
+            [1, fs.F_SEAL_EXEC],
+            [1, fs.F_SEAL_SEAL],
+            [1, fs.F_SEAL_SHRINK | fs.F_SEAL_GROW],
+            [1, 0x40],
+          ]),
+        ];
+      case "read":
+      case "write":
+        return [from.descriptor(), from.mappedAddress(), from.accessLength()];
+      case "pread64":
+      case "pwrite64":
+        return [from.descriptor(), from.mappedAddress(), from.accessLength(), from.fileOffset()];
+      case "peek":
+        return [from.descriptor(), from.accessLength(), from.fileOffset()];
+      case "ftruncate":
+        return [from.descriptor(), random.chance(96) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 45])];
+      case "fallocate":
+        return this.fallocateArguments();
+      case "fadvise64":
+        return [
+          from.descriptor(),
+          from.fileOffset(),
+          random.chance(90) ? from.fileOffset() : -1,
+          random.below(7),
+        ];
+      case "readahead":
+        return [from.descriptor(), from.fileOffset(), from.fileOffset()];
+    }
+  }
+
+  private fallocateArguments(): number[] {
+    const { random, from } = this;
+    const mode = random.weighted([
+      [4, 0],
+      [3, fs.FALLOC_FL_KEEP_SIZE],
+      [8, fs.FALLOC_FL_PUNCH_HOLE | fs.FALLOC_FL_KEEP_SIZE],
+      [3, fs.FALLOC_FL_ZERO_RANGE],
+      [2, fs.FALLOC_FL_ZERO_RANGE | fs.FALLOC_FL_KEEP_SIZE],
+      [2, fs.FALLOC_FL_COLLAPSE_RANGE],
+      [2, fs.FALLOC_FL_INSERT_RANGE],
+      [1, fs.FALLOC_FL_UNSHARE_RANGE],
+      [1, random.pick([fs.FALLOC_FL_PUNCH_HOLE, 4, 0x100, 0x18])],
+    ]);
+    return [
+      from.descriptor(),
+      mode,
+      random.chance(96) ? from.fileOffset() : random.pick([-1, -4096]),
+      random.chance(60) ? (1 + random.below(6)) * PAGE_SIZE : from.accessLength(),
+    ];
+  }
+}

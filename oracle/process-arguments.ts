@@ -1,0 +1,143 @@
+/** Arguments of the calls about a process as a whole, for the generator: its limits, its children, what stands for it. */
+import * as mman from "../src/mm/uapi/mman.ts";
+import {
+  ADDR_COMPAT_LAYOUT,
+  ADDR_NO_RANDOMIZE,
+  MMAP_PAGE_ZERO,
+  READ_IMPLIES_EXEC,
+} from "../src/mm/uapi/personality.ts";
+import * as pidfd from "../src/mm/uapi/pidfd.ts";
+import type { ArgumentSource } from "./arguments.ts";
+import type { CallName } from "./operation.ts";
+import { someAdvice } from "./page-arguments.ts";
+import type { Random } from "./random.ts";
+import { INITIAL_LIMITS, PID_FD, SLOTS } from "./subject.ts";
+
+const PAGE_SIZE = 4096;
+/** A personality that has nothing to do with memory, and the number that only asks for the one there is. */
+const WHOLE_SECONDS = 0x200_0000;
+const PERSONALITY_QUERY = 0xffff_ffff;
+
+const PROCESS_CALLS = [
+  "fork",
+  "vfork",
+  "clone",
+  "exec",
+  "exit",
+  "personality",
+  "dumpable",
+  "setrlimit",
+  "pidfd_open",
+  "pidfd_madvise",
+] as const;
+
+export type ProcessCall = (typeof PROCESS_CALLS)[number];
+
+export function isAboutProcesses(call: CallName): call is ProcessCall {
+  return PROCESS_CALLS.some((name) => name === call);
+}
+
+export class ProcessArguments {
+  private readonly random: Random;
+  private readonly from: ArgumentSource;
+
+  constructor(random: Random, from: ArgumentSource) {
+    this.random = random;
+    this.from = from;
+  }
+
+  of(call: ProcessCall): number[] {
+    const { random, from } = this;
+    switch (call) {
+      case "fork":
+      case "vfork":
+      case "clone":
+        return [1 + random.below(SLOTS - 1)];
+      case "exec":
+      case "exit":
+        return [];
+      case "personality":
+        return [this.personality()];
+      case "dumpable":
+        return [
+          random.weighted([
+            [8, 1],
+            [4, 0],
+            [1, 2],
+          ]),
+        ];
+      case "setrlimit":
+        return this.limitArguments();
+      case "pidfd_open":
+        return [
+          random.below(SLOTS),
+          random.weighted([
+            [6, 0],
+            [2, pidfd.PIDFD_NONBLOCK],
+            [1, pidfd.PIDFD_THREAD],
+            [1, 1],
+          ]),
+        ];
+      case "pidfd_madvise":
+        return [
+          this.pidfd(),
+          ...from.range(),
+          random.chance(50) ? someAdvice(random) : random.pick([mman.MADV_COLD, mman.MADV_WILLNEED]),
+          random.chance(92) ? 0 : random.pick([1, 2 ** 31]),
+        ];
+    }
+  }
+
+  /** Addresses are never random: the two sides would not draw the same ones. */
+  private personality(): number {
+    const { random } = this;
+    let flags = ADDR_NO_RANDOMIZE;
+    for (const flag of [READ_IMPLIES_EXEC, ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO, WHOLE_SECONDS]) {
+      if (random.chance(30)) flags |= flag;
+    }
+    return random.weighted([
+      [2, PERSONALITY_QUERY],
+      [3, ADDR_NO_RANDOMIZE],
+      [5, flags],
+    ]);
+  }
+
+  /** Mostly a limit that some calls meet, every other time the one from before; hard limits hardly ever change. */
+  private limitArguments(): number[] {
+    const { random } = this;
+    const resource = random.weighted([
+      [6, mman.RLIMIT_MEMLOCK],
+      [4, mman.RLIMIT_AS],
+      [4, mman.RLIMIT_DATA],
+      [2, mman.RLIMIT_STACK],
+      [1, random.pick([16, 99, -1])],
+    ]);
+    const initial = INITIAL_LIMITS.find(([name]) => name === resource)?.[1] ?? -1;
+    const soft = random.weighted([
+      [10, initial],
+      [8, random.below(400) * PAGE_SIZE],
+      [2, random.below(2 ** 21)],
+      [1, 0],
+    ]);
+    return [
+      resource,
+      soft,
+      random.weighted([
+        [30, initial],
+        [1, -1],
+        [1, 300 * PAGE_SIZE],
+      ]),
+    ];
+  }
+
+  /** Something that stands for a process, perhaps: the caller itself, the first process, a number that a pidfd may have got, any other descriptor. */
+  private pidfd(): number {
+    const { random, from } = this;
+    return random.weighted([
+      [3, random.pick([pidfd.PIDFD_SELF_THREAD, pidfd.PIDFD_SELF_THREAD_GROUP])],
+      [4, PID_FD],
+      [4, 9 + random.below(6)],
+      [2, from.descriptor()],
+    ]);
+  }
+}
