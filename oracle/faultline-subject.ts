@@ -1,11 +1,7 @@
 /** Faultline as a subject: a kernel of its own for each sequence, over real files, asked by the functions behind its system calls. */
-import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { encodeShmInfo, encodeShmInfo64, encodeShmidDs } from "../src/machine/abi/shm.ts";
 import { copyFromUser, copyToUser } from "../src/mm/fault/uaccess.ts";
-import { UserIter } from "../src/mm/fault/user-iter.ts";
 import { BusError, SegmentationFault } from "../src/mm/kernel/errors.ts";
-import { Kernel } from "../src/mm/kernel/kernel.ts";
+import type { Kernel } from "../src/mm/kernel/kernel.ts";
 import type { Process } from "../src/mm/kernel/process.ts";
 import {
   becomeCurrent,
@@ -13,140 +9,46 @@ import {
   exitProcess,
   forkProcess,
   reapChild,
-  setBrk,
 } from "../src/mm/kernel/task-lifecycle.ts";
 import { validate } from "../src/mm/kernel/validate.ts";
 import { PAGE_SIZE } from "../src/mm/page.ts";
-import { numaMapsLine } from "../src/mm/proc/numa-maps.ts";
-import { pagemapEntries } from "../src/mm/proc/pagemap.ts";
 import { pagemapScan } from "../src/mm/proc/pagemap-scan.ts";
-import { procFs } from "../src/mm/proc/proc-fs.ts";
 import { procmapQuery } from "../src/mm/proc/procmap-query.ts";
-import { smapsEntry } from "../src/mm/proc/smaps.ts";
-import { devFs } from "../src/mm/shmem/dev-fs.ts";
-import { tmpFs } from "../src/mm/shmem/tmpfs.ts";
-import { sysBrk } from "../src/mm/syscalls/brk.ts";
-import { sysGetdents, sysReadlinkat } from "../src/mm/syscalls/directory.ts";
-import { sysFadvise64, sysReadahead } from "../src/mm/syscalls/fadvise.ts";
-import { sysFallocate, sysFtruncate } from "../src/mm/syscalls/file-size.ts";
-import { sysMadvise } from "../src/mm/syscalls/madvise.ts";
 import { sysMincore } from "../src/mm/syscalls/mincore.ts";
-import { sysMlock, sysMlock2, sysMunlock } from "../src/mm/syscalls/mlock.ts";
-import { sysMlockall, sysMunlockall } from "../src/mm/syscalls/mlockall.ts";
 import { sysMmap } from "../src/mm/syscalls/mmap.ts";
-import { sysMprotect } from "../src/mm/syscalls/mprotect.ts";
-import { sysMremap } from "../src/mm/syscalls/mremap.ts";
-import { sysMseal } from "../src/mm/syscalls/mseal.ts";
-import { sysMsync } from "../src/mm/syscalls/msync.ts";
-import { sysMunmap } from "../src/mm/syscalls/munmap.ts";
-import {
-  sysClose,
-  sysDup,
-  sysDup2,
-  sysFcntl,
-  sysMemfdCreate,
-  sysOpenat,
-  sysPipe2,
-} from "../src/mm/syscalls/open.ts";
-import { pidfdGetTask, sysPidfdOpen } from "../src/mm/syscalls/pidfd.ts";
+import { sysClose, sysOpenat, sysPipe2 } from "../src/mm/syscalls/open.ts";
+import { sysPidfdOpen } from "../src/mm/syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../src/mm/syscalls/process-madvise.ts";
-import { sysProcessVmReadv, sysProcessVmWritev } from "../src/mm/syscalls/process-vm.ts";
-import { sysLseek, sysPread64, sysPwrite64, sysRead, sysWrite } from "../src/mm/syscalls/read-write.ts";
-import { sysRemapFilePages } from "../src/mm/syscalls/remap-file-pages.ts";
-import { sysSetrlimit } from "../src/mm/syscalls/rlimit.ts";
-import { sysShmat, sysShmdt, sysShmget } from "../src/mm/syscalls/shm.ts";
-import {
-  sysShmctlIpcInfo,
-  sysShmctlLock,
-  sysShmctlRmid,
-  sysShmctlSet,
-  sysShmctlShmInfo,
-  sysShmctlStat,
-  sysShmctlStatSlot,
-  sysShmctlUnlock,
-} from "../src/mm/syscalls/shmctl.ts";
-import { sysFsync } from "../src/mm/syscalls/sync.ts";
+import { sysPread64, sysWrite } from "../src/mm/syscalls/read-write.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
-import {
-  AT_FDCWD,
-  O_CREAT,
-  O_DIRECT,
-  O_DIRECTORY,
-  O_RDONLY,
-  O_RDWR,
-  O_WRONLY,
-} from "../src/mm/uapi/fcntl.ts";
-import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
-import {
-  IPC_INFO,
-  IPC_RMID,
-  IPC_SET,
-  IPC_STAT,
-  SHM_INFO,
-  SHM_LOCK,
-  SHM_STAT_ANY,
-  SHM_UNLOCK,
-} from "../src/mm/uapi/ipc.ts";
+import { AT_FDCWD, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
-import { ADDR_NO_RANDOMIZE, READ_IMPLIES_EXEC } from "../src/mm/uapi/personality.ts";
-import { FMODE_READ } from "../src/mm/vfs/file.ts";
-import { pipeOf } from "../src/mm/vfs/pipe.ts";
+import { READ_IMPLIES_EXEC } from "../src/mm/uapi/personality.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
-import { nodeFs } from "../src/storage/node/index.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
-import {
-  ARGUMENT_ADDRESS,
-  ARGUMENT_LENGTH,
-  CODE_ADDRESS,
-  DATA_ADDRESS,
-  executorImage,
-  START_BREAK,
-} from "./executor-image.ts";
-import { importedSegments, isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
-import { hostArch, hostMinAddr } from "./host-arch.ts";
-import { formatMapFiles, type MapFile, type Mapping, parseMaps } from "./maps.ts";
+import { ARGUMENT_ADDRESS } from "./executor-image.ts";
+import { systemCall, userBuffer } from "./faultline-calls.ts";
+import { bootKernel, occupyExecutorAreas, spawnFirst, takeShmFiles } from "./faultline-kernel.ts";
+import { adviseByPidfd, performOnOther } from "./faultline-others.ts";
+import { FaultlineReader } from "./faultline-reader.ts";
+import { segmentControl } from "./faultline-segments.ts";
+import { isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
+import type { Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
-import { COMMIT_KBYTES } from "./overcommit.ts";
+import { type CallAboutOthers, isAboutOthers } from "./other-arguments.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
-import { comparableStat, isStat } from "./segments.ts";
 import {
-  INITIAL_LIMITS,
-  MEMFD_NAMES,
-  NOBODY,
-  NOEXEC_FD,
-  NOEXEC_NAME,
   type Outcome,
   PROCMAP_QUERY_WORDS,
   SKIPPED,
-  SLOTS,
   type Subject,
   storedBytes,
   withoutDevice,
 } from "./subject.ts";
-import {
-  DISK_NAMES,
-  FILE_NAMES,
-  fileEnd,
-  initialContent,
-  MAX_FILE,
-  makeTestFiles,
-  modeOf,
-  removeTestFiles,
-  SHM_NAMES,
-  takeTestFiles,
-} from "./test-files.ts";
+import { DISK_NAMES, makeTestFiles, removeTestFiles, takeTestFiles } from "./test-files.ts";
 
-const MOUNT_POINT = "/files";
-const NOEXEC_POINT = "/noexec";
-/** Ample for what a sequence maps: no step shall fail for want of a frame. */
-const RAM_BYTES: number = 64 * 2 ** 20;
-/** As many mappings as all processes together can have at vm.max_map_count: that much RAM is behind the host's. */
-const MAX_VMAS: number = SLOTS * 2 ** 17;
 /** Accesses up to here are made byte by byte as a CPU makes them, through the TLB; longer ones as the kernel copies. */
 const MAX_CPU_ACCESS = 16;
-
-/** More than statm and smaps_rollup have. */
-const PROC_TEXT_BYTES = 4096;
 
 /** Steps between two runs of the validator, which costs far more than a step. */
 const VALIDATE_EVERY = 25;
@@ -159,9 +61,7 @@ export class FaultlineSubject implements Subject {
   /** The parents that wait, by the child they wait for. */
   private readonly vforkParents = new Map<Process, Process>();
   private readonly processes: (Process | undefined)[];
-  /** Reads as root what /proc says of the others. */
-  private readonly observer: Process;
-  private readonly text = new Uint8Array(PROC_TEXT_BYTES);
+  private readonly reader: FaultlineReader;
 
   /**
    * @param isThorough run the validator after every step, and check that nobody writes to free frames
@@ -170,69 +70,9 @@ export class FaultlineSubject implements Subject {
   constructor(directory: string, isThorough: boolean, overcommit?: number) {
     this.validateEvery = isThorough ? 1 : VALIDATE_EVERY;
     this.directory = makeTestFiles(directory);
-    this.kernel = new Kernel({
-      ram: RAM_BYTES,
-      arch: hostArch(),
-      ...hostMinAddr(),
-      poison: isThorough,
-      thpSize: existsSync("/sys/kernel/mm/transparent_hugepage") ? 2 ** 21 : 0,
-    });
-    this.kernel.phys.maxVmas = MAX_VMAS;
-    if (overcommit !== undefined) {
-      this.kernel.phys.commit.kbytes = COMMIT_KBYTES;
-      this.kernel.phys.commit.mode = overcommit;
-    }
-    this.kernel.sysctl.legacyVaLayout = Number(readFileSync("/proc/sys/vm/legacy_va_layout", "utf8"));
-    this.kernel.mount(MOUNT_POINT, nodeFs(this.directory));
-    this.kernel.mount("/dev", devFs({ random: (bytes) => this.kernel.random.fill(bytes) }));
-    this.kernel.mount("/proc", procFs(this.kernel));
-    this.makeShmFiles();
-    const first = this.kernel.spawn({ comm: "oracle", uid: NOBODY, gid: NOBODY });
-    this.processes = [first];
-    first.personality(ADDR_NO_RANDOMIZE);
-    if (process.getuid?.() === 0) this.openNoexec(first);
-    for (const [resource, bytes] of INITIAL_LIMITS)
-      sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
-    this.occupyExecutorAreas(first);
-    this.observer = this.kernel.spawn({ comm: "observer" });
-  }
-
-  private openNoexec(first: Process): void {
-    this.kernel.mount(NOEXEC_POINT, tmpFs(), { noExec: true });
-    const root = this.kernel.spawn({ comm: "root" });
-    root.fs.umask = 0;
-    root.close(root.open(`${NOEXEC_POINT}/${NOEXEC_NAME}`, O_RDWR | O_CREAT, 0o666));
-    exitProcess(root, 0);
-    const fd = first.open(`${NOEXEC_POINT}/${NOEXEC_NAME}`, O_RDWR);
-    sysDup2(first, fd, NOEXEC_FD);
-    first.close(fd);
-  }
-
-  /** The files on tmpfs lie in the root. */
-  private makeShmFiles(): void {
-    const root = this.kernel.spawn({ comm: "root" });
-    root.fs.umask = 0;
-    for (const name of SHM_NAMES) {
-      const fd = root.open(`/${name}`, O_RDWR | O_CREAT, modeOf(name));
-      root.write(fd, initialContent(name));
-    }
-    exitProcess(root, 0);
-  }
-
-  /** What the host's executor has mapped for itself is in the way here, too, and the heap begins behind it. */
-  private occupyExecutorAreas(task: Process): void {
-    const flags = mman.MAP_PRIVATE | mman.MAP_ANONYMOUS | mman.MAP_FIXED;
-    const readWrite = mman.PROT_READ | mman.PROT_WRITE;
-    const dataLength = ARGUMENT_ADDRESS + ARGUMENT_LENGTH - DATA_ADDRESS;
-    task.mmap(DATA_ADDRESS, dataLength, readWrite, flags);
-    copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, new Uint8Array(ARGUMENT_LENGTH));
-    // Shared, because a page of a file never merges with the heap behind it either.
-    const codeFlags = mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_FIXED;
-    task.mmap(CODE_ADDRESS, START_BREAK - CODE_ADDRESS, mman.PROT_READ | mman.PROT_EXEC, codeFlags);
-    // RLIMIT_DATA counts what lies between the ends of a program's data: of the executor, its only segment.
-    task.mm.startData = CODE_ADDRESS;
-    task.mm.endData = CODE_ADDRESS + executorImage().length;
-    setBrk(task, START_BREAK);
+    this.kernel = bootKernel(this.directory, isThorough, overcommit);
+    this.processes = [spawnFirst(this.kernel)];
+    this.reader = new FaultlineReader(this.kernel);
   }
 
   isAlive(slot: number): boolean {
@@ -273,27 +113,22 @@ export class FaultlineSubject implements Subject {
       case "store":
         return { result: this.store(task, args[0], storedBytes(args[1], args[2])) };
       case "peek": {
-        const result = sysPread64(task, args[0], this.buffer(task, ARGUMENT_ADDRESS, args[1]), args[2]);
+        const result = sysPread64(task, args[0], userBuffer(task, ARGUMENT_ADDRESS, args[1]), args[2]);
         return { result, bytes: task.readBytes(ARGUMENT_ADDRESS, Math.max(0, result)) };
       }
       case "mincore":
         return this.mincore(task, args[0], args[1], args[2]);
-      case "process_vm_readv":
-      case "process_vm_writev":
-        return this.transfer(task, call, args);
-      case "process_madvise":
-        return this.adviseOther(task, args);
       case "pidfd_open": {
         const target = this.processes[args[0]];
         if (target === undefined) return SKIPPED;
         return { result: sysPidfdOpen(this.kernel.processes, task, target.pid, args[1]) };
       }
       case "pidfd_madvise":
-        return { result: this.adviseByPidfd(task, args) };
+        return { result: adviseByPidfd(task, args) };
       case "pipe2":
         return this.pipe(task, args[0]);
       case "shmctl":
-        return this.segmentControl(task, args);
+        return segmentControl(task, args, (pid) => this.slotOf(pid));
       case "procmap_query":
         return this.queryMap(task, args[0], args[1]);
       case "pagemap_scan":
@@ -302,9 +137,6 @@ export class FaultlineSubject implements Subject {
         if (args[0] > 1) return { result: -EINVAL };
         task.mm.dumpable = args[0];
         return { result: 0 };
-      case "mem_read":
-      case "mem_write":
-        return this.throughMem(task, call, args);
       case "clear_refs":
         return { result: this.clearRefs(task, args[0]) };
       case "personality":
@@ -320,89 +152,15 @@ export class FaultlineSubject implements Subject {
       case "exit":
         return this.exit(operation.process, task);
       default:
+        if (isAboutOthers(call)) return this.performOnOther(task, call, args);
         if (isFileTransfer(call)) return transferOnFaultline(task, call, args);
-        return { result: this.systemCall(task, operation) };
+        return { result: systemCall(task, operation) };
     }
   }
 
-  private systemCall(task: Process, { call, args }: Operation): number {
-    const { mmu } = this.kernel;
-    switch (call) {
-      case "mmap":
-        return sysMmap(mmu, task, args[0], args[1], args[2], args[3], args[4], args[5]);
-      case "munmap":
-        return sysMunmap(task, args[0], args[1]);
-      case "mprotect":
-        return sysMprotect(mmu, task, args[0], args[1], args[2]);
-      case "mremap":
-        return sysMremap(mmu, task, args[0], args[1], args[2], args[3], args[4]);
-      case "brk":
-        return sysBrk(mmu, task, args[0]);
-      case "msync":
-        return sysMsync(task, args[0], args[1], args[2]);
-      case "madvise":
-        return sysMadvise(mmu, task, args[0], args[1], args[2]);
-      case "mlock":
-        return sysMlock(mmu, task, args[0], args[1]);
-      case "mlock2":
-        return sysMlock2(mmu, task, args[0], args[1], args[2]);
-      case "munlock":
-        return sysMunlock(task, args[0], args[1]);
-      case "mlockall":
-        return sysMlockall(mmu, task, args[0]);
-      case "munlockall":
-        return sysMunlockall(task);
-      case "mseal":
-        return sysMseal(task, args[0], args[1], args[2]);
-      case "remap_file_pages":
-        return sysRemapFilePages(mmu, task, args[0], args[1], args[2], args[3], args[4]);
-      case "setrlimit":
-        return sysSetrlimit(task, args[0], { soft: limitOf(args[1]), hard: limitOf(args[2]) });
-      case "shmget":
-        return sysShmget(task, args[0], args[1], args[2]);
-      case "shmat":
-        return sysShmat(mmu, task, args[0], args[1], args[2]);
-      case "shmdt":
-        return sysShmdt(task, args[0]);
-      case "memfd_create":
-        return sysMemfdCreate(task, MEMFD_NAMES[args[0]], args[1]);
-      case "open":
-        return sysOpenat(task, AT_FDCWD, pathOf(args[0]), args[1], 0);
-      case "close":
-        return sysClose(task, args[0]);
-      case "read":
-        return sysRead(task, args[0], this.buffer(task, args[1], args[2]));
-      case "write":
-        return sysWrite(task, args[0], this.buffer(task, args[1], args[2]));
-      case "pread64":
-        return sysPread64(task, args[0], this.buffer(task, args[1], args[2]), args[3]);
-      case "pwrite64":
-        return sysPwrite64(task, args[0], this.buffer(task, args[1], args[2]), args[3]);
-      case "ftruncate":
-        return sysFtruncate(task, args[0], args[1]);
-      case "fsync":
-        return sysFsync(task, args[0]);
-      case "fallocate":
-        return sysFallocate(task, args[0], args[1], args[2], args[3]);
-      case "dup":
-        return sysDup(task, args[0]);
-      case "dup2":
-        return sysDup2(task, args[0], args[1]);
-      case "lseek":
-        return sysLseek(task, args[0], args[1], args[2]);
-      case "seals":
-        return sysFcntl(task, args[0], args[1] === 0 ? F_GET_SEALS : F_ADD_SEALS, args[1]);
-      case "fadvise64":
-        return sysFadvise64(task, args[0], args[1], args[2], args[3]);
-      case "readahead":
-        return sysReadahead(task, args[0], args[1], args[2]);
-      default:
-        throw new Error(`Faultline can't ${call}`);
-    }
-  }
-
-  private buffer(task: Process, base: number, len: number): UserIter {
-    return new UserIter(this.kernel.mmu, task, [{ base, len }]);
+  private performOnOther(task: Process, call: CallAboutOthers, [slot, ...words]: readonly number[]): Outcome {
+    const other = this.processes[slot];
+    return other === undefined ? SKIPPED : performOnOther(task, other, call, words);
   }
 
   private load(task: Process, addr: number, length: number): Outcome {
@@ -438,53 +196,6 @@ export class FaultlineSubject implements Subject {
     };
   }
 
-  private transfer(
-    task: Process,
-    call: "process_vm_readv" | "process_vm_writev",
-    [slot, ...words]: readonly number[],
-  ): Outcome {
-    const target = this.processes[slot];
-    if (target === undefined) return SKIPPED;
-    const [local, remote] = [0, 2].map((side) =>
-      Array.from({ length: words.length / 4 }, (_, at) => ({
-        base: words[4 * at + side],
-        len: words[4 * at + side + 1],
-      })),
-    );
-    if ([...local, ...remote].some(({ len }) => len >= 2 ** 63)) return { result: -EINVAL };
-    const own = importedSegments(local);
-    if (typeof own === "number") return { result: own };
-    const sides = { target, local: own, remote };
-    const { mmu } = this.kernel;
-    return {
-      result:
-        call === "process_vm_readv"
-          ? sysProcessVmReadv(mmu, task, sides)
-          : sysProcessVmWritev(mmu, task, sides),
-    };
-  }
-
-  private adviseOther(task: Process, [slot, base, len, advice, ...more]: readonly number[]): Outcome {
-    const target = this.processes[slot];
-    if (target === undefined) return SKIPPED;
-    const ranges = [{ base, len }];
-    for (let at = 0; at < more.length; at += 2) ranges.push({ base: more[at], len: more[at + 1] });
-    if (ranges.some((range) => range.len >= 2 ** 63)) return { result: -EINVAL };
-    const own = importedSegments(ranges);
-    if (typeof own === "number") return { result: own };
-    return { result: sysProcessMadvise(this.kernel.mmu, task, target, own, advice) };
-  }
-
-  private adviseByPidfd(task: Process, [fd, base, len, advice, flags]: readonly number[]): number {
-    if (flags !== 0) return -EINVAL;
-    if (len >= 2 ** 63) return -EINVAL;
-    const ranges = importedSegments([{ base, len }]);
-    if (typeof ranges === "number") return ranges;
-    const target = pidfdGetTask(this.kernel.processes, task, fd);
-    if (typeof target === "number") return target;
-    return sysProcessMadvise(this.kernel.mmu, task, target, ranges, advice);
-  }
-
   private pipe(task: Process, flags: number): Outcome {
     const ends = sysPipe2(task, flags);
     if (typeof ends === "number") return { result: ends };
@@ -509,33 +220,11 @@ export class FaultlineSubject implements Subject {
     return { result, bytes: task.readBytes(ARGUMENT_ADDRESS, pagemapScanAnswer(args, result)) };
   }
 
-  private throughMem(
-    task: Process,
-    call: "mem_read" | "mem_write",
-    [slot, addr, length, first]: readonly number[],
-  ): Outcome {
-    const other = this.processes[slot];
-    if (other === undefined) return SKIPPED;
-    const fd = sysOpenat(task, AT_FDCWD, `/proc/${other.pid}/mem`, O_RDWR, 0);
-    if (fd < 0) return { result: fd };
-    if (call === "mem_write") copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, storedBytes(length, first));
-    const buffer = this.buffer(task, ARGUMENT_ADDRESS, length);
-    // An offset has a sign.
-    const offset = addr < 2 ** 63 ? addr : addr - 2 ** 64;
-    const result =
-      call === "mem_read" ? sysPread64(task, fd, buffer, offset) : sysPwrite64(task, fd, buffer, offset);
-    sysClose(task, fd);
-    return {
-      result,
-      bytes: task.readBytes(ARGUMENT_ADDRESS, call === "mem_read" ? Math.max(0, result) : 0),
-    };
-  }
-
   private clearRefs(task: Process, kind: number): number {
     const fd = sysOpenat(task, AT_FDCWD, "/proc/self/clear_refs", O_WRONLY, 0);
     if (fd < 0) return fd;
     copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, new TextEncoder().encode(String(kind)));
-    const result = sysWrite(task, fd, this.buffer(task, ARGUMENT_ADDRESS, 1));
+    const result = sysWrite(task, fd, userBuffer(task, ARGUMENT_ADDRESS, 1));
     sysClose(task, fd);
     return result;
   }
@@ -551,37 +240,6 @@ export class FaultlineSubject implements Subject {
       if (result < 0) break;
     }
     return result;
-  }
-
-  private segmentControl(task: Process, [id, command, mode]: readonly number[]): Outcome {
-    if (id < 0) return { result: -EINVAL };
-    switch (command) {
-      case IPC_RMID:
-        return { result: sysShmctlRmid(task, id) };
-      case IPC_SET:
-        return { result: sysShmctlSet(task, id, { uid: NOBODY, gid: NOBODY, mode }) };
-      case IPC_INFO: {
-        const info = sysShmctlIpcInfo(task);
-        return { result: info.maxSlot, bytes: encodeShmInfo64(info) };
-      }
-      case SHM_LOCK:
-        return { result: sysShmctlLock(task, id) };
-      case SHM_UNLOCK:
-        return { result: sysShmctlUnlock(task, id) };
-      case SHM_INFO: {
-        const info = sysShmctlShmInfo(task);
-        return { result: info.maxSlot, bytes: encodeShmInfo(info) };
-      }
-    }
-    if (!isStat(command)) return { result: -EINVAL };
-    const segment =
-      command === IPC_STAT ? sysShmctlStat(task, id) : sysShmctlStatSlot(task, id, command === SHM_STAT_ANY);
-    if (typeof segment === "number") return { result: segment };
-    const slotOf = (pid: number): number => this.processes.findIndex((process) => process?.pid === pid);
-    return {
-      result: command === IPC_STAT ? 0 : segment.id,
-      bytes: comparableStat(encodeShmidDs(segment), slotOf),
-    };
   }
 
   private fork(call: "fork" | "vfork" | "clone", task: Process, slot: number): Outcome {
@@ -600,7 +258,7 @@ export class FaultlineSubject implements Subject {
     if (result !== 0) return { result };
     task.files.closeOnExec();
     this.vforkParents.delete(task);
-    this.occupyExecutorAreas(task);
+    occupyExecutorAreas(task);
     return { result };
   }
 
@@ -615,83 +273,51 @@ export class FaultlineSubject implements Subject {
   }
 
   maps(slot: number): readonly Mapping[] {
-    return parseMaps(this.process(slot).maps(), [MOUNT_POINT, NOEXEC_POINT]);
+    return this.reader.maps(this.process(slot));
   }
 
   figures(slot: number): readonly number[] {
-    const { totalVm, lockedVm, dataVm, stackVm, pageTable } = this.process(slot).mm;
-    // The top table is not counted.
-    return [totalVm, lockedVm, dataVm, stackVm, pageTable.tables - 1].map((pages) => pages * 4);
+    return this.reader.figures(this.process(slot));
   }
 
   smaps(slot: number): string {
-    let text = "";
-    for (const vma of this.process(slot).mm.vmas) text += smapsEntry(vma);
-    return text;
+    return this.reader.smaps(this.process(slot));
   }
 
   smapsRollup(slot: number): string {
-    return this.readProc(`${this.process(slot).pid}/smaps_rollup`);
+    return this.reader.smapsRollup(this.process(slot));
   }
 
   statm(slot: number): string {
-    return this.readProc(`${this.process(slot).pid}/statm`);
+    return this.reader.statm(this.process(slot));
   }
 
   mapFiles(slot: number): readonly string[] {
-    if (process.getuid?.() !== 0) return [];
-    const directory = `/proc/${this.process(slot).pid}/map_files`;
-    const { observer } = this;
-    const fd = observer.open(directory, O_RDONLY | O_DIRECTORY);
-    const files: MapFile[] = [];
-    sysGetdents(observer, fd, ({ name }) => {
-      if (name.startsWith(".")) return true;
-      const path = `${directory}/${name}`;
-      const target = sysReadlinkat(observer, AT_FDCWD, path);
-      if (typeof target === "number") throw new Error(`readlink of ${path}: errno ${-target}`);
-      files.push({ name, target, found: observer.stat(path) });
-      return true;
-    });
-    observer.close(fd);
-    return formatMapFiles(files, [MOUNT_POINT, NOEXEC_POINT]);
-  }
-
-  private readProc(name: string): string {
-    const fd = this.observer.open(`/proc/${name}`, O_RDONLY);
-    const count = this.observer.read(fd, this.text);
-    this.observer.close(fd);
-    return new TextDecoder().decode(this.text.subarray(0, count));
+    return this.reader.mapFiles(this.process(slot));
   }
 
   numaMaps(slot: number): string {
-    let text = "";
-    for (const vma of this.process(slot).mm.vmas) text += numaMapsLine(vma);
-    return text;
+    return this.reader.numaMaps(this.process(slot));
   }
 
   pagemap(slot: number, addr: number, pages: number): Uint8Array {
-    return pagemapEntries(this.process(slot).mm, addr, addr + pages * PAGE_SIZE, /* showPfn */ false);
+    return this.reader.pagemap(this.process(slot), addr, pages);
   }
 
   fileName(slot: number, fd: number): string | undefined {
-    const path = this.process(slot).files.get(fd)?.path;
-    const point = [MOUNT_POINT, NOEXEC_POINT].find((directory) => path?.startsWith(directory));
-    return point === undefined ? path : path?.slice(point.length);
+    return this.reader.fileName(this.process(slot), fd);
   }
 
   fileSize(name: string): number | undefined {
-    return DISK_NAMES.includes(name.slice(1)) ? this.process(0).stat(MOUNT_POINT + name).size : undefined;
+    return this.reader.fileSize(this.process(0), name);
   }
 
   directPosition(slot: number, fd: number): number | undefined {
-    const file = this.process(slot).files.get(fd);
-    const isDirect = file?.path.startsWith(MOUNT_POINT) === true && (file.flags & O_DIRECT) !== 0;
-    return isDirect ? file.pos : undefined;
+    return this.reader.directPosition(this.process(slot), fd);
   }
 
   unread(slot: number, fd: number): number | undefined {
-    const file = this.process(slot).files.get(fd);
-    return file !== undefined && (file.mode & FMODE_READ) !== 0 ? pipeOf(file)?.unread : undefined;
+    return this.reader.unread(this.process(slot), fd);
   }
 
   /** Nothing is a hole here (docs/deviations.md). */
@@ -701,18 +327,11 @@ export class FaultlineSubject implements Subject {
 
   finish(): readonly Uint8Array[] {
     try {
-      for (const process of [...this.processes, this.observer])
+      for (const process of [...this.processes, this.reader.observer])
         if (process !== undefined) exitProcess(process, 0);
       this.kernel.sync();
       this.validate();
-      const reader = this.kernel.spawn();
-      const shmFiles = SHM_NAMES.map((name) => {
-        const fd = reader.open(`/${name}`, 0);
-        const { size } = reader.stat(`/${name}`);
-        const bytes = new Uint8Array(Math.min(size, MAX_FILE));
-        reader.read(fd, bytes);
-        return fileEnd(bytes, size);
-      });
+      const shmFiles = takeShmFiles(this.kernel);
       return [...takeTestFiles(this.directory, DISK_NAMES), ...shmFiles];
     } finally {
       // Else every sequence would leave descriptors of the host open behind it.
@@ -721,21 +340,15 @@ export class FaultlineSubject implements Subject {
     }
   }
 
+  private slotOf(pid: number): number {
+    return this.processes.findIndex((process) => process?.pid === pid);
+  }
+
   private process(slot: number): Process {
     const process = this.processes[slot];
     if (process === undefined) throw new Error(`no process in slot ${slot}`);
     return process;
   }
-}
-
-function pathOf(index: number): string {
-  const name = FILE_NAMES[index];
-  return SHM_NAMES.includes(name) ? `/${name}` : resolve(MOUNT_POINT, name);
-}
-
-/** A limit as the kernel holds it. */
-function limitOf(value: number): number {
-  return value < 0 ? mman.RLIM_INFINITY : value;
 }
 
 /** How many of `length` accesses succeed before one hits a bad page. */
