@@ -16,10 +16,20 @@ import {
   sysSymlinkat,
   sysUnlinkat,
 } from "../../src/mm/syscalls/directory.ts";
-import { sysFtruncate, sysTruncate } from "../../src/mm/syscalls/file-size.ts";
+import { sysFallocate, sysFtruncate, sysTruncate } from "../../src/mm/syscalls/file-size.ts";
 import { sysFstat, sysNewfstatat, sysStatfs } from "../../src/mm/syscalls/stat.ts";
 import { sysFsync, sysSync } from "../../src/mm/syscalls/sync.ts";
-import { EACCES, EEXIST, ENOENT, ENOSPC, ENOTEMPTY, ENXIO, EPERM, EROFS } from "../../src/mm/uapi/errno.ts";
+import {
+  EACCES,
+  EEXIST,
+  ENOENT,
+  ENOSPC,
+  ENOTEMPTY,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  EROFS,
+} from "../../src/mm/uapi/errno.ts";
 import {
   AT_FDCWD,
   AT_REMOVEDIR,
@@ -35,6 +45,13 @@ import {
   S_IFIFO,
   S_IFSOCK,
 } from "../../src/mm/uapi/fcntl.ts";
+import {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
+} from "../../src/mm/uapi/fs.ts";
 import type { Stat } from "../../src/mm/vfs/attributes.ts";
 import { nodeFs } from "../../src/storage/node/index.ts";
 import { Guest, must } from "../mm/vfs/guest.ts";
@@ -412,6 +429,24 @@ describe("confinement", () => {
     expect(sysRenameat2(small.task, AT_FDCWD, "/d/0", AT_FDCWD, "/moved", 0)).toBe(0);
     expect(sysUnlinkat(small.task, AT_FDCWD, "/d/1", 0)).toBe(0);
     expect(sysMknodat(small.task, AT_FDCWD, "/one-more", S_IFIFO | 0o600, 0)).toBe(0);
+  });
+
+  test("fallocate refuses what would take the host's disk, or for ever", () => {
+    const size = 2 ** 42;
+    const fd = must(guest.open("/large", O_RDWR | O_CREAT));
+    expect(sysFtruncate(guest.task, fd, size)).toBe(0);
+    const modes = [
+      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+      FALLOC_FL_ZERO_RANGE,
+      FALLOC_FL_COLLAPSE_RANGE,
+      FALLOC_FL_INSERT_RANGE,
+    ];
+    for (const mode of modes) expect(sysFallocate(guest.task, fd, mode, 0, size / 2)).toBe(-EOPNOTSUPP);
+    expect(stat("/large").size).toBe(size);
+    expect(sysFsync(guest.task, fd)).toBe(0);
+    const { size: hostSize, blocks } = fs.statSync(path.join(root, "large"));
+    expect([hostSize, blocks]).toEqual([size, 0]);
+    expect(sysFallocate(guest.task, fd, modes[0], size / 2, 2 ** 20)).toBe(0);
   });
 
   test("names that are no names", () => {

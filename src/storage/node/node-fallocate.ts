@@ -27,6 +27,11 @@ import type { NodeInode } from "./node-inode.ts";
 
 /** Bytes that are copied or zeroed on the host in one go. */
 const CHUNK = 2 ** 20;
+/**
+ * As much as one call writes on the host, in about a second. A range beyond that is refused: a program could name a hole of
+ * terabytes, and nothing would end the call before the host's disk is full.
+ */
+const MAX_WRITTEN = 2 ** 30;
 
 /** fallocate of an inode that has a descriptor for writing. 0 or negative errno. @param grow sets another size */
 export function nodeFallocate(
@@ -70,12 +75,15 @@ export function nodeFallocate(
 /** Bytes `start` … `end` become zero: on the host first, then in memory. */
 function zeroRange(inode: NodeInode, mapping: AddressSpace, start: number, end: number): number {
   if (start >= end) return 0;
-  inode.hostTimesStale = true;
-  const failed = hostDo(() => {
-    // What the host has not got yet is in the cache alone.
-    const hostEnd = Math.min(end, fs.fstatSync(inode.fd).size);
-    writeZeros(inode.fd, start, hostEnd);
+  // What the host has not got yet is in the cache alone.
+  let hostEnd = 0;
+  const unknown = hostDo(() => {
+    hostEnd = Math.min(end, fs.fstatSync(inode.fd).size);
   });
+  if (unknown !== 0) return unknown;
+  if (hostEnd - start > MAX_WRITTEN) return -EOPNOTSUPP;
+  inode.hostTimesStale = true;
+  const failed = hostDo(() => writeZeros(inode.fd, start, hostEnd));
   if (failed !== 0) return failed;
   // The rest of the last page is past the end of the file, and goes with it.
   truncatePunchHole(mapping, start, end === inode.size ? Math.ceil(end / PAGE_SIZE) * PAGE_SIZE : end);
@@ -94,6 +102,7 @@ function writeZeros(fd: number, start: number, end: number): void {
  * zero. Nothing of it stays in memory, private copies neither: they would show other places of the file.
  */
 function moveRest(inode: NodeInode, mapping: AddressSpace, from: number, to: number): number {
+  if (inode.size - from + Math.max(0, to - from) > MAX_WRITTEN) return -EOPNOTSUPP;
   const failed = filemapWriteAndWaitRange(mapping, 0, Number.POSITIVE_INFINITY);
   if (failed !== 0) return failed;
   const begin = Math.min(from, to);
