@@ -5,7 +5,6 @@
  */
 
 import type { FaultingTask } from "../fault/faulting-task.ts";
-import type { Mmu } from "../fault/mmu.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { MessageQueues } from "../ipc/message-queues.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
@@ -18,6 +17,7 @@ import type { MountNamespace } from "../vfs/mount.ts";
 import type { PidfdTarget } from "../vfs/pidfd.ts";
 import type { Arch } from "../vma/arch.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
+import type { RemoteAccess } from "./remote-access.ts";
 
 /** A set of the signals 1 … 64: signal n is bit n − 1. */
 export interface SignalBits {
@@ -137,10 +137,9 @@ export interface Sysctl {
 }
 
 /** The whole of what /proc shows. */
-export interface ProcHost extends ProcessTable {
+export interface ProcHost extends ProcessTable, RemoteAccess {
   readonly phys: PhysicalMemory;
   readonly arch: Arch;
-  readonly mmu: Mmu;
   readonly mounts: MountNamespace;
   /** Nanoseconds since the epoch; and what that was at boot. */
   readonly now: () => number;

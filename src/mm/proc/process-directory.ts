@@ -108,7 +108,6 @@ function childrenOf(host: ProcHost, task: ProcTask): string {
 
 /** What a process and its thread both have. @param thread undefined: the process */
 function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): Record<string, ProcNode> {
-  const { mmu } = host;
   return {
     auxv: memoryNode(task, 0o400, { read: (file, to, pos) => readBytes(mmOfFile(file).savedAuxv, to, pos) }),
     cgroup: textNode(() => "0::/\n", 0o444, undefined, task),
@@ -119,7 +118,7 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
       fops: {
         read: (_file, to, pos) => {
           const mm = mmOf(task);
-          return mm === null ? 0 : readBytes(commandLine(mmu, mm), to, pos);
+          return mm === null ? 0 : readBytes(commandLine(host, mm), to, pos);
         },
       },
     },
@@ -131,7 +130,7 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
     ),
     cwd: objectLink(task, () => (task.exitStatus === null ? task.fs.cwd : null)),
     environ: memoryNode(task, 0o400, {
-      read: (file, to, pos) => readBytes(environment(mmu, mmOfFile(file)), to, pos),
+      read: (file, to, pos) => readBytes(environment(host, mmOfFile(file)), to, pos),
     }),
     exe: objectLink(task, () => {
       const file = mmOf(task)?.exeFile ?? null;
@@ -144,7 +143,7 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
       (mm) => mappingRecords(mm, (vma) => `${mapsLine(vma)}\n`),
       (mm, cmd, arg, { pid }) => mapsIoctl(host, mm, cmd, arg, pid),
     ),
-    mem: memoryNode(task, 0o600, memOps(mmu)),
+    mem: memoryNode(task, 0o600, memOps(host)),
     mountinfo: textNode(() => procMountinfo(host.mounts), 0o444, undefined, task),
     mounts: textNode(() => procMounts(host.mounts), 0o444, undefined, task),
     numa_maps: mappingsNode(task, (mm) => mappingRecords(mm, numaMapsLine)),

@@ -12,24 +12,31 @@ import { PG_ANON, PG_ANON_EXCLUSIVE } from "../frames/page-flags.ts";
 import { PAGE_OFFSET_MASK, PAGE_SIZE, type Pfn, type Vaddr } from "../page.ts";
 import { PTE_PRESENT, PTE_WRITE } from "../pagetable/pte.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
+import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { expandDownwards } from "../vma/stack-growth.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_MAYREAD, VM_MAYWRITE, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { VM_FAULT_ERROR } from "../vma/vm-operations.ts";
 
+/** What it takes: the memory of all, and who asks for it now (null: nobody within the machine). */
+export interface RemoteAccess {
+  readonly mmu: Mmu;
+  readonly currentTask: { readonly actor: MmActor } | null;
+}
+
 /** Copies up to into.length bytes at `addr` into `into`; answers how many could be read. */
-export function readRemote(mmu: Mmu, mm: MmStruct, addr: Vaddr, into: Uint8Array): number {
-  const { u8 } = mmu.phys.ram;
-  return forEachPage(mmu, mm, addr, into.length, /* write */ false, (ram, done, n) => {
+export function readRemote(access: RemoteAccess, mm: MmStruct, addr: Vaddr, into: Uint8Array): number {
+  const { u8 } = access.mmu.phys.ram;
+  return forEachPage(access, mm, addr, into.length, /* write */ false, (ram, done, n) => {
     into.set(u8.subarray(ram, ram + n), done);
   });
 }
 
 /** Copies up to from.length bytes of `from` to `addr`; answers how many could be written. */
-export function writeRemote(mmu: Mmu, mm: MmStruct, addr: Vaddr, from: Uint8Array): number {
-  const { phys } = mmu;
-  return forEachPage(mmu, mm, addr, from.length, /* write */ true, (ram, done, n) => {
+export function writeRemote(access: RemoteAccess, mm: MmStruct, addr: Vaddr, from: Uint8Array): number {
+  const { phys } = access.mmu;
+  return forEachPage(access, mm, addr, from.length, /* write */ true, (ram, done, n) => {
     phys.ram.u8.set(from.subarray(done, done + n), ram);
     const pfn = Math.floor(ram / PAGE_SIZE);
     phys.flushIcache(pfn);
@@ -38,7 +45,7 @@ export function writeRemote(mmu: Mmu, mm: MmStruct, addr: Vaddr, from: Uint8Arra
 }
 
 function forEachPage(
-  mmu: Mmu,
+  { mmu, currentTask }: RemoteAccess,
   mm: MmStruct,
   addr: Vaddr,
   length: number,
@@ -50,7 +57,7 @@ function forEachPage(
   // A stack grows by it, as by an access of its owner's, but only where the range begins.
   if (addr < mm.arch.taskSize && mm.vmas.lookup(addr) === null) {
     const above = mm.vmas.find(addr);
-    if (above === null || expandDownwards(above, addr) !== 0) return 0;
+    if (above === null || growFor(currentTask?.actor ?? mm.actor, above, addr) !== 0) return 0;
   }
   let done = 0;
   while (done < length) {
@@ -62,6 +69,16 @@ function forEachPage(
     done += n;
   }
   return done;
+}
+
+/** expandDownwards within the limits of who asks, whosesoever the stack is (rlimit() is current's). */
+function growFor(asker: MmActor, vma: VmArea, addr: Vaddr): number {
+  const { mm } = vma;
+  const owner = mm.actor;
+  mm.actor = asker;
+  const err = expandDownwards(vma, addr);
+  mm.actor = owner;
+  return err;
 }
 
 /** The frame of the page at `addr`, made resident for this use; 0 when there is none to be had (get_user_page_vma_remote). */
