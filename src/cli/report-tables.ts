@@ -89,9 +89,12 @@ function causeWords({ fork_copies }: ReportMapping, cause: string, count: number
   return `${text} (${fork_copies === count ? "" : `${formatCount(fork_copies)} `}shared by fork)`;
 }
 
-/** A name that a program chose, harmless to a terminal: control characters as "\x1b". */
+/** A name that a program chose, harmless to a terminal: control characters, and bytes that are no UTF-8, as "\x1b". */
 export function printable(name: string): string {
-  return name.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return name.replace(
+    /[\p{Cc}\udc80-\udcff]/gu,
+    (char) => `\\x${(char.charCodeAt(0) & 0xff).toString(16).padStart(2, "0")}`,
+  );
 }
 
 /** Bytes from its start to its end. */

@@ -88,6 +88,7 @@ export {
   parseFaultPlan,
 } from "./vfs/fault-plan.ts";
 export type { MountOptions } from "./vfs/mount.ts";
+export { decodeName, encodeName } from "./vfs/name-bytes.ts";
 export type { FileSystem, MountContext, SuperBlock } from "./vfs/super-block.ts";
 export { unionFs } from "./vfs/union-fs.ts";
 export { type Arch, RISCV64, X86_64 } from "./vma/arch.ts";

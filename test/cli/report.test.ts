@@ -77,6 +77,14 @@ describe("the report as text", () => {
     expect(stderr).toContain("--report lists them");
   });
 
+  test("shows names that are no UTF-8 by their bytes", async () => {
+    command.bring("test/programs/bin/names");
+    const { stderr } = await command.faultline(["run", "--report", "--json", "out.json", "names"]);
+    expect(stderr).toContain("\\xffprogram€€\\xe2, child of 2: exit status 0");
+    expect(stderr).toMatch(/names\.tmp\/d\\xe9\/\\xed\\xb2\\x80\/m\\xff\\x0a\\p \(unmapped\)/);
+    expect(read("out.json")).toContain('/names.tmp/a\\udcc3"');
+  });
+
   test("has colours for a terminal only", async () => {
     command.bring("test/programs/bin/hello");
     const sequence = "\u001b[";

@@ -53,6 +53,7 @@ import {
   FALLOC_FL_ZERO_RANGE,
 } from "../../src/mm/uapi/fs.ts";
 import type { Stat } from "../../src/mm/vfs/attributes.ts";
+import { decodeName, encodeName } from "../../src/mm/vfs/name-bytes.ts";
 import { nodeFs } from "../../src/storage/node/index.ts";
 import { Guest, must } from "../mm/vfs/guest.ts";
 
@@ -254,6 +255,61 @@ describe("names", () => {
     fs.writeFileSync(path.join(root, "b"), "");
     fs.symlinkSync("b", path.join(root, "a"));
     expect(guest.list("/")).toEqual([".", "..", "a", "b", "dir"]);
+  });
+
+  describe.runIf(process.platform === "linux")("names that are no UTF-8", () => {
+    const bytes = (name: string): Buffer => Buffer.from(encodeName(name));
+    const at = (name: string): Buffer => bytes(path.join(root, name));
+    const odd = ["caf\udce9", "caf\udce8", "\udced\udcb2\udc80", "\ufffd", "é\udcff"].sort();
+
+    test("are the same for the host and for the guest", () => {
+      for (const name of odd) guest.put(`/${name}`, name.length.toString());
+      expect(fs.readdirSync(root, "buffer").map(decodeName).sort()).toEqual(odd);
+      expect(guest.list("/")).toEqual([".", "..", ...odd]);
+      for (const name of odd) {
+        expect(fs.readFileSync(at(name), "utf8")).toBe(name.length.toString());
+        fs.appendFileSync(at(name), "+");
+        expect(guest.get(`/${name}`)).toBe(`${name.length}+`);
+        must(sysRenameat2(guest.task, AT_FDCWD, `/${name}`, AT_FDCWD, `/${name}\udcfe`, 0));
+        must(sysLinkat(guest.task, AT_FDCWD, `/${name}\udcfe`, AT_FDCWD, `/${name}`, 0));
+        must(sysTruncate(guest.task, `/${name}`, 1));
+        must(sysUtimensat(guest.task, AT_FDCWD, `/${name}`, [1e9, 2e9], 0));
+        expect(fs.statSync(at(`${name}\udcfe`))).toMatchObject({ nlink: 2, size: 1, mtimeMs: 2000 });
+        must(sysUnlinkat(guest.task, AT_FDCWD, `/${name}`, 0));
+        must(sysUnlinkat(guest.task, AT_FDCWD, `/${name}\udcfe`, 0));
+      }
+      expect(fs.readdirSync(root)).toEqual([]);
+    });
+
+    test("of links and of directories", () => {
+      fs.symlinkSync(bytes("caf\udce9"), at("caf\udce8"));
+      expect(sysReadlinkat(guest.task, AT_FDCWD, "/caf\udce8")).toBe("caf\udce9");
+      must(sysSymlinkat(guest.task, "\udcff/\ufffd", AT_FDCWD, "/l"));
+      expect(decodeName(fs.readlinkSync(at("l"), "buffer"))).toBe("\udcff/\ufffd");
+      must(sysMkdirat(guest.task, AT_FDCWD, "/\udcff", 0o751));
+      expect(fs.statSync(at("\udcff")).mode & 0o7777).toBe(0o751);
+      guest.put("/\udcff/\ufffd", "through the link");
+      expect(guest.get("/l")).toBe("through the link");
+      must(sysChdir(guest.task, "/\udcff"));
+      expect(guest.get("\ufffd")).toBe("through the link");
+      expect(sysGetcwd(guest.task)).toBe("/\udcff");
+      fs.renameSync(at("\udcff"), at("\udcfe"));
+      expect(guest.get("\ufffd")).toBe("through the link");
+      must(sysUnlinkat(guest.task, AT_FDCWD, "/\udcfe/\ufffd", 0));
+      must(sysUnlinkat(guest.task, AT_FDCWD, "/\udcfe", AT_REMOVEDIR));
+    });
+
+    test("of the root, and beside it: what looks like it is not inside", () => {
+      fs.mkdirSync(at("caf\udce9"));
+      fs.mkdirSync(at("caf\udce9/d"));
+      fs.mkdirSync(at("caf\udce8"));
+      fs.writeFileSync(at("caf\udce9/d/f"), "inside");
+      const inner = new Guest(nodeFs(path.join(root, "caf\udce9")));
+      must(sysChdir(inner.task, "/d"));
+      expect(inner.get("f")).toBe("inside");
+      fs.renameSync(at("caf\udce9/d"), at("caf\udce8/d"));
+      expect(inner.get("f")).toBe(-EACCES);
+    });
   });
 
   test("links and removal", () => {

@@ -6,6 +6,7 @@
  * there, but a huge value must stay huge, and one that is not page-aligned must not become so by rounding.
  */
 import { PAGE_SIZE } from "../../mm/page.ts";
+import { encodeName } from "../../mm/vfs/name-bytes.ts";
 
 const TWO_32 = 2 ** 32;
 /** High words from here on make a number of more than 53 bits. */
@@ -97,16 +98,9 @@ export class StructView {
     return this;
   }
   putText(at: number, text: string, size: number): this {
-    const encoded = encodeText(text).subarray(0, size - 1);
+    const encoded = encodeName(text).subarray(0, size - 1);
     this.bytes.fill(0, at, at + size);
     this.bytes.set(encoded, at);
     return this;
   }
 }
-
-/** UTF-8, as the kernel's path names are bytes to it. TextEncoder is the platform's in Node and in browsers alike. */
-export function encodeText(text: string): Uint8Array {
-  return encoder.encode(text);
-}
-
-const encoder = new TextEncoder();

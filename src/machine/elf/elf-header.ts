@@ -18,6 +18,7 @@
 import { PAGE_SIZE, pageAlignDown } from "../../mm/page.ts";
 import { ENOEXEC } from "../../mm/uapi/errno.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../mm/uapi/mman.ts";
+import { decodeName } from "../../mm/vfs/name-bytes.ts";
 import { StructView } from "../abi/bytes.ts";
 import { ElfError } from "./elf-error.ts";
 
@@ -194,7 +195,7 @@ function interpreterPath(read: FileReader, headers: StructView, at: number): str
   if (bytes[size - 1] !== 0) {
     throw new ElfError("not-executable", "the path of its dynamic linker does not end with a NUL");
   }
-  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+  return decodeName(bytes.subarray(0, bytes.indexOf(0)));
 }
 
 /** What load_elf_binary checks of each PT_LOAD, and what elf_map's mmap would refuse. Throws an ElfError. */

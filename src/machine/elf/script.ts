@@ -10,6 +10,8 @@
  * and all.
  */
 
+import { decodeName } from "../../mm/vfs/name-bytes.ts";
+
 /** Bytes of a file that decide what kind of program it is (BINPRM_BUF_SIZE). */
 export const BINPRM_BUF_SIZE = 256;
 
@@ -48,7 +50,7 @@ export function parseScriptLine(start: Uint8Array): ScriptLine | undefined {
     if (argumentStart >= 0) argument = untilNul(buf.slice(argumentStart, end));
   }
   const nameEnd = argument === undefined || separator < 0 ? end : separator;
-  const interpreter = new TextDecoder().decode(untilNul(buf.subarray(nameStart, nameEnd)));
+  const interpreter = decodeName(untilNul(buf.subarray(nameStart, nameEnd)));
   return { interpreter, argument };
 }
 

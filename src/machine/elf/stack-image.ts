@@ -21,8 +21,9 @@
  * program, writing it is one copy, and a test can look at it.
  */
 import { E2BIG } from "../../mm/uapi/errno.ts";
+import { encodeName } from "../../mm/vfs/name-bytes.ts";
 import { AT_EXECFN, AT_NULL, AT_RANDOM } from "../abi/auxv.ts";
-import { encodeText, StructView } from "../abi/bytes.ts";
+import { StructView } from "../abi/bytes.ts";
 
 /** The longest single argument or environment string, NUL included (MAX_ARG_STRLEN). */
 const MAX_ARG_STRLEN = 131072;
@@ -30,7 +31,7 @@ const MAX_ARG_STRLEN = 131072;
 const ARG_MAX = 131072;
 const STK_LIM = 8 * 2 ** 20;
 
-/** A string of a program: bytes without the NUL, or text, which is encoded as UTF-8. */
+/** A string of a program: bytes without the NUL, or text, which is encoded as a name is: UTF-8, for the most part. */
 export type ProgramString = string | Uint8Array;
 
 export interface StackInput {
@@ -136,7 +137,7 @@ export function buildStackImage(input: StackInput): StackImage {
 }
 
 function bytesOf(text: ProgramString): Uint8Array {
-  return typeof text === "string" ? encodeText(text) : text;
+  return typeof text === "string" ? encodeName(text) : text;
 }
 
 function byteLength(text: ProgramString): number {

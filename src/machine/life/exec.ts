@@ -25,6 +25,7 @@ import { EFAULT } from "../../mm/uapi/errno.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ } from "../../mm/uapi/mman.ts";
 import { MMAP_PAGE_ZERO } from "../../mm/uapi/personality.ts";
 import { afterExec, capabilitiesOf } from "../../mm/vfs/capability.ts";
+import { truncateName } from "../../mm/vfs/name-bytes.ts";
 import { dPath } from "../../mm/vfs/path.ts";
 import { inodePermission, MAY_READ } from "../../mm/vfs/permission.ts";
 import * as AT from "../abi/auxv.ts";
@@ -81,7 +82,7 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   group.membarriers = 0;
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   process.files.closeOnExec();
-  process.comm = name.slice(0, 15);
+  process.comm = truncateName(name, 15);
   group.exePath = dPath(file.dentry, process.fs.root);
   const { tracer } = process.kernel;
   if (tracer.enabled) tracer.emit({ type: "exec", pid: process.pid, value: 0, name: group.exePath });

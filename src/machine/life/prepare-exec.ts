@@ -11,8 +11,8 @@ import { ELOOP, ENOENT, ENOEXEC } from "../../mm/uapi/errno.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
 import { RLIMIT_STACK } from "../../mm/uapi/mman.ts";
 import type { File } from "../../mm/vfs/file.ts";
+import { encodeName } from "../../mm/vfs/name-bytes.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../../mm/vfs/namei.ts";
-import { encodeText } from "../abi/bytes.ts";
 import { ElfError } from "../elf/elf-error.ts";
 import { checkSegments, type ElfProgram, parseElf, readElfHeaders } from "../elf/elf-header.ts";
 import { BINPRM_BUF_SIZE, parseScriptLine } from "../elf/script.ts";
@@ -166,7 +166,7 @@ function prepareInterpreter(process: Process, path: string): PreparedElf {
 }
 
 function printable(path: string): string {
-  return [...encodeText(path)]
+  return [...encodeName(path)]
     .map((byte) => (byte > 32 && byte < 127 ? String.fromCharCode(byte) : "?"))
     .join("");
 }

@@ -6,12 +6,12 @@
 import { sysMknodat } from "../../mm/syscalls/directory.ts";
 import { startAt, walkContext } from "../../mm/syscalls/fd.ts";
 import type { Task } from "../../mm/syscalls/task.ts";
-import { EADDRINUSE, ECONNREFUSED, EEXIST, EILSEQ, EINVAL, ENOSPC, EPROTOTYPE } from "../../mm/uapi/errno.ts";
+import { EADDRINUSE, ECONNREFUSED, EEXIST, EINVAL, ENOSPC, EPROTOTYPE } from "../../mm/uapi/errno.ts";
 import { AT_FDCWD, S_IFMT, S_IFSOCK } from "../../mm/uapi/fcntl.ts";
 import type { Inode } from "../../mm/vfs/inode.ts";
+import { decodeName, encodeName } from "../../mm/vfs/name-bytes.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../../mm/vfs/namei.ts";
 import { inodePermission, MAY_WRITE } from "../../mm/vfs/permission.ts";
-import { encodeText } from "../abi/bytes.ts";
 import { AF_UNIX } from "./constants.ts";
 import type { UnixSocket } from "./unix-socket.ts";
 
@@ -48,16 +48,10 @@ function isAbstract(address: Uint8Array): boolean {
   return address[FAMILY_BYTES] === 0;
 }
 
-/** The path in an address, which need not end with a zero byte; -EILSEQ where it is no UTF-8. */
-function pathOf(address: Uint8Array): string | number {
+/** The path in an address, which need not end with a zero byte. */
+function pathOf(address: Uint8Array): string {
   const end = address.indexOf(0, FAMILY_BYTES);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(
-      address.subarray(FAMILY_BYTES, end < 0 ? undefined : end),
-    );
-  } catch {
-    return -EILSEQ;
-  }
+  return decodeName(address.subarray(FAMILY_BYTES, end < 0 ? undefined : end));
 }
 
 export class UnixNames {
@@ -69,13 +63,12 @@ export class UnixNames {
   bind(task: Task, socket: UnixSocket, address: Uint8Array): UnixName | number {
     if (isAbstract(address)) return this.#bindAbstract(socket, address.slice());
     const path = pathOf(address);
-    if (typeof path === "number") return path;
     const made = sysMknodat(task, AT_FDCWD, path, S_IFSOCK | 0o777, 0);
     if (made !== 0) return made === -EEXIST ? -EADDRINUSE : made;
     const inode = inodeAt(task, path, 0);
     if (typeof inode === "number") return inode;
     this.#byInode.set(inode, socket);
-    const bytes = encodeText(`${path}\0`);
+    const bytes = encodeName(`${path}\0`);
     const bound = new Uint8Array(FAMILY_BYTES + bytes.length);
     bound[0] = AF_UNIX;
     bound.set(bytes, FAMILY_BYTES);
@@ -91,8 +84,7 @@ export class UnixNames {
 
   /** Whether there is a file of that name. */
   isTaken(task: Task, address: Uint8Array): boolean {
-    const path = isAbstract(address) ? -EINVAL : pathOf(address);
-    return typeof path === "string" && typeof inodeAt(task, path, 0) !== "number";
+    return !isAbstract(address) && typeof inodeAt(task, pathOf(address), 0) !== "number";
   }
 
   /** A name of five hexadecimal digits that nobody has (unix_autobind). */
@@ -102,7 +94,7 @@ export class UnixNames {
       this.#nextAutomatic = (this.#nextAutomatic + 1) & 0xfffff;
       const address = new Uint8Array(FAMILY_BYTES + 6);
       address[0] = AF_UNIX;
-      address.set(encodeText(digits), FAMILY_BYTES + 1);
+      address.set(encodeName(digits), FAMILY_BYTES + 1);
       const name = this.#bindAbstract(socket, address);
       if (typeof name !== "number") return name;
     }
@@ -120,9 +112,7 @@ export class UnixNames {
     if (isAbstract(address)) {
       found = this.#abstract.get(keyOf(address));
     } else {
-      const path = pathOf(address);
-      if (typeof path === "number") return path;
-      const inode = inodeAt(task, path, LOOKUP_FOLLOW);
+      const inode = inodeAt(task, pathOf(address), LOOKUP_FOLLOW);
       if (typeof inode === "number") return inode;
       const denied = inodePermission(walkContext(task), inode, MAY_WRITE);
       if (denied !== 0) return denied;

@@ -71,7 +71,7 @@ export class Call {
     return new StructView(bytes);
   }
 
-  /** The path at argument i, which may be "" (getname with LOOKUP_EMPTY); or negative errno: EILSEQ where it is not UTF-8. */
+  /** The path at argument i, which may be "" (getname with LOOKUP_EMPTY); or negative errno. */
   path(i: number): string | number {
     return readUserString(this.system.mmu, this.process, this.u64(i), PATH_MAX);
   }

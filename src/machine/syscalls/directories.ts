@@ -15,7 +15,7 @@ import {
   sysUnlinkat,
 } from "../../mm/syscalls/directory.ts";
 import { EFAULT, EINVAL, ERANGE } from "../../mm/uapi/errno.ts";
-import { encodeText } from "../abi/bytes.ts";
+import { encodeName } from "../../mm/vfs/name-bytes.ts";
 import { encodeDirent64 } from "../abi/structs.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { withPath } from "./files.ts";
@@ -51,7 +51,7 @@ export const directoryCalls: SyscallGroup = [
 function getcwd(call: Call): number {
   const path = sysGetcwd(call.process);
   if (typeof path === "number") return path;
-  const bytes = encodeText(`${path}\0`);
+  const bytes = encodeName(`${path}\0`);
   if (bytes.length > call.u64(1)) return -ERANGE;
   const failed = call.put(call.u64(0), bytes);
   return failed === 0 ? bytes.length : failed;
@@ -91,7 +91,7 @@ function readlinkat(call: Call): number {
     ? call.thread.group.exePath
     : sysReadlinkat(call.process, call.s32(0), path);
   if (typeof target === "number") return target;
-  const bytes = encodeText(target).subarray(0, size);
+  const bytes = encodeName(target).subarray(0, size);
   return call.put(call.u64(2), bytes) < 0 ? -EFAULT : bytes.length;
 }
 
@@ -107,7 +107,7 @@ function getdents64(call: Call): number {
   let used = 0;
   let failed = 0;
   const result = sysGetdents(call.process, call.s32(0), ({ ino, off, type, name }) => {
-    const bytes = encodeDirent64(ino, off, type, encodeText(name));
+    const bytes = encodeDirent64(ino, off, type, encodeName(name));
     if (used + bytes.length > size) {
       failed = -EINVAL;
       return false;

@@ -10,6 +10,7 @@ import {
   UTS_SYSNAME,
   UTS_VERSION,
 } from "../../mm/uapi/utsname.ts";
+import { decodeName } from "../../mm/vfs/name-bytes.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeSysinfo, encodeUtsname } from "../abi/structs.ts";
 import { NSIG } from "../signals/signal-numbers.ts";
@@ -60,7 +61,7 @@ function prctl(call: Call): number {
       const name = call.get(call.u64(1), COMM_BYTES);
       if (name === undefined) return -EFAULT;
       const end = name.bytes.indexOf(0);
-      call.thread.comm = new TextDecoder().decode(name.bytes.subarray(0, end < 0 ? COMM_BYTES - 1 : end));
+      call.thread.comm = decodeName(name.bytes.subarray(0, end < 0 ? COMM_BYTES - 1 : end));
       return 0;
     }
     case PR_GET_NAME:

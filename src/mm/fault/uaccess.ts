@@ -5,7 +5,8 @@
  */
 import { PAGE_OFFSET_MASK, PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
-import { EFAULT, EILSEQ, ENAMETOOLONG } from "../uapi/errno.ts";
+import { EFAULT, ENAMETOOLONG } from "../uapi/errno.ts";
+import { decodeName } from "../vfs/name-bytes.ts";
 import type { FaultingTask } from "./faulting-task.ts";
 import type { KernelMode, Mmu } from "./mmu.ts";
 
@@ -157,21 +158,10 @@ export function readUserBytesZ(mmu: Mmu, task: FaultingTask, addr: Vaddr, max: n
   return -ENAMETOOLONG;
 }
 
-// A byte-order mark is part of a name like any other character.
-const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
-
-/**
- * As readUserBytesZ, decoded as UTF-8: for paths and names. -EILSEQ when it is not UTF-8: names are strings here, and
- * with a character in place of what can't be decoded, different names would be one.
- */
+/** As readUserBytesZ, as a name: for paths and names. */
 export function readUserString(mmu: Mmu, task: FaultingTask, addr: Vaddr, max: number): string | number {
   const bytes = readUserBytesZ(mmu, task, addr, max);
-  if (typeof bytes === "number") return bytes;
-  try {
-    return UTF8.decode(bytes);
-  } catch {
-    return -EILSEQ;
-  }
+  return typeof bytes === "number" ? bytes : decodeName(bytes);
 }
 
 const WORD = new Uint8Array(8);

@@ -20,7 +20,7 @@ import { check, checkValue, LinuxError } from "./errors.ts";
 import { FileTransfers } from "./file-transfers.ts";
 
 export abstract class FileCalls extends FileTransfers {
-  /** open(2): a descriptor for `path`, relative to the working directory. */
+  /** open(2): a descriptor for `path`, relative to the working directory. A path that is not UTF-8: see decodeName. */
   open(path: string, flags: number, mode = 0): number {
     return check("open", sysOpenat(this.caller("open"), AT_FDCWD, path, flags, mode), path);
   }

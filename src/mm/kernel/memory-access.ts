@@ -19,6 +19,7 @@ import {
 import { PAGE_OFFSET_MASK, PAGE_SIZE, type Vaddr } from "../page.ts";
 import { ACCESS_READ, ACCESS_WRITE, type Access } from "../pagetable/access.ts";
 import { EFAULT } from "../uapi/errno.ts";
+import { decodeName, encodeName } from "../vfs/name-bytes.ts";
 import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { memoryFault } from "./errors.ts";
@@ -29,8 +30,6 @@ const READ_WORD: number = TLB_READ_TAG / 4;
 const WRITE_WORD: number = TLB_WRITE_TAG / 4;
 const FRAME_WORD: number = TLB_FRAME / 4;
 const PAGE_FRACTION: number = 1 / PAGE_SIZE;
-const UTF8_ENCODER = new TextEncoder();
-const UTF8_DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Room for an access that crosses a page. */
 const SPLIT = new Uint8Array(8);
 const SPLIT_VIEW = new DataView(SPLIT.buffer);
@@ -181,19 +180,19 @@ export abstract class MemoryAccess implements FaultingTask {
     if (copyToUser(this.#mmu, this, addr, bytes) < bytes.length) this.#throwFault();
   }
 
-  /** The NUL-terminated UTF-8 string at `addr`, of at most `max` bytes. */
+  /** The NUL-terminated UTF-8 string at `addr`, of at most `max` bytes; what is no UTF-8 as in names, see decodeName. */
   readString(addr: Vaddr, max: number = 2 ** 20): string {
     const bytes = readUserBytesZ(this.#mmu, this, addr, max);
     if (typeof bytes === "number") {
       if (bytes === -EFAULT) this.#throwFault();
       throw new RangeError(`no NUL within ${max} bytes at 0x${addr.toString(16)}`);
     }
-    return UTF8_DECODER.decode(bytes);
+    return decodeName(bytes);
   }
 
-  /** Stores a string as UTF-8 with a NUL behind it; answers the bytes stored, NUL included. */
+  /** Stores a string as UTF-8 (see encodeName) with a NUL behind it; answers the bytes stored, NUL included. */
   writeString(addr: Vaddr, text: string): number {
-    const bytes = UTF8_ENCODER.encode(`${text}\0`);
+    const bytes = encodeName(`${text}\0`);
     this.writeBytes(addr, bytes);
     return bytes.length;
   }

@@ -15,6 +15,7 @@ import { E2BIG, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, ESRCH } from "../uapi/errn
 import { PATH_MAX } from "../uapi/fcntl.ts";
 import { majorOf, minorOf } from "../uapi/fs.ts";
 import { fileOf } from "../vfs/file.ts";
+import { encodeName } from "../vfs/name-bytes.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE } from "../vma/vm-flags.ts";
@@ -44,7 +45,6 @@ const PERMISSIONS: readonly (readonly [query: number, vm: number])[] = [
 const STRUCT_BYTES = 104;
 /** Up to and with query_addr: what every caller has. */
 const LEAST_BYTES = 24;
-const ENCODER = new TextEncoder();
 const NO_BYTES = new Uint8Array(0);
 
 /** Answers the query in the caller's memory at `arg`. 0 or negative errno. */
@@ -75,7 +75,7 @@ export function procmapQuery(mmu: Mmu, caller: FaultingTask, mm: MmStruct, arg: 
   view.setUint32(84, buildId.length, true);
   if (nameSize > 0) {
     const name = vmaName(vma);
-    const text = name === "" ? new Uint8Array(0) : ENCODER.encode(`${name}\0`);
+    const text = name === "" ? NO_BYTES : encodeName(`${name}\0`);
     if (text.length > Math.min(nameSize, PATH_MAX)) return -ENAMETOOLONG;
     view.setUint32(80, text.length, true);
     if (copyToUser(mmu, caller, nameAddr, text) < text.length) return -EFAULT;

@@ -11,6 +11,7 @@ import { EFAULT, EINVAL } from "../uapi/errno.ts";
 import { SEEK_CUR, SEEK_SET } from "../uapi/fcntl.ts";
 import type { File, FileOperations } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { encodeName } from "../vfs/name-bytes.ts";
 
 /** One record, and the position of the next. */
 export interface SeqRecord {
@@ -44,7 +45,6 @@ class SeqFile {
 }
 
 const NOTHING = new Uint8Array(0);
-const ENCODER = new TextEncoder();
 
 /** Makes `file`, which is being opened, a sequence of records. */
 export function openSeq(file: File, show: SeqShow): number {
@@ -94,7 +94,7 @@ function fill(seq: SeqFile, wanted: number): void {
     if (count > 0 && count >= wanted) break;
     const record = seq.show(seq.position);
     if (record === null) break;
-    const bytes = ENCODER.encode(record.text);
+    const bytes = encodeName(record.text);
     // A buffer that is filled to its last byte counts as overflowing.
     if (count + bytes.length >= seq.size) {
       if (count > 0) break;
@@ -139,7 +139,7 @@ function traverse(seq: SeqFile, offset: number): void {
     const record = seq.show(seq.position);
     if (record === null) break;
     seq.position = record.next;
-    const bytes = ENCODER.encode(record.text);
+    const bytes = encodeName(record.text);
     if (pos + bytes.length > offset) {
       seq.made = bytes;
       seq.from = offset - pos;

@@ -5,6 +5,7 @@ import { S_IFREG, SEEK_CUR, SEEK_SET } from "../uapi/fcntl.ts";
 import type { File, FileOperations } from "../vfs/file.ts";
 import type { Actor } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { decodeName } from "../vfs/name-bytes.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import { mayInspect, mmOf, type ProcTask } from "./proc-task.ts";
 import type { ProcNode } from "./proc-tree.ts";
@@ -135,12 +136,10 @@ export function readBytes(bytes: Uint8Array, to: IovIter, pos: number): number {
   return copied === 0 && part.length > 0 ? -EFAULT : copied;
 }
 
-const DECODER = new TextDecoder();
-
 /** The first `max` bytes of what is written, as text; -EFAULT when they can't be read. */
 export function takeText(from: IovIter, max: number): string | number {
   const bytes = new Uint8Array(Math.min(from.count, max));
-  return from.copyBytesFromIter(bytes) < bytes.length ? -EFAULT : DECODER.decode(bytes);
+  return from.copyBytesFromIter(bytes) < bytes.length ? -EFAULT : decodeName(bytes);
 }
 
 const INT_MAX = 0x7fffffff;

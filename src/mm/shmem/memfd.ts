@@ -5,7 +5,7 @@
  * no further seals. Whoever is handed the descriptor can check them and then trust the mapping.
  */
 import { hugePageSize, hugetlbFileSetup } from "../hugetlb/hugetlbfs.ts";
-import { EACCES, EBUSY, EINVAL, ENODEV, EPERM } from "../uapi/errno.ts";
+import { EACCES, EBUSY, EILSEQ, EINVAL, ENODEV, EPERM } from "../uapi/errno.ts";
 import {
   F_ALL_SEALS,
   F_SEAL_EXEC,
@@ -19,7 +19,7 @@ import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_HUGETLB, MFD_NOEXEC_SEAL 
 import type { AddressSpace } from "../vfs/address-space.ts";
 import { type File, FMODE_WRITE } from "../vfs/file.ts";
 import { type Credentials, isReg } from "../vfs/inode.ts";
-import { byteLength } from "../vfs/namei.ts";
+import { byteLength, isName } from "../vfs/name-bytes.ts";
 import type { KernMounts } from "../vfs/super-block.ts";
 import { VM_NORESERVE } from "../vma/vm-flags.ts";
 import { ShmemInode } from "./shmem-inode.ts";
@@ -63,6 +63,7 @@ export function newMemfd(
 ): File | number {
   const wrong = checkMemfdFlags(mounts, flags);
   if (wrong !== 0) return wrong;
+  if (!isName(name)) return -EILSEQ;
   if (byteLength(name) > MFD_NAME_MAX_LEN) return -EINVAL;
   const file = newEmptyFile(mounts, `memfd:${name}`, flags, owner, hugePageSizeLogs);
   if (typeof file === "number") return file;

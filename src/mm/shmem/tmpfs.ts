@@ -20,7 +20,7 @@ import { RENAME_EXCHANGE, RENAME_WHITEOUT } from "../uapi/fs.ts";
 import { noDevice, openDevice } from "../vfs/char-device.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, type DirEntry, dirEntryType, type InodeOperations, isDir } from "../vfs/inode.ts";
-import { byteLength } from "../vfs/namei.ts";
+import { byteLength } from "../vfs/name-bytes.ts";
 import { fifoOps, openFifo } from "../vfs/pipe.ts";
 import { genericLlseek } from "../vfs/read-write.ts";
 import type { FileSystem, MountContext } from "../vfs/super-block.ts";

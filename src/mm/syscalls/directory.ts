@@ -5,6 +5,7 @@ import {
   EBADF,
   EBUSY,
   EEXIST,
+  EILSEQ,
   EINVAL,
   EISDIR,
   ENAMETOOLONG,
@@ -38,14 +39,8 @@ import {
 } from "../vfs/directory.ts";
 import type { File } from "../vfs/file.ts";
 import { type DirEntry, isDir, isLnk } from "../vfs/inode.ts";
-import {
-  byteLength,
-  LOOKUP_DIRECTORY,
-  LOOKUP_FOLLOW,
-  lookupOne,
-  PathWalk,
-  pathLookup,
-} from "../vfs/namei.ts";
+import { byteLength, isName } from "../vfs/name-bytes.ts";
+import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, lookupOne, PathWalk, pathLookup } from "../vfs/namei.ts";
 import { dPath } from "../vfs/path.ts";
 import { inodePermission, MAY_EXEC } from "../vfs/permission.ts";
 import { fdGet, fdGetRaw, startAt, walkContext } from "./fd.ts";
@@ -105,6 +100,7 @@ function startAtCwd(task: Task, path: string): Dentry {
 /** symlinkat(2). */
 export function sysSymlinkat(task: Task, target: string, dirfd: number, path: string): number {
   if (target === "") return -ENOENT;
+  if (!isName(target)) return -EILSEQ;
   if (byteLength(target) >= PATH_MAX) return -ENAMETOOLONG;
   const walk = newNameAt(task, dirfd, path, /* wantDir */ false);
   return typeof walk === "number" ? walk : vfsSymlink(task, walk.at, walk.last, target);

@@ -9,10 +9,21 @@
  * Never above `root`: ".." stays there, and absolute links start there. That is the whole confinement of a guest;
  * storage below never follows a link itself.
  */
-import { EACCES, EAGAIN, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../uapi/errno.ts";
+import {
+  EACCES,
+  EAGAIN,
+  EILSEQ,
+  EINVAL,
+  ELOOP,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  EXDEV,
+} from "../uapi/errno.ts";
 import { NAME_MAX, PATH_MAX } from "../uapi/fcntl.ts";
 import { type Dentry, dAdd, dDelete, dMove, isSubdir } from "./dentry.ts";
 import { type Actor, type Credentials, isDir, isLnk } from "./inode.ts";
+import { byteLength, isName } from "./name-bytes.ts";
 import { inodePermission, MAY_EXEC } from "./permission.ts";
 
 /** Follow a symbolic link in the last place too; the result must be a directory. */
@@ -43,17 +54,6 @@ export const RESOLVE_CACHED = 0x20;
 
 /** What stands in the last place of a path. */
 export type LastType = "name" | "dot" | "dotdot" | "root";
-
-/** Bytes of a string in UTF-8, counted only where it may matter. */
-export function byteLength(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    // A surrogate pair is two units and four bytes: each half counts two.
-    if (unit >= 0x80) bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
-  }
-  return bytes;
-}
 
 /** The top of whatever is mounted over `dentry`. */
 export function crossMounts(dentry: Dentry): Dentry {
@@ -205,6 +205,8 @@ export class PathWalk {
 function checkPath(path: string): number {
   if (path === "") return -ENOENT;
   if (path.includes("\0")) return -EINVAL;
+  // No path of a program's: those are decoded from bytes.
+  if (!isName(path)) return -EILSEQ;
   if (path.length * 3 >= PATH_MAX && byteLength(path) >= PATH_MAX) return -ENAMETOOLONG;
   return 0;
 }

@@ -15,6 +15,7 @@ import { EACCES, EINVAL, ELOOP, ENOENT, ENOTDIR, ESTALE } from "../../mm/uapi/er
 import type { Dentry } from "../../mm/vfs/dentry.ts";
 import type { Inode } from "../../mm/vfs/inode.ts";
 import { hostCall, hostDo, hostErrno } from "./host-error.ts";
+import { type HostPath, hostLink, hostPath, hostRealPath, nameOfPath } from "./host-path.ts";
 import { hostKey, NodeInode } from "./node-inode.ts";
 
 const { O_DIRECTORY = 0, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants;
@@ -38,26 +39,26 @@ export class HostTree {
   /** Throws Node's error when the directory can't be used. */
   constructor(directory: string, isStable = false) {
     this.#isStable = isStable;
-    this.root = fs.realpathSync.native(directory);
-    this.#rootFd = holdsDirectories() ? fs.openSync(this.root, O_PATH | O_DIRECTORY) : -1;
+    this.root = hostRealPath(directory);
+    this.#rootFd = holdsDirectories() ? fs.openSync(hostPath(this.root), O_PATH | O_DIRECTORY) : -1;
     this.rootStats =
       this.#rootFd < 0
-        ? fs.lstatSync(this.root, { bigint: true })
+        ? fs.lstatSync(hostPath(this.root), { bigint: true })
         : fs.fstatSync(this.#rootFd, { bigint: true });
   }
 
-  /** The path by which the host finds the directory, or negative errno. Valid until the next call. */
+  /** The path by which the host finds the directory, as a name of the kernel's, or negative errno. Valid until the next call. */
   directory(dir: NodeInode): string | number {
     if (dir === dir.sb.root) return this.#rootFd < 0 ? this.root : fdPath(this.#rootFd);
     return this.#rootFd < 0 ? this.#byPath(dir) : this.#byFd(dir);
   }
 
   /** The path of a name in the directory; whether anything has that name is not asked. */
-  child(dir: NodeInode, name: string): string | number {
+  child(dir: NodeInode, name: string): HostPath | number {
     // A name that a Windows host would take for a path, a drive or a stream.
     if (path.sep === "\\" && /[\\/:*?"<>|]/.test(name)) return -EINVAL;
     const at = this.directory(dir);
-    return typeof at === "number" ? at : `${at}/${name}`;
+    return typeof at === "number" ? at : hostPath(`${at}/${name}`);
   }
 
   /** A host descriptor for the inode itself, whatever has happened to its names; or negative errno. */
@@ -74,9 +75,9 @@ export class HostTree {
   }
 
   /** Calls `use` with a path that leads to the inode and nowhere else. 0 or negative errno. */
-  withNode(inode: NodeInode, use: (at: string) => void): number {
+  withNode(inode: NodeInode, use: (at: HostPath) => void): number {
     if (inode === inode.sb.root)
-      return hostDo(() => use(this.#rootFd < 0 ? this.root : fdPath(this.#rootFd)));
+      return hostDo(() => use(this.#rootFd < 0 ? hostPath(this.root) : fdPath(this.#rootFd)));
     if (this.#rootFd >= 0) {
       const fd = this.open(inode, O_PATH);
       if (fd < 0) return fd;
@@ -93,7 +94,7 @@ export class HostTree {
     if (inode.fd >= 0) return hostCall(() => fs.fstatSync(inode.fd, { bigint: true }));
     let result: BigIntStats | number = -ENOENT;
     if (inode === inode.sb.root) {
-      const at = this.#rootFd < 0 ? this.root : fdPath(this.#rootFd);
+      const at = this.#rootFd < 0 ? hostPath(this.root) : fdPath(this.#rootFd);
       return hostCall(() => fs.statSync(at, { bigint: true }));
     }
     for (const alias of this.#namesOf(inode)) {
@@ -106,7 +107,7 @@ export class HostTree {
   }
 
   /** Path of one of the inode's names that still leads to it. */
-  nameOf(inode: NodeInode): string | number {
+  nameOf(inode: NodeInode): HostPath | number {
     return this.#verifiedPath(inode);
   }
 
@@ -117,7 +118,7 @@ export class HostTree {
     // Hosts without directory descriptors have nothing to sync.
     if (this.#rootFd < 0) return 0;
     return hostDo(() => {
-      const fd = fs.openSync(at, O_RDONLY | O_DIRECTORY);
+      const fd = fs.openSync(hostPath(at), O_RDONLY | O_DIRECTORY);
       try {
         fs.fsyncSync(fd);
       } finally {
@@ -147,7 +148,7 @@ export class HostTree {
     }
   }
 
-  #locate(alias: Dentry): string | number {
+  #locate(alias: Dentry): HostPath | number {
     return alias.parent === null ? -ENOENT : this.child(nodeInode(alias.parent.inode), alias.name);
   }
 
@@ -170,17 +171,18 @@ export class HostTree {
   /** Whether a held directory still lies below the root, wherever the root has been moved. */
   #isInside(fd: number): boolean {
     if (this.#isStable) return true;
-    const at = fs.readlinkSync(fdPath(fd));
-    return isBelow(at, this.root) || isBelow(at, fs.readlinkSync(fdPath(this.#rootFd)));
+    const at = hostLink(fdPath(fd));
+    return isBelow(at, this.root) || isBelow(at, hostLink(fdPath(this.#rootFd)));
   }
 
   #byPath(dir: NodeInode): string | number {
     const at = this.#verifiedPath(dir);
     if (typeof at === "number") return at;
-    return hostCall(() => (isBelow(fs.realpathSync.native(at), this.root) ? at : -EACCES));
+    const name = nameOfPath(at);
+    return hostCall(() => (isBelow(hostRealPath(name), this.root) ? name : -EACCES));
   }
 
-  #verifiedPath(inode: NodeInode): string | number {
+  #verifiedPath(inode: NodeInode): HostPath | number {
     for (const alias of this.#namesOf(inode)) {
       const at = this.#locate(alias);
       if (typeof at === "number") return at;
@@ -191,7 +193,7 @@ export class HostTree {
     return -ESTALE;
   }
 
-  #openVerified(inode: NodeInode, at: string, flags: number): number {
+  #openVerified(inode: NodeInode, at: HostPath, flags: number): number {
     let fd: number;
     try {
       fd = fs.openSync(at, flags);
@@ -211,6 +213,11 @@ function holdsDirectories(): boolean {
 
 function fdPath(fd: number): string {
   return `/proc/self/fd/${fd}`;
+}
+
+/** Whether a path that withNode hands out leads to the inode itself, be it a symbolic link. */
+export function isFdPath(at: HostPath): boolean {
+  return typeof at === "string" && at.startsWith("/proc/self/fd/");
 }
 
 function isBelow(at: string, root: string): boolean {

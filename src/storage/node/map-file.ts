@@ -2,7 +2,6 @@
  * mapFile: a real file as memory, for everyday TypeScript. Only the pages that are touched are read; only the pages that
  * were written go back; and no more RAM is used than was given, whatever the file's size.
  */
-import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import {
   ENOENT,
@@ -23,6 +22,7 @@ import {
 } from "../../mm/index.ts";
 import { checkValue } from "../../mm/kernel/errors.ts";
 import { hostCall } from "./host-error.ts";
+import { hostRealPath } from "./host-path.ts";
 import { nodeFs } from "./node-fs.ts";
 
 export interface MapFileOptions {
@@ -71,10 +71,10 @@ export function mapFile(path: string, options: MapFileOptions = {}): FileMapping
 /** Where the path leads on the host. The kernel is given that folder only, out of which no link would lead. */
 function followLinks(path: string): string {
   const full = resolve(path);
-  const file = hostCall(() => realpathSync.native(full));
+  const file = hostCall(() => hostRealPath(full));
   if (file !== -ENOENT) return checkValue("open", file, path);
   // To be made, perhaps, in a folder that is there.
-  const folder = hostCall(() => realpathSync.native(dirname(full)));
+  const folder = hostCall(() => hostRealPath(dirname(full)));
   return join(checkValue("open", folder, path), basename(full));
 }
 

@@ -13,6 +13,7 @@ import {
 } from "../../mm/vfs/inode.ts";
 import { GuestNode } from "./guest-nodes.ts";
 import { hostCall, hostDo, hostErrno } from "./host-error.ts";
+import { hostLink, hostNames, hostPath } from "./host-path.ts";
 import { nodeInode } from "./host-tree.ts";
 import { nodeInodeOps } from "./node-file.ts";
 import { hostKey, NodeInode } from "./node-inode.ts";
@@ -46,13 +47,13 @@ function noteMissing(dir: NodeInode, name: string): void {
   dir.missing.add(name);
 }
 
-/** By name, so that the order does not depend on the host. What vanishes meanwhile, or has no name in UTF-8, is left out. */
+/** By name, so that the order does not depend on the host. What vanishes meanwhile is left out. */
 function readdir(at: Inode): readonly DirEntry[] | number {
   const dir = nodeInode(at);
   const { sb } = dir;
   const path = sb.tree.directory(dir);
   if (typeof path === "number") return path;
-  const names = hostCall(() => fs.readdirSync(path).sort());
+  const names = hostCall(() => hostNames(path).sort());
   if (typeof names === "number") return names;
   const list: DirEntry[] = [];
   const own = sb.guestNodes.in(dir);
@@ -62,7 +63,7 @@ function readdir(at: Inode): readonly DirEntry[] | number {
       list.push({ name, ino: node.ino, type: dirEntryType(node.mode) });
       continue;
     }
-    const stats = fs.lstatSync(`${path}/${name}`, { bigint: true, throwIfNoEntry: false });
+    const stats = fs.lstatSync(hostPath(`${path}/${name}`), { bigint: true, throwIfNoEntry: false });
     if (stats !== undefined)
       list.push({ name, ino: sb.inoOf(stats), type: dirEntryType(Number(stats.mode)) });
   }
@@ -112,7 +113,7 @@ function symlink(at: Inode, name: string, target: string, owner: Credentials): I
   const dir = nodeInode(at);
   const path = dir.sb.tree.child(dir, name);
   if (typeof path === "number") return path;
-  const failed = hostDo(() => fs.symlinkSync(target, path));
+  const failed = hostDo(() => fs.symlinkSync(hostPath(target), path));
   if (failed !== 0) return failed;
   giveTo(owner, (uid, gid) => fs.lchownSync(path, uid, gid));
   return lookup(dir, name);
@@ -222,7 +223,7 @@ function renameGuestNode(
 function readlink(at: Inode): string | number {
   const inode = nodeInode(at);
   const path = inode.sb.tree.nameOf(inode);
-  return typeof path === "number" ? path : hostCall(() => fs.readlinkSync(path));
+  return typeof path === "number" ? path : hostCall(() => hostLink(path));
 }
 
 export const directoryInodeOps: InodeOperations = {

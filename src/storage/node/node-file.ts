@@ -22,7 +22,7 @@ import type { AttributeChange, Inode, InodeOperations } from "../../mm/vfs/inode
 import { isLnk, isReg } from "../../mm/vfs/inode.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { hostDo } from "./host-error.ts";
-import { nodeInode } from "./host-tree.ts";
+import { isFdPath, nodeInode } from "./host-tree.ts";
 import { nodeFallocate } from "./node-fallocate.ts";
 import type { NodeInode } from "./node-inode.ts";
 
@@ -186,7 +186,7 @@ function setOwnerAndMode(inode: NodeInode, change: AttributeChange): number {
     const owner = [uid ?? inode.uid, gid ?? inode.gid] as const;
     if (uid !== undefined || gid !== undefined) {
       // A held descriptor of a link is the link; a path has to say that it means it.
-      if (isLnk(inode) && !path.startsWith("/proc/self/fd/")) fs.lchownSync(path, ...owner);
+      if (isLnk(inode) && !isFdPath(path)) fs.lchownSync(path, ...owner);
       else fs.chownSync(path, ...owner);
     }
     if (mode !== undefined) fs.chmodSync(path, mode);
@@ -203,7 +203,7 @@ function setTimes(inode: NodeInode, change: AttributeChange): number {
   const atime = hostSeconds(atimeNs ?? inode.atimeNs);
   const mtime = hostSeconds(mtimeNs ?? inode.mtimeNs);
   const failed = inode.sb.tree.withNode(inode, (path) => {
-    if (isLnk(inode) && !path.startsWith("/proc/self/fd/")) fs.lutimesSync(path, atime, mtime);
+    if (isLnk(inode) && !isFdPath(path)) fs.lutimesSync(path, atime, mtime);
     else fs.utimesSync(path, atime, mtime);
   });
   if (failed !== 0) return failed;

@@ -9,6 +9,7 @@ import { type Inode, type InodeOperations, isDir } from "../../mm/vfs/inode.ts";
 import type { FileSystem, MountContext, StatFs, SuperBlock } from "../../mm/vfs/super-block.ts";
 import { GuestNode, GuestNodes } from "./guest-nodes.ts";
 import { hostDo } from "./host-error.ts";
+import { type HostPath, hostPath } from "./host-path.ts";
 import { HostTree, nodeInode } from "./host-tree.ts";
 import { directoryFileOps, directoryInodeOps, specialInodeOps, symlinkInodeOps } from "./node-directory.ts";
 import {
@@ -150,7 +151,7 @@ export class NodeSuperBlock implements SuperBlock {
   }
 
   /** Gives a directory just made the mode that the host's umask took from it. */
-  fixMode(inode: NodeInode, path: string, mode: number): void {
+  fixMode(inode: NodeInode, path: HostPath, mode: number): void {
     const { O_DIRECTORY = 0, O_NOFOLLOW = 0, O_RDONLY } = fs.constants;
     hostDo(() => {
       const fd = fs.openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -190,7 +191,7 @@ export class NodeSuperBlock implements SuperBlock {
   }
 
   statfs(): StatFs {
-    const sizes = fs.statfsSync(String(this.tree.directory(this.root)));
+    const sizes = fs.statfsSync(hostPath(String(this.tree.directory(this.root))));
     return {
       blockSize: sizes.bsize,
       blocks: sizes.blocks,
