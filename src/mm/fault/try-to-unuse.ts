@@ -16,6 +16,7 @@ import type { SwapInfo } from "../swap/swap-info.ts";
 import { readSwapCache, swapinReadahead } from "../swap/swap-readahead.ts";
 import type { SwapSpace } from "../swap/swap-space.ts";
 import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
+import { OOM_KILL } from "../trace/vmstat.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { decMmCounter, incMmCounter, MM_ANONPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
@@ -29,15 +30,23 @@ import { readablePte } from "./fault-context.ts";
  * the very slot that it came from. So passes are repeated as long as slots are in use. Where that frees none any more,
  * since all that is shared does not fit into memory at once, some pages are held until every PTE that names them has
  * them; Linux would go round until a signal comes.
+ *
+ * @param mms all address spaces; each stays as it is while it is looked at
  */
 export function tryToUnuse(swap: SwapSpace, info: SwapInfo, mms: () => Iterable<MmStruct>): number {
   const { phys } = swap;
   let held: Pfn[] = [];
   while (info.inuse > 0) {
     const before = info.inuse;
+    const killed = phys.stat[OOM_KILL];
     const failed = unusePass(swap, info, mms(), held.length > 0);
     for (const pfn of held) phys.putPage(pfn);
-    if (failed !== 0) return failed;
+    // Who was killed for this, in a cgroup that is full, has left his slots, but maybe only after the pass.
+    if (failed !== 0 && phys.stat[OOM_KILL] === killed) return failed;
+    if (failed !== 0) {
+      held = [];
+      continue;
+    }
     const isFutile = info.inuse >= before;
     if (isFutile && held.length > 0) return -ENOMEM;
     held = isFutile ? holdPages(swap, info) : [];

@@ -58,8 +58,6 @@ export interface Reclaimer {
 /** Who causes memory to be allocated: a process, as far as this room knows it. */
 export interface AllocatingTask {
   readonly mm: CommitAsker & { readonly memcg: number };
-  /** It is to be killed before all others, should memory run out now. */
-  readonly isOomOrigin?: boolean;
 }
 
 /** Where pages go that no file can take. The room that has swap areas fills it in at boot; see swap/swap-space.ts. */
@@ -132,8 +130,7 @@ export class PhysicalMemory {
   /** The swap areas, undefined before the first. */
   swap: SwapTotals | undefined;
   /**
-   * Who allocates now rather gets no frame than have a process killed for it (swapoff, readahead). But where memory is out
-   * for all, who is to be the first to die for that does (AllocatingTask.isOomOrigin).
+   * Who allocates now rather gets no frame than have a process killed for it (readahead; swapoff that no process asked for).
    */
   failsBeforeOom = false;
   /** Who allocates now can't do without: it gets frames that are kept back, whatever limits say (PF_MEMALLOC). */
@@ -265,7 +262,7 @@ export class PhysicalMemory {
       fruitless = freed > 0 ? 0 : fruitless + 1;
       const mayComeYet = reclaimer.reclaimablePages() + buddy.freeFrames > watermarks.min;
       if (fruitless <= MAX_RECLAIM_RETRIES && mayComeYet) continue;
-      if (this.failsBeforeOom && this.current?.isOomOrigin !== true) return 0;
+      if (this.failsBeforeOom) return 0;
       if (!reclaimer.outOfMemory(/* group */ 0)) return 0;
       // Who has to die needs memory to get there, and gets half of what is kept back (ALLOC_OOM).
       if (reclaimer.isCurrentDying) return buddy.freeFrames > watermarks.min >> 1 ? buddy.alloc(0) : 0;

@@ -363,11 +363,23 @@ export class Kernel implements ProcHost, OomHost {
     };
   }
 
-  /** Each address space of a process that lives, once. */
-  #addressSpaces(): Set<MmStruct> {
+  /**
+   * Each address space of a process that lives, once, the newest first (init_mm.mmlist). Who is killed while his is looked
+   * at dies when that is over, as swapoff holds on to it in Linux (mmget, mmput).
+   */
+  *#addressSpaces(): Generator<MmStruct> {
     const mms = new Set<MmStruct>();
     for (const { mm, exitStatus } of this.processes.values()) if (exitStatus === null) mms.add(mm);
-    return mms;
+    for (const mm of [...mms].reverse()) {
+      if (mm.users === 0) continue;
+      this.mmu.busyMm = mm;
+      try {
+        yield mm;
+      } finally {
+        this.mmu.busyMm = null;
+        this.#killDoomed();
+      }
+    }
   }
 
   get lastPid(): number {

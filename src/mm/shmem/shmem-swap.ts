@@ -28,6 +28,7 @@ import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
 import { PGMAJFAULT } from "../trace/vmstat.ts";
 import { EIO, ENOMEM } from "../uapi/errno.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
+import { igrab, iput } from "../vfs/inode.ts";
 import { ShmemInode } from "./shmem-inode.ts";
 
 /** In `swapped`: the page was lost, since its slot could not be read (make_poisoned_swp_entry). */
@@ -164,18 +165,28 @@ export function shmemUnuse(phys: PhysicalMemory, type: number): number {
   for (const owner of [...phys.owners.values()]) {
     if (!(owner instanceof AddressSpace) || !(owner.host instanceof ShmemInode)) continue;
     const inode = owner.host;
-    for (let at = 0; ; ) {
-      const entry = inode.swapped.next(at);
-      if (entry === 0) break;
-      const { index } = inode.swapped;
-      at = index + 1;
-      if (entry === POISONED || swpType(entry) !== type) continue;
-      const pfn = shmemSwapin(inode, index);
-      if (pfn === -ENOMEM) return -ENOMEM;
-      if (pfn > 0) phys.putPage(pfn);
-    }
+    if (inode.swapped.next(0) === 0) continue;
+    // Who has it open may be killed for the memory that this takes.
+    igrab(inode);
+    const failed = unuseFile(phys, inode, type);
+    iput(inode);
+    if (failed !== 0) return failed;
   }
   return 0;
+}
+
+/** As shmemUnuse, of one file. */
+function unuseFile(phys: PhysicalMemory, inode: ShmemInode, type: number): number {
+  for (let at = 0; ; ) {
+    const entry = inode.swapped.next(at);
+    if (entry === 0) return 0;
+    const { index } = inode.swapped;
+    at = index + 1;
+    if (entry === POISONED || swpType(entry) !== type) continue;
+    const pfn = shmemSwapin(inode, index);
+    if (pfn === -ENOMEM) return -ENOMEM;
+    if (pfn > 0) phys.putPage(pfn);
+  }
 }
 
 /** Bytes that pages `first` … `last` of the file have in swap (shmem_partial_swap_usage). */

@@ -164,9 +164,10 @@ function areaOf(phys: PhysicalMemory, file: File): SwapInfo | undefined {
 
 /**
  * Empties an area and forgets it. 0; or -ENOMEM, with the area in use as before: by the rules of overcommit, or because a
- * page finds no frame. When memory is out for all, `task`, which wants it, is killed; nobody else is.
+ * page finds no frame. When memory is out for all, `task`, which wants it, is killed; where the limit of a cgroup forbids it,
+ * processes of that group are, until the rest fits.
  *
- * @param task null: from outside
+ * @param task null: from outside, and nobody is killed
  */
 export function swapoffArea(phys: PhysicalMemory, info: SwapInfo, task: Task | null): number {
   const swap = swapSpace(phys);
@@ -185,8 +186,8 @@ export function swapoffArea(phys: PhysicalMemory, info: SwapInfo, task: Task | n
 }
 
 function bringBack(phys: PhysicalMemory, swap: SwapSpace, info: SwapInfo, task: Task | null): number {
-  phys.failsBeforeOom = true;
-  if (task !== null) task.isOomOrigin = true;
+  if (task === null) phys.failsBeforeOom = true;
+  else task.isOomOrigin = true;
   try {
     return tryToUnuse(swap, info, swap.mms);
   } catch (error) {
