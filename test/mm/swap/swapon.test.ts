@@ -201,14 +201,14 @@ describe("swapon", () => {
     admin.swapon("/host/swap");
     const group = kernel.memcg.create("a");
     group.max = 100 * P;
-    const tasks = [70, 80].map((pages) => {
-      const task = kernel.spawn({ cgroup: group });
+    const tasks = [80, 70].map((pages) => {
+      const task = kernel.spawn({ cgroup: group, oomScoreAdj: pages === 80 ? 1000 : 0 });
       const at = task.mmap(0, pages * P, RW, SHARED_ANON);
       for (let page = 0; page < pages; page++) task.storeU32(at + page * P, page + 1);
       return task;
     });
     admin.swapoff("/host/swap");
-    expect(tasks.map(({ exitStatus }) => exitStatus)).toEqual([null, 9]);
+    expect(tasks.map(({ exitStatus }) => exitStatus)).toEqual([9, null]);
     expect(validate(kernel)).toEqual([]);
   });
 });
