@@ -8,12 +8,13 @@ import type { Ram } from "../frames/ram.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { EIO, ENOMEM } from "../uapi/errno.ts";
 import type { SwapDevice } from "./swap-device.ts";
+import { ZsPool } from "./zs-pool.ts";
 
 /** Makes pages smaller and whole again. Whoever knows a compression library hands it in. */
 export interface Compressor {
   /** "deflate", "lz4", … */
   readonly name: string;
-  /** The compressed bytes, a new array. */
+  /** The compressed bytes. They need not last: who wants to keep them copies them. */
   compress(page: Uint8Array): Uint8Array;
   /** Fills `page` from what `compress` made; false when it does not fill it. */
   decompress(compressed: Uint8Array, page: Uint8Array): boolean;
@@ -37,53 +38,71 @@ export interface ZramStat {
 const HUGE_SIZE: number = Math.floor((PAGE_SIZE * 3264) / 4096);
 const PAGE_WORDS: number = PAGE_SIZE / 4;
 
+/** In `length` of a slot: it has nothing; and it has a word that all of it repeats. Else the bytes that it has in the pool. */
+const EMPTY = 0;
+const SAME = 0xffff;
+const BLOCK_SLOTS = 1024;
+
+/** What BLOCK_SLOTS slots have, from the first use of one of them (zram_table_entry). */
+class SlotBlock {
+  readonly length: Uint16Array = new Uint16Array(BLOCK_SLOTS);
+  /** Handles in the pool. */
+  readonly handle: Float64Array = new Float64Array(BLOCK_SLOTS);
+  /** The same bytes: the two halves of a word that is repeated. */
+  readonly halves: Uint32Array = new Uint32Array(this.handle.buffer);
+}
+
 export class ZramSwapDevice implements SwapDevice {
   readonly pages: number;
   readonly isSynchronous = true;
   readonly kind = "partition";
   readonly #compressor: Compressor;
   readonly #memLimit: number;
-  /** What each slot has: its bytes, or the two halves of the word that it repeats. Absent: zeros. */
-  readonly #slots: Map<number, Uint8Array | readonly [number, number]> = new Map();
+  readonly #pool: ZsPool = new ZsPool();
+  readonly #blocks: (SlotBlock | undefined)[];
+  #origPages = 0;
   #comprDataSize = 0;
-  #memUsedMax = 0;
+  #maxUsedPages = 0;
   #samePages = 0;
   #hugePages = 0;
 
-  /** @param pages size of the device (its disksize); @param memLimit most bytes that the pages may take; 0 for no limit */
+  /** @param pages size of the device (its disksize); @param memLimit most bytes that the pages may take, rounded up to pages; 0 for no limit */
   constructor(pages: number, compressor: Compressor, memLimit = 0) {
     this.pages = pages;
     this.#compressor = compressor;
     this.#memLimit = memLimit;
+    this.#blocks = new Array(Math.ceil(pages / BLOCK_SLOTS));
   }
 
   get mmStat(): ZramStat {
     return {
-      origDataSize: this.#slots.size * PAGE_SIZE,
+      origDataSize: this.#origPages * PAGE_SIZE,
       comprDataSize: this.#comprDataSize,
-      memUsedTotal: this.#comprDataSize,
+      memUsedTotal: this.#pool.totalPages * PAGE_SIZE,
       memLimit: this.#memLimit,
-      memUsedMax: this.#memUsedMax,
+      memUsedMax: this.#maxUsedPages * PAGE_SIZE,
       samePages: this.#samePages,
       hugePages: this.#hugePages,
     };
   }
 
   readPage(slot: number, ram: Ram, ramOffset: number): number {
-    const kept = this.#slots.get(slot);
     const page = ram.u8.subarray(ramOffset, ramOffset + PAGE_SIZE);
-    if (kept === undefined) {
+    const block = this.#blocks[Math.floor(slot / BLOCK_SLOTS)];
+    const at = slot % BLOCK_SLOTS;
+    const length = block === undefined ? EMPTY : block.length[at];
+    if (block === undefined || length === EMPTY) {
       page.fill(0);
-    } else if (!(kept instanceof Uint8Array)) {
+    } else if (length === SAME) {
       const from = ramOffset / 4;
       for (let word = 0; word < PAGE_WORDS; word += 2) {
-        ram.u32[from + word] = kept[0];
-        ram.u32[from + word + 1] = kept[1];
+        ram.u32[from + word] = block.halves[2 * at];
+        ram.u32[from + word + 1] = block.halves[2 * at + 1];
       }
-    } else if (kept.length === PAGE_SIZE) {
-      page.set(kept);
-    } else if (!this.#compressor.decompress(kept, page)) {
-      return -EIO;
+    } else {
+      const kept = this.#pool.bytes(block.handle[at], length);
+      if (length === PAGE_SIZE) page.set(kept);
+      else if (!this.#compressor.decompress(kept, page)) return -EIO;
     }
     return 0;
   }
@@ -91,37 +110,55 @@ export class ZramSwapDevice implements SwapDevice {
   writePage(slot: number, ram: Ram, ramOffset: number): number {
     const from = ramOffset / 4;
     if (isSameFilled(ram.u32, from)) {
-      this.slotFreeNotify(slot);
-      this.#slots.set(slot, [ram.u32[from], ram.u32[from + 1]]);
+      const block = this.#take(slot, SAME);
+      block.halves.set(ram.u32.subarray(from, from + 2), 2 * (slot % BLOCK_SLOTS));
       this.#samePages++;
       return 0;
     }
     const page = ram.u8.subarray(ramOffset, ramOffset + PAGE_SIZE);
     const compressed = this.#compressor.compress(page);
-    const bytes = compressed.length >= HUGE_SIZE ? page.slice() : compressed;
-    if (this.#memLimit !== 0 && this.#comprDataSize + bytes.length > this.#memLimit) return -ENOMEM;
-    this.slotFreeNotify(slot);
-    this.#slots.set(slot, bytes);
+    const bytes = compressed.length >= HUGE_SIZE ? page : compressed;
+    const handle = this.#pool.store(bytes);
+    this.#maxUsedPages = Math.max(this.#maxUsedPages, this.#pool.totalPages);
+    if (this.#memLimit !== 0 && this.#pool.totalPages > Math.ceil(this.#memLimit / PAGE_SIZE)) {
+      this.#pool.free(handle);
+      return -ENOMEM;
+    }
+    this.#take(slot, bytes.length).handle[slot % BLOCK_SLOTS] = handle;
     this.#comprDataSize += bytes.length;
     if (bytes.length === PAGE_SIZE) this.#hugePages++;
-    this.#memUsedMax = Math.max(this.#memUsedMax, this.#comprDataSize);
     return 0;
   }
 
   slotFreeNotify(slot: number): void {
-    const kept = this.#slots.get(slot);
-    if (kept === undefined) return;
-    this.#slots.delete(slot);
-    if (!(kept instanceof Uint8Array)) {
+    const block = this.#blocks[Math.floor(slot / BLOCK_SLOTS)];
+    const at = slot % BLOCK_SLOTS;
+    if (block === undefined || block.length[at] === EMPTY) return;
+    const length = block.length[at];
+    block.length[at] = EMPTY;
+    this.#origPages--;
+    if (length === SAME) {
       this.#samePages--;
       return;
     }
-    this.#comprDataSize -= kept.length;
-    if (kept.length === PAGE_SIZE) this.#hugePages--;
+    this.#pool.free(block.handle[at]);
+    this.#comprDataSize -= length;
+    if (length === PAGE_SIZE) this.#hugePages--;
   }
 
   discard(first: number, count: number): void {
     for (let slot = first; slot < first + count; slot++) this.slotFreeNotify(slot);
+  }
+
+  /** Frees what the slot had: from now on it has `length`. */
+  #take(slot: number, length: number): SlotBlock {
+    this.slotFreeNotify(slot);
+    const number = Math.floor(slot / BLOCK_SLOTS);
+    this.#blocks[number] ??= new SlotBlock();
+    const block = this.#blocks[number];
+    block.length[slot % BLOCK_SLOTS] = length;
+    this.#origPages++;
+    return block;
   }
 }
 

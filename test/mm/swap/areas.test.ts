@@ -209,6 +209,15 @@ describe("the header of a swap area", () => {
   });
 });
 
+/** Bytes that don't get smaller. */
+function noiseOf(length: number): Uint8Array {
+  let state = 1;
+  return new Uint8Array(length).map(() => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return state >>> 16;
+  });
+}
+
 describe("compressed swap", () => {
   it("keeps a page that repeats a word as that word, one that does not compress as it is", () => {
     const kernel = boot();
@@ -222,11 +231,7 @@ describe("compressed swap", () => {
       .encode("all work and no play makes Jack a dull boy. ".repeat(100))
       .slice(0, P);
     process.writeBytes(at + P, text);
-    let state = 1;
-    const noise = new Uint8Array(P).map(() => {
-      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-      return state >>> 16;
-    });
+    const noise = noiseOf(P);
     process.writeBytes(at + 2 * P, noise);
     pageOut(process, at, 3);
     const stat = zram.mmStat;
@@ -245,14 +250,19 @@ describe("compressed swap", () => {
 
   it("refuses what its limit has no room for; then the page stays", () => {
     const kernel = boot();
-    kernel.swapOn(new ZramSwapDevice(64, zlibCompressor, 300), { name: "/dev/zram0", mkswap: {} });
+    const zram = new ZramSwapDevice(64, zlibCompressor, 8 * P);
+    kernel.swapOn(zram, { name: "/dev/zram0", mkswap: {} });
     const process = kernel.spawn();
-    const at = process.mmap(0, 4 * P, RW, ANON);
-    for (let page = 0; page < 4; page++) {
-      for (let byte = 0; byte < 300; byte++)
-        process.storeU8(at + page * P + byte, (byte * byte * 31 + page) & 255);
-    }
-    pageOut(process, at, 4);
-    for (let page = 0; page < 4; page++) expect(process.loadU8(at + page * P + 5)).toBe((775 + page) & 255);
+    const at = process.mmap(0, 12 * P, RW, ANON);
+    const noise = noiseOf(12 * P);
+    for (let page = 0; page < 12; page++)
+      process.writeBytes(at + page * P, noise.subarray(page * P, page * P + P));
+    pageOut(process, at, 12);
+    // The pages that it refused are in the swap cache; the header takes some room, too.
+    expect(zram.mmStat.origDataSize).toBeGreaterThan(P);
+    expect(zram.mmStat.origDataSize).toBeLessThan(12 * P);
+    expect(zram.mmStat).toMatchObject({ memLimit: 8 * P, memUsedTotal: 8 * P });
+    for (let page = 0; page < 12; page++)
+      expect(process.readBytes(at + page * P, P)).toEqual(noise.slice(page * P, page * P + P));
   });
 });
