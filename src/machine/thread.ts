@@ -9,6 +9,7 @@
  *     threads     those that have not exited, oldest first        exec leaves one, which becomes the leader
  * ```
  */
+import type { SemUndoHolder, SemUndoList } from "../mm/ipc/sem-undo.ts";
 import type { Process } from "../mm/kernel/process.ts";
 import { TASK_STATE_BYTES } from "./cpu/hart.ts";
 import { type IntervalTimer, newIntervalTimers } from "./signals/interval-timer.ts";
@@ -31,6 +32,8 @@ export interface Wait {
   readonly killableOnly?: boolean;
   /** What is to be done when a signal ends it (nanosleep tells how much was left). */
   onInterrupt?(): void;
+  /** Its process stops: nobody serves it from now on. It may be ready by that. */
+  onStop?(): void;
   /** A signal or the end of its thread takes it away from where it waits; it may come back with a new try. */
   abandon?(): void;
 }
@@ -57,7 +60,7 @@ export interface SchedulingPolicy {
 }
 
 /** One thread of a program. */
-export class Thread {
+export class Thread implements SemUndoHolder {
   /** Its number; a thread that executes a program takes the leader's. */
   tid: number;
   readonly group: ThreadGroup;
@@ -78,6 +81,8 @@ export class Thread {
   clearChildTid = 0;
   /** Head of the list of the locks that it holds (set_robust_list); 0 for none. */
   robustList = 0;
+  /** What is taken back of its System V semaphores when it ends. */
+  undoList: SemUndoList | undefined;
   hasExited = false;
   /** −20 … 19, and the rest of what scheduling calls set: kept, told back and inherited. */
   nice = 0;

@@ -283,6 +283,19 @@ static void handedOver(void)
   CHECK(waitpid(second, &status, 0) == second);
   SHOW(WEXITSTATUS(status));
 
+  SAY("-- not to whom is stopped");
+  child = fork();
+  if (child == 0) {
+    receives(q, 100, 0, 0);
+    _exit(0);
+  }
+  usleep(30000);
+  CHECK(kill(child, SIGSTOP) == 0 && waitpid(child, 0, WUNTRACED) == child);
+  SHOW(sends(q, 1, "for anybody", 0));
+  receives(q, 100, 0, IPC_NOWAIT);
+  CHECK(sends(q, 1, "when it goes on", 0) == 0);
+  CHECK(kill(child, SIGCONT) == 0 && waitpid(child, 0, 0) == child);
+
   SAY("-- changed while somebody waits");
   struct msqid_ds ds;
   CHECK(msgctl(q, IPC_STAT, &ds) == 0);

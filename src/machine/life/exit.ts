@@ -61,6 +61,7 @@ export function exitThread(system: System, thread: Thread): void {
   thread.wait = undefined;
   thread.callState = undefined;
   thread.heldFiles.release();
+  system.kernel.semaphores.exit(process, thread);
   threads.splice(threads.indexOf(thread), 1);
   const turn = system.threads.indexOf(thread);
   if (turn >= 0) system.threads.splice(turn, 1);
@@ -148,6 +149,7 @@ export function stopGroup(system: System, group: ThreadGroup, signal: number): v
   group.stopSignal = signal;
   group.stopNews = "stopped";
   for (const thread of group.threads) {
+    thread.wait?.onStop?.();
     if (thread.wait?.interrupted === -EINTR && thread.wait.killableOnly !== true) thread.wasStopped = true;
   }
   const parent = system.parentOf(group);

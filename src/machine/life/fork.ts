@@ -9,11 +9,13 @@
  *   descriptors     FdTable.clone                       CLONE_FILES
  *   directory       FsContext.clone                     CLONE_FS
  *   signal actions  SignalHandlers.clone                CLONE_SIGHAND, reset by CLONE_CLEAR_SIGHAND
+ *   undo of semop   none                                CLONE_SYSVSEM
  *   parent          the caller                          CLONE_PARENT: the caller's
  * ```
  */
 
 import { copyToUser, putUserU32 } from "../../mm/fault/uaccess.ts";
+import { shareUndoList } from "../../mm/ipc/sem-undo.ts";
 import { exitProcess, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
@@ -39,6 +41,7 @@ export const CLONE_VFORK = 0x4000;
 export const CLONE_PARENT = 0x8000;
 export const CLONE_THREAD = 0x10000;
 export const CLONE_NEWNS = 0x20000;
+export const CLONE_SYSVSEM = 0x40000;
 export const CLONE_SETTLS = 0x80000;
 export const CLONE_PARENT_SETTID = 0x100000;
 export const CLONE_CHILD_CLEARTID = 0x200000;
@@ -130,6 +133,7 @@ function cloneThread(system: System, parent: Thread, request: CloneRequest): Thr
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) thread.clearChildTid = request.childTid;
   if ((flags & CLONE_VFORK) !== 0) thread.vforkParent = parent;
+  if ((flags & CLONE_SYSVSEM) !== 0) shareUndoList(parent, thread);
   writeChildState(system, thread, request);
   const bytes = new StructView(4).put32(0, tid).bytes;
   const { process } = group;
@@ -211,6 +215,7 @@ function newGroup(
   }
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.leader.clearChildTid = childTid;
   if ((flags & CLONE_VFORK) !== 0) child.leader.vforkParent = parent;
+  if ((flags & CLONE_SYSVSEM) !== 0) shareUndoList(parent, child.leader);
   return child;
 }
 

@@ -71,6 +71,7 @@ function waitForMessage(call: Call, queue: MessageQueue, wish: MessageWish): num
       isReady: () => receiver.outcome !== undefined,
       deadlineNs: Number.POSITIVE_INFINITY,
       interrupted: -ERESTARTNOHAND,
+      onStop: () => messages.leave(queue, receiver),
       abandon: () => void messages.endWait(queue, receiver),
     },
     new QueueWait(queue, receiver),

@@ -25,6 +25,7 @@ import { posixTimerCalls } from "./posix-timers.ts";
 import { priorityCalls } from "./priority.ts";
 import { processCalls } from "./process.ts";
 import { schedCalls } from "./sched.ts";
+import { semaphoreCalls } from "./semaphores.ts";
 import { signalCalls } from "./signals.ts";
 import { socketMessageCalls } from "./socket-messages.ts";
 import { socketCalls } from "./sockets.ts";
@@ -57,6 +58,7 @@ const GROUPS: readonly SyscallGroup[] = [
   priorityCalls,
   processCalls,
   schedCalls,
+  semaphoreCalls,
   signalCalls,
   socketCalls,
   socketMessageCalls,

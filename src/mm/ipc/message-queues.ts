@@ -237,13 +237,17 @@ export class MessageQueues {
     return receiver;
   }
 
+  /** Nobody hands it anything from now on: it is to ask anew. */
+  leave(queue: MessageQueue, receiver: MessageReceiver): void {
+    if (receiver.outcome !== undefined) return;
+    queue.receivers.splice(queue.receivers.indexOf(receiver), 1);
+    receiver.outcome = -EAGAIN;
+  }
+
   /** The end of a wait, whatever has come of it: the outcome is the caller's, -EAGAIN where there is none. */
   endWait(queue: MessageQueue, receiver: MessageReceiver): Message | number {
-    const { outcome } = receiver;
-    if (outcome === undefined) {
-      queue.receivers.splice(queue.receivers.indexOf(receiver), 1);
-      return -EAGAIN;
-    }
+    this.leave(queue, receiver);
+    const { outcome = -EAGAIN } = receiver;
     if (typeof outcome !== "number") this.#uncharge(outcome);
     return outcome;
   }

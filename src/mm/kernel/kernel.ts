@@ -8,6 +8,7 @@ import { flushForReclaim, flushWhatIsDue } from "../filemap/flusher.ts";
 import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import { PhysicalMemory } from "../frames/physical-memory.ts";
 import { MessageQueues } from "../ipc/message-queues.ts";
+import { Semaphores } from "../ipc/semaphores.ts";
 import { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { TlbPool } from "../pagetable/tlb.ts";
 import type { ProcHost, SystemActivity } from "../proc/proc-task.ts";
@@ -131,6 +132,8 @@ export class Kernel implements ProcHost, OomHost {
   readonly ipc: ShmNamespace;
   /** Message queues of System V. */
   readonly messages: MessageQueues;
+  /** Semaphores of System V. */
+  readonly semaphores: Semaphores;
   /** Whose call is being served (current); 0 before the first. */
   currentPid = 0;
   readonly vmscan: Vmscan;
@@ -183,6 +186,7 @@ export class Kernel implements ProcHost, OomHost {
     this.mounts = new MountNamespace(this.phys, this.now, options.sleep);
     this.ipc = new ShmNamespace(this);
     this.messages = new MessageQueues(this.now);
+    this.semaphores = new Semaphores(this.now);
     check("mount", this.mounts.mount("/", options.root ?? tmpFs()), "/");
   }
 

@@ -11,6 +11,7 @@
  * - A page has its write-back flags iff it has the tags; an inode with dirty pages is on its device's list.
  * - Mappings, their trees and gaps, page-cache indexes, dirty tags, LRU lists, Rss and every state counter equal a recount.
  * - Every segment of System V shared memory counts the mappings that show it.
+ * - Sets of semaphores count who waits for them, and know the undos that name them.
  * - A TLB holds nothing that its page table does not grant.
  *
  * Between calls no reference is in passing; while one is (a fault), the validator would complain rightly.
@@ -47,6 +48,7 @@ import {
 } from "../frames/page-flags.ts";
 import { ZERO_PFN } from "../frames/ram.ts";
 import { TLB_ENTRIES, TLB_ENTRY_BYTES } from "../frames/tlb-layout.ts";
+import { checkSemaphores } from "../ipc/sem-validate.ts";
 import { checkShm } from "../ipc/shm-validate.ts";
 import { PAGE_SIZE, type Pfn, pageAlign, type Vaddr } from "../page.ts";
 import {
@@ -133,6 +135,7 @@ class Validation {
     }
     for (const mm of mms) this.#checkMm(mm);
     for (const finding of checkShm(this.#kernel.ipc, mms)) this.#found(finding);
+    for (const finding of checkSemaphores(this.#kernel.semaphores)) this.#found(finding);
     for (const owner of this.#kernel.phys.owners.values()) {
       if (owner instanceof AddressSpace) this.#checkMapping(owner);
     }

@@ -57,13 +57,17 @@ function keptNumber(initial: number, bounds: Pick<NumberSetting, "min" | "max" |
   });
 }
 
-/** A number for each of the zones Normal and Movable; what is less than 1 becomes 0, which reserves nothing. */
+/**
+ * A number for each of the zones Normal and Movable; what is less than 1 becomes 0, which reserves nothing. That a number was
+ * wrong is told to nobody, and of a write without any all counts as taken.
+ */
 function reserveRatioNode(): ProcNode {
   const ratios = [32, 0];
   return vectorNode({
     get: () => ratios,
-    set: (index, value) => {
-      ratios[index] = Math.max(value, 0);
+    set: (values) => {
+      for (const [index, value] of values.entries()) ratios[index] = Math.max(value, 0);
+      return 0;
     },
   });
 }

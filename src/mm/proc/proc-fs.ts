@@ -24,7 +24,7 @@ import { processDirectory } from "./process-directory.ts";
 import { procSwaps } from "./swaps.ts";
 import { sysctlDirectory } from "./sysctl.ts";
 import { procCpuinfo, procLoadavg, procSystemStat, procUptime } from "./system-texts.ts";
-import { procSysvipcMsg, procSysvipcShm } from "./sysvipc.ts";
+import { procSysvipcMsg, procSysvipcSem, procSysvipcShm } from "./sysvipc.ts";
 import { textNode } from "./text-file.ts";
 import { procVmstat, procZoneinfo } from "./vmstat.ts";
 
@@ -51,6 +51,7 @@ function rootDirectory(host: ProcHost): ProcDirectory {
     sysvipc: directoryNode(
       fixedDirectory({
         msg: textNode(() => procSysvipcMsg(host.messages)),
+        sem: textNode(() => procSysvipcSem(host.semaphores)),
         shm: textNode(() => procSysvipcShm(host.ipc)),
       }),
     ),

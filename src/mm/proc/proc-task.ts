@@ -7,6 +7,7 @@
 import type { FaultingTask } from "../fault/faulting-task.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import type { MessageQueues } from "../ipc/message-queues.ts";
+import type { Semaphores } from "../ipc/semaphores.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { CAP_SYS_PTRACE } from "../uapi/capability.ts";
 import { capabilitiesOf, capable, isSubset } from "../vfs/capability.ts";
@@ -153,6 +154,7 @@ export interface ProcHost extends ProcessTable, RemoteAccess {
   readonly sysctl: Sysctl;
   readonly ipc: ShmNamespace;
   readonly messages: MessageQueues;
+  readonly semaphores: Semaphores;
   readonly vmscan: ReclaimSysctl;
 }
 

@@ -30,7 +30,11 @@ export interface NumberSetting {
 /** A setting that is several numbers in a row. */
 export interface VectorSetting {
   readonly get: () => readonly number[];
-  readonly set: (index: number, value: number) => void;
+  /**
+   * Sets the first of them, as many as were written. `failed` is -EINVAL where something followed, or was there alone, that is no
+   * number. Answers what the writer is told: -errno, or 0 for how far it got.
+   */
+  readonly set: (values: readonly number[], failed: number) => number;
 }
 
 /** A setting that is an unsigned number of 64 bits. */
@@ -114,10 +118,7 @@ function writeNumber(setting: NumberSetting, set: (value: number) => void, from:
   return head.length;
 }
 
-/**
- * Several numbers, of which a write sets as many as it has, up to the first that is none. How far it got is all that is
- * answered: that a number was wrong is told to nobody, and of a write without any all counts as taken.
- */
+/** Several numbers, of which a write sets as many as it has, up to the first that is none. How far it got is answered. */
 export function vectorNode(setting: VectorSetting): ProcNode {
   return {
     mode: S_IFREG | 0o644,
@@ -133,17 +134,24 @@ function writeVector(setting: VectorSetting, from: IovIter): number {
   const wanted = from.count;
   const text = takeText(from, WRITE_BYTES);
   if (typeof text === "number") return text;
+  if (wanted === 0) return 0;
   let taken = /^\s*/.exec(text)?.[0].length ?? 0;
-  for (let index = 0; index < setting.get().length && taken < text.length; index++) {
+  const values: number[] = [];
+  let failed = 0;
+  while (values.length < setting.get().length && taken < text.length) {
     const [word] = /^\S*/.exec(text.slice(taken)) ?? [""];
     const value = parseInteger(word, /* anyBase */ true);
-    if (value === "invalid" || isUnfit(word)) return index === 0 ? wanted : taken;
-    taken += word.length;
-    if (value === "range") return index === 0 ? wanted : taken;
-    setting.set(index, value);
+    const isNumber = value !== "invalid" && !isUnfit(word);
+    if (isNumber) taken += word.length;
+    if (!isNumber || value === "range") {
+      failed = -EINVAL;
+      break;
+    }
+    values.push(value);
     taken += /^\s*/.exec(text.slice(taken))?.[0].length ?? 0;
   }
-  return taken;
+  if (values.length === 0) failed = -EINVAL;
+  return setting.set(values, failed) || (values.length === 0 ? wanted : taken);
 }
 
 /** What other files take for a number, and these do not. */

@@ -7,8 +7,10 @@
 import { dropPagecache } from "../filemap/drop-caches.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { IPC_MNI } from "../ipc/ipc-ids.ts";
+import type { Semaphores } from "../ipc/semaphores.ts";
 import { swapSpace } from "../swap/swap-space.ts";
 import { DROP_PAGECACHE, DROP_SLAB, PGALLOC } from "../trace/vmstat.ts";
+import { ERANGE } from "../uapi/errno.ts";
 import { UTS_DOMAINNAME, UTS_NODENAME, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
 import { fsSettings } from "./fs-settings.ts";
 import { hugetlbSettings } from "./hugetlb-settings.ts";
@@ -16,7 +18,7 @@ import { settingsWithoutEffect } from "./idle-settings.ts";
 import { dirtySettings, reclaimSettings } from "./pressure-settings.ts";
 import type { ProcHost, Sysctl } from "./proc-task.ts";
 import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
-import { commandNode, longNode, numberNode, stringNode, unsignedNode } from "./sysctl-node.ts";
+import { commandNode, longNode, numberNode, stringNode, unsignedNode, vectorNode } from "./sysctl-node.ts";
 
 const INT_MIN: number = -(2 ** 31);
 const PID_MAX = 32768;
@@ -43,6 +45,7 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
         host.sysctl.randomizeVaSpace = kinds;
       },
     }),
+    sem: semNode(host.semaphores),
     shm_rmid_forced: numberNode({
       get: () => (host.ipc.rmidForced ? 1 : 0),
       set: (forced) => {
@@ -90,6 +93,22 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
     }),
     version: stringNode(UTS_VERSION),
   };
+}
+
+/** Four numbers, of which only the last has bounds: where it is beyond them it stays what it was, and the others are set. */
+function semNode(semaphores: Semaphores): ProcNode {
+  const names = ["semmsl", "semmns", "semopm", "semmni"] as const;
+  return vectorNode({
+    get: () => names.map((name) => semaphores[name]),
+    set: (values, failed) => {
+      const { semmni } = semaphores;
+      for (const [index, value] of values.entries()) semaphores[names[index]] = value;
+      const isUnfit = semaphores.semmni < 0 || semaphores.semmni > IPC_MNI;
+      const outcome = failed === 0 && isUnfit ? -ERANGE : failed;
+      if (outcome !== 0) semaphores.semmni = semmni;
+      return outcome;
+    },
+  });
 }
 
 function vmSettings({ arch, phys, sysctl, vmscan, mounts, ipc }: ProcHost): Record<string, ProcNode> {

@@ -1,5 +1,6 @@
-/** /proc/sysvipc: System V segments of shared memory and message queues, a line each (sysvipc_…_proc_show in ipc/shm.c, msg.c). */
+/** /proc/sysvipc: System V shared memory, message queues and semaphores, a line each (sysvipc_…_proc_show in ipc/shm.c, msg.c, sem.c). */
 import type { MessageQueues } from "../ipc/message-queues.ts";
+import type { Semaphores } from "../ipc/semaphores.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import type { ShmSegment } from "../ipc/shm-segment.ts";
 import { PAGE_SIZE } from "../page.ts";
@@ -50,6 +51,19 @@ export function procSysvipcMsg({ queues }: MessageQueues): string {
     words.push(pad(messages.length, 10));
     for (const number of [lspid, lrpid, uid, gid, cuid, cgid]) words.push(pad(number, 5));
     for (const seconds of [stime, rtime, ctime]) words.push(pad(seconds, 10));
+    text += `${words.join(" ")}\n`;
+  }
+  return text;
+}
+
+const SEM_HEADER = "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
+
+export function procSysvipcSem({ sets }: Semaphores): string {
+  let text = SEM_HEADER;
+  for (const { key, id, mode, nsems, uid, gid, cuid, cgid, otime, ctime } of sets) {
+    const words = [pad(key, 10), pad(id, 10), ` ${mode.toString(8).padStart(4)}`, pad(nsems, 10)];
+    for (const number of [uid, gid, cuid, cgid]) words.push(pad(number, 5));
+    words.push(pad(otime, 10), pad(ctime, 10));
     text += `${words.join(" ")}\n`;
   }
   return text;

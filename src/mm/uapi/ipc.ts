@@ -53,3 +53,27 @@ export const MSG_COPY = 0o40000;
 export const MSGMAX = 8192;
 export const MSGMNB = 16384;
 export const MSGMNI = 32000;
+
+/** Commands of semctl beside the general ones. */
+export const GETPID = 11;
+export const GETVAL = 12;
+export const GETALL = 13;
+export const GETNCNT = 14;
+export const GETZCNT = 15;
+export const SETVAL = 16;
+export const SETALL = 17;
+export const SEM_STAT = 18;
+export const SEM_INFO = 19;
+export const SEM_STAT_ANY = 20;
+/** Flag of an operation: the end of its process takes it back. */
+export const SEM_UNDO = 0x1000;
+/** Largest value of a semaphore, and largest adjustment at exit. */
+export const SEMVMX = 32767;
+export const SEMAEM = 32767;
+/** Semaphores of a set, of all sets, operations of a call, sets, until kernel.sem says otherwise. */
+export const SEMMSL = 32000;
+export const SEMMNS = 1_024_000_000;
+export const SEMOPM = 500;
+export const SEMMNI = 32000;
+/** What struct seminfo calls the size of an undo, of old. */
+export const SEMUSZ = 20;
