@@ -34,6 +34,7 @@ const SOME: readonly Stressor[] = [
   { name: "mremap", options: "--mremap-bytes 4M --mremap-ops 10" },
   { name: "msync", options: "--msync-bytes 1M --msync-ops 50" },
   { name: "munmap", options: "--munmap-ops 2" },
+  { name: "sem-sysv", options: "--sem-sysv-ops 300" },
   { name: "shm", options: "--shm-bytes 1M --shm-ops 4" },
   { name: "shm-sysv", options: "--shm-sysv-bytes 1M --shm-sysv-ops 4" },
   { name: "stack", options: "--stack-ops 4" },
