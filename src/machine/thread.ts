@@ -188,7 +188,7 @@ export class ThreadGroup {
   isAsForked = true;
   /** Membarriers that it has registered for, as the bits of those commands. */
   membarriers = 0;
-  /** PR_SET_NO_NEW_PRIVS: kept, told back and inherited. No program gives any here. */
+  /** PR_SET_NO_NEW_PRIVS: no program gives it more rights than it has (set-user-id bits, and what user 0 gains by exec). */
   noNewPrivileges = false;
 
   constructor(process: Process, handlers: SignalHandlers, exitSignal: number) {

@@ -11,20 +11,13 @@
 import { copyToUser } from "../../mm/fault/uaccess.ts";
 import { setMmExeFile } from "../../mm/kernel/exe-file.ts";
 import type { Process } from "../../mm/kernel/process.ts";
-import {
-  execMm,
-  setBrk,
-  setCapabilities,
-  setupArgPages,
-  unshareFiles,
-} from "../../mm/kernel/task-lifecycle.ts";
+import { execMm, setBrk, setupArgPages, unshareFiles } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { doMmap } from "../../mm/syscalls/mmap.ts";
 import { sysMseal } from "../../mm/syscalls/mseal.ts";
 import { EFAULT } from "../../mm/uapi/errno.ts";
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ } from "../../mm/uapi/mman.ts";
 import { MMAP_PAGE_ZERO } from "../../mm/uapi/personality.ts";
-import { afterExec, capabilitiesOf } from "../../mm/vfs/capability.ts";
 import { truncateName } from "../../mm/vfs/name-bytes.ts";
 import { dPath } from "../../mm/vfs/path.ts";
 import { inodePermission, MAY_READ } from "../../mm/vfs/permission.ts";
@@ -39,6 +32,7 @@ import { SIGCHLD } from "../signals/signal-numbers.ts";
 import { SS_DISABLE } from "../signals/signal-state.ts";
 import type { System } from "../system.ts";
 import type { Thread } from "../thread.ts";
+import { takeExecCredentials } from "./exec-credentials.ts";
 import { killOtherThreads } from "./exit.ts";
 import { mmRelease } from "./mm-release.ts";
 import type { PreparedExec } from "./prepare-exec.ts";
@@ -52,8 +46,8 @@ const SP_OFFSET = 16;
  */
 export function commitExec(system: System, thread: Thread, prepared: PreparedExec): Uint8Array | number {
   const { process } = thread.group;
-  const failed = beginNewExec(system, thread, prepared);
-  const result = failed < 0 ? failed : load(system, process, prepared);
+  const isSecure = beginNewExec(system, thread, prepared);
+  const result = typeof isSecure === "number" ? isSecure : load(system, process, prepared, isSecure);
   prepared.file.put();
   prepared.interpreter?.file.put();
   if (typeof result === "number") return result;
@@ -61,8 +55,11 @@ export function commitExec(system: System, thread: Thread, prepared: PreparedExe
   return state.put64(0, result.entry).put64(SP_OFFSET, result.sp).bytes;
 }
 
-/** begin_new_exec: memory, handlers, descriptors marked close-on-exec, name. */
-function beginNewExec(system: System, thread: Thread, { file, name }: PreparedExec): number {
+/**
+ * begin_new_exec: memory, rights, handlers, descriptors marked close-on-exec, name. Whether the program has more rights than
+ * who started it, or negative errno.
+ */
+function beginNewExec(system: System, thread: Thread, { file, name }: PreparedExec): boolean | number {
   const { group } = thread;
   const { process } = group;
   killOtherThreads(system, thread);
@@ -72,7 +69,8 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   setMmExeFile(process.mm, file);
   // Whoever may not read a program must not read it out of memory either (would_dump).
   if (inodePermission(process, file.inode, MAY_READ) !== 0) process.mm.dumpable = 0;
-  setCapabilities(process, afterExec(capabilitiesOf(process), process.uid, !group.noNewPrivileges));
+  const isSecure = takeExecCredentials(process, file.inode, group.noNewPrivileges);
+  if (isSecure) group.parentDeathSignal = 0;
   // Whoever shares the table of actions keeps it (unshare_sighand).
   group.handlers = group.handlers.clone();
   group.handlers.reset();
@@ -86,7 +84,7 @@ function beginNewExec(system: System, thread: Thread, { file, name }: PreparedEx
   group.exePath = dPath(file.dentry, process.fs.root);
   const { tracer } = process.kernel;
   if (tracer.enabled) tracer.emit({ type: "exec", pid: process.pid, value: 0, name: group.exePath });
-  return 0;
+  return isSecure;
 }
 
 interface LoadedProgram {
@@ -94,7 +92,12 @@ interface LoadedProgram {
   readonly sp: number;
 }
 
-function load(system: System, process: Process, prepared: PreparedExec): LoadedProgram | number {
+function load(
+  system: System,
+  process: Process,
+  prepared: PreparedExec,
+  isSecure: boolean,
+): LoadedProgram | number {
   const { file, elf, interpreter, path, env } = prepared;
   const top = setupArgPages(process, elf.isStackExecutable, stringBytes(prepared));
   if (top < 0) return top;
@@ -119,7 +122,7 @@ function load(system: System, process: Process, prepared: PreparedExec): LoadedP
   system.random(random);
   // A program always has an argv[0] (since Linux 5.18).
   const argv = prepared.argv.length === 0 ? [""] : prepared.argv;
-  const auxv = auxiliaryVector(process, elf, mapped, linker?.bias ?? 0);
+  const auxv = auxiliaryVector(process, elf, mapped, linker?.bias ?? 0, isSecure);
   const image = buildStackImage({ top, path, argv, env, random, auxv });
   if (copyToUser(system.mmu, process, image.sp, image.bytes) < image.bytes.length) return -EFAULT;
   mm.argStart = image.argStart;
@@ -154,8 +157,9 @@ function auxiliaryVector(
   elf: ElfProgram,
   mapped: MappedElf,
   linkerBase: number,
+  isSecure: boolean,
 ): [number, number][] {
-  const { uid, gid } = process;
+  const { userIds, groupIds } = process;
   return [
     [AT.AT_L1I_CACHESIZE, 0],
     [AT.AT_L1I_CACHEGEOMETRY, 0],
@@ -175,11 +179,11 @@ function auxiliaryVector(
     [AT.AT_BASE, linkerBase],
     [AT.AT_FLAGS, 0],
     [AT.AT_ENTRY, mapped.entry],
-    [AT.AT_UID, uid],
-    [AT.AT_EUID, uid],
-    [AT.AT_GID, gid],
-    [AT.AT_EGID, gid],
-    [AT.AT_SECURE, 0],
+    [AT.AT_UID, userIds.real],
+    [AT.AT_EUID, userIds.effective],
+    [AT.AT_GID, groupIds.real],
+    [AT.AT_EGID, groupIds.effective],
+    [AT.AT_SECURE, Number(isSecure)],
     [AT.AT_RANDOM, 0],
     [AT.AT_EXECFN, 0],
   ];

@@ -179,5 +179,12 @@ function news(
   const { process } = group;
   const { userNs, systemNs } = group.hasExited ? bothUsage(system, group) : ownUsage(system, group);
   const [userTicks, systemTicks] = [userNs, systemNs].map((ns) => Math.floor((ns / 1e9) * USER_HZ));
-  return childInfo(signal, { pid: process.pid, uid: process.uid, code, status, userTicks, systemTicks });
+  return childInfo(signal, {
+    pid: process.pid,
+    uid: process.userIds.real,
+    code,
+    status,
+    userTicks,
+    systemTicks,
+  });
 }

@@ -43,6 +43,11 @@ export function credentialsOf({ pid, uid, gid }: Task): PeerCredentials {
   return { pid, uid, gid };
 }
 
+/** Whom a message says it is from, if its sender does not say: who started that, not whose rights it has. */
+export function senderOf({ pid, userIds, groupIds }: Task): PeerCredentials {
+  return { pid, uid: userIds.real, gid: groupIds.real };
+}
+
 /** What may have to wait, and for what. */
 export interface Request {
   /** MSG_… */

@@ -56,7 +56,7 @@ import {
 } from "./constants.ts";
 import { dropFiles, type FilesInFlight } from "./files-in-flight.ts";
 import type { NetworkMemory } from "./network-memory.ts";
-import { credentialsOf, type ReceiveRequest, type SendRequest, Socket, WOULD_BLOCK } from "./socket.ts";
+import { type ReceiveRequest, type SendRequest, Socket, senderOf, WOULD_BLOCK } from "./socket.ts";
 import { type MessageSender, streamPiece, trueSize } from "./unix-message.ts";
 import { checkUnixAddress, UNNAMED, type UnixNames } from "./unix-names.ts";
 import { UnixQueue } from "./unix-queue.ts";
@@ -289,9 +289,9 @@ export abstract class UnixEnd extends Socket implements MessageSender {
       consumed: 0,
       trueSize: size,
       sender,
-      uid: task?.uid ?? 0,
+      uid: task?.userIds.real ?? 0,
       rights,
-      credentials: credentials ?? (tellsWho && task !== undefined ? credentialsOf(task) : undefined),
+      credentials: credentials ?? (tellsWho && task !== undefined ? senderOf(task) : undefined),
       name: sender.address === UNNAMED ? NO_NAME : sender.address,
     });
     this.queue.wake(READABLE);

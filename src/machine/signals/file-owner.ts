@@ -8,6 +8,7 @@
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from "../../mm/uapi/fs.ts";
 import { type FileOwner, POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT } from "../../mm/vfs/fasync.ts";
 import type { File } from "../../mm/vfs/file.ts";
+import { allOf, type Ids } from "../../mm/vfs/ids.ts";
 import type { System } from "../system.ts";
 import { type Thread, ThreadGroup } from "../thread.ts";
 import { sendSignal } from "./send-signal.ts";
@@ -32,7 +33,7 @@ export class SignalOwner implements FileOwner {
   /** Whose number was said; undefined for nobody. */
   #target: Thread | ThreadGroup | number | undefined;
   /** Who said it. */
-  #uid = 0;
+  #users: Ids = allOf(0);
   /** The signal; 0: SIGIO, which says no more. */
   signal = 0;
 
@@ -48,11 +49,11 @@ export class SignalOwner implements FileOwner {
     return this.#target !== undefined;
   }
 
-  /** @param id a number that is somebody's, or 0 for nobody; @param uid who says it */
-  set(type: number, id: number, uid: number): void {
+  /** @param id a number that is somebody's, or 0 for nobody; @param users who says it */
+  set(type: number, id: number, users: Ids): void {
     this.#type = type;
     this.#target = id === 0 ? undefined : this.#find(type, id);
-    this.#uid = uid;
+    this.#users = users;
   }
 
   #find(type: number, id: number): Thread | ThreadGroup | number | undefined {
@@ -93,7 +94,9 @@ export class SignalOwner implements FileOwner {
 
   #send(group: ThreadGroup, thread: Thread | undefined, fd: number, reason: number): void {
     // sigio_perm
-    if (this.#uid !== 0 && this.#uid !== group.process.uid) return;
+    const { real, saved } = group.process.userIds;
+    const senders = [this.#users.effective, this.#users.real];
+    if (senders[0] !== 0 && !senders.some((id) => id === saved || id === real)) return;
     const { signal } = this;
     if (signal !== 0) {
       const code = signal !== SIGIO && HAS_CODES_OF_ITS_OWN.has(signal) ? SI_SIGIO : reason;
@@ -117,7 +120,7 @@ export function ownerOf(system: System, file: File): SignalOwner {
 export function ownTerminal(system: System, file: File, foreground: number, caller: ThreadGroup): void {
   const owner = ownerOf(system, file);
   if (owner.isSet) return;
-  const { uid } = caller.process;
-  if (foreground !== 0) owner.set(F_OWNER_PGRP, foreground, uid);
-  else owner.set(F_OWNER_PID, caller.pid, uid);
+  const { userIds } = caller.process;
+  if (foreground !== 0) owner.set(F_OWNER_PGRP, foreground, userIds);
+  else owner.set(F_OWNER_PID, caller.pid, userIds);
 }

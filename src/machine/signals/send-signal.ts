@@ -76,8 +76,8 @@ function hasRoom({ process }: ThreadGroup): boolean {
   const limit = process.rlimits[RLIMIT_SIGPENDING].soft;
   if (limit === RLIM_INFINITY) return true;
   let queued = 1;
-  for (const { uid, activity } of process.kernel.processes.values()) {
-    if (uid === process.uid) queued += activity?.queuedSignals ?? 0;
+  for (const { userIds, activity } of process.kernel.processes.values()) {
+    if (userIds.real === process.userIds.real) queued += activity?.queuedSignals ?? 0;
   }
   return queued <= limit;
 }

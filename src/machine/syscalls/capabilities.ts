@@ -4,6 +4,7 @@ import { CAP_SETPCAP } from "../../mm/uapi/capability.ts";
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import {
   ALL_CAPABILITIES,
+  both,
   type CapabilitySet,
   capabilitiesOf,
   capable,
@@ -67,8 +68,10 @@ function capset(call: Call): number {
   const old = capabilitiesOf(process);
   const mayInheritAny = capable(process, CAP_SETPCAP);
   if (!mayInheritAny && !isSubset(inheritable, union(old.inheritable, old.permitted))) return -EPERM;
+  if (!isSubset(inheritable, union(old.inheritable, old.bounding))) return -EPERM;
   if (!isSubset(permitted, old.permitted) || !isSubset(effective, permitted)) return -EPERM;
-  setCapabilities(process, { effective, permitted, inheritable });
+  const ambient = both(old.ambient, both(permitted, inheritable));
+  setCapabilities(process, { ...old, effective, permitted, inheritable, ambient });
   return 0;
 }
 

@@ -36,7 +36,7 @@ function epollCreate1(call: Call): number {
   const flags = call.s32(0);
   if ((flags & ~O_CLOEXEC) !== 0) return -EINVAL;
   const { process, system } = call;
-  const file = newEventPollFile(system.kernel.mounts, system.watches, process.uid);
+  const file = newEventPollFile(system.kernel.mounts, system.watches, process.userIds.real);
   return fdInstall(process, file, (flags & O_CLOEXEC) !== 0);
 }
 

@@ -59,7 +59,7 @@ function setOwner(call: Call, file: File, who: number): number {
 
 function set(call: Call, file: File, type: number, id: number): number {
   if (id !== 0 && !isSomebody(call.system, id)) return -ESRCH;
-  ownerOf(call.system, file).set(type, id, call.process.uid);
+  ownerOf(call.system, file).set(type, id, call.process.userIds);
   return 0;
 }
 

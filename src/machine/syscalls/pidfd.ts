@@ -61,7 +61,7 @@ function pidfdSendSignal(call: Call): number {
   const isForThread =
     flags === PIDFD_SIGNAL_THREAD ||
     (flags === 0 && (pidfd === PIDFD_SELF_THREAD || ((file?.flags ?? 0) & PIDFD_THREAD) !== 0));
-  let info = userInfo(signal, isForThread ? SI_TKILL : SI_USER, process.pid, process.uid);
+  let info = userInfo(signal, isForThread ? SI_TKILL : SI_USER, process.pid, process.userIds.real);
   if (call.u64(2) !== 0) {
     const raw = call.get(call.u64(2), SIGINFO_BYTES);
     if (raw === undefined) return -EFAULT;

@@ -58,7 +58,7 @@ function mayHaveTimer({ system, process }: Call): boolean {
   const limit = process.rlimits[RLIMIT_SIGPENDING].soft;
   let count = 1;
   for (const group of system.groups.values()) {
-    if (group.process.uid === process.uid) count += group.posixTimers.size;
+    if (group.process.userIds.real === process.userIds.real) count += group.posixTimers.size;
   }
   return count <= (limit === RLIM_INFINITY ? MAX_TIMERS : Math.min(limit, MAX_TIMERS));
 }

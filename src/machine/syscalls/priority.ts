@@ -3,6 +3,7 @@
  * virtual time, none would be the wiser for it.
  */
 
+import type { Process } from "../../mm/kernel/process.ts";
 import { CAP_SYS_NICE } from "../../mm/uapi/capability.ts";
 import { EACCES, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { RLIMIT_NICE } from "../../mm/uapi/mman.ts";
@@ -43,11 +44,16 @@ function setpriority(call: Call): number {
   return result;
 }
 
+/** check_same_owner: the caller has the rights of who started the process, or of whose rights that has. */
+export function isUserOf(call: Call, { userIds: { real, effective } }: Process): boolean {
+  const { uid } = call.process;
+  return uid === real || uid === effective;
+}
+
 /** Whether the caller may give the thread this nice value (set_one_prio, can_nice). */
 export function mayRenice(call: Call, { group: { process }, nice: old }: Thread, nice: number): number {
-  const { uid } = call.process;
   if (capable(call.process, CAP_SYS_NICE)) return 0;
-  if (uid !== process.uid) return -EPERM;
+  if (!isUserOf(call, process)) return -EPERM;
   return nice >= old || positive(nice) <= process.rlimits[RLIMIT_NICE].soft ? 0 : -EACCES;
 }
 
@@ -69,7 +75,10 @@ function named(call: Call): Thread[] | number {
       );
       break;
     case PRIO_USER:
-      found = threadsOf(call, (group) => group.process.uid === (who === 0 ? process.uid : who));
+      found = threadsOf(
+        call,
+        (group) => group.process.userIds.real === (who === 0 ? process.userIds.real : who),
+      );
       break;
     default:
       return -EINVAL;

@@ -6,6 +6,7 @@ import { CAP_SYS_RESOURCE } from "../../mm/uapi/capability.ts";
 import { EACCES, EAGAIN, ECHILD, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { PIDFD_NONBLOCK } from "../../mm/uapi/pidfd.ts";
 import { capable } from "../../mm/vfs/capability.ts";
+import { areAll } from "../../mm/vfs/ids.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeRusage, getRlimitValue, type ResourceUsage, RLIMIT_BYTES } from "../abi/structs.ts";
 import { exitGroup, exitThread, reap } from "../life/exit.ts";
@@ -285,10 +286,9 @@ function rlimit(call: Call, resource: number, newAt: number, oldAt: number, pid 
   const process = pid === 0 ? call.process : call.system.thread(pid)?.group.process;
   if (process === undefined) return -ESRCH;
   // check_prlimit_permission: of another, one must be the user or have CAP_SYS_RESOURCE.
-  const { uid, gid } = call.process;
-  if (process !== call.process && (uid !== process.uid || gid !== process.gid)) {
-    if (!capable(call.process, CAP_SYS_RESOURCE)) return -EPERM;
-  }
+  const { userIds, groupIds } = call.process;
+  const isOwn = areAll(userIds.real, process.userIds) && areAll(groupIds.real, process.groupIds);
+  if (process !== call.process && !isOwn && !capable(call.process, CAP_SYS_RESOURCE)) return -EPERM;
   const limit = sysGetrlimit(process, resource);
   if (typeof limit === "number") return limit;
   const old = new StructView(RLIMIT_BYTES).put64(0, limit.soft).put64(8, limit.hard);

@@ -13,7 +13,7 @@ import { StructView } from "../abi/bytes.ts";
 import { TIMESPEC_BYTES } from "../abi/structs.ts";
 import type { Thread } from "../thread.ts";
 import type { Call, SyscallGroup } from "./call.ts";
-import { mayRenice } from "./priority.ts";
+import { isUserOf, mayRenice } from "./priority.ts";
 
 const SCHED_NORMAL = 0;
 const SCHED_FIFO = 1;
@@ -135,7 +135,6 @@ function change(call: Call, thread: Thread, wanted: Wanted): number {
 
 /** user_check_sched_setscheduler: what takes CAP_SYS_NICE, which root has. */
 function mayChange(call: Call, thread: Thread, policy: number, wanted: Wanted, resets: boolean): number {
-  const { uid } = call.process;
   if (capable(call.process, CAP_SYS_NICE)) return 0;
   const { sched } = thread;
   const { process } = thread.group;
@@ -146,7 +145,7 @@ function mayChange(call: Call, thread: Thread, policy: number, wanted: Wanted, r
   } else if (wanted.nice < thread.nice && mayRenice(call, thread, wanted.nice) !== 0) return -EPERM;
   if (sched.policy === SCHED_IDLE && policy !== SCHED_IDLE && mayRenice(call, thread, thread.nice) !== 0)
     return -EPERM;
-  if (uid !== process.uid) return -EPERM;
+  if (!isUserOf(call, process)) return -EPERM;
   return sched.resetOnFork && !resets ? -EPERM : 0;
 }
 
@@ -184,8 +183,7 @@ function setAffinity(call: Call): number {
   if (raw === undefined) return -EFAULT;
   const thread = target(call, call.s32(0));
   if (thread === undefined) return -ESRCH;
-  const { uid } = call.process;
-  if (uid !== thread.group.process.uid && !capable(call.process, CAP_SYS_NICE)) return -EPERM;
+  if (!isUserOf(call, thread.group.process) && !capable(call.process, CAP_SYS_NICE)) return -EPERM;
   return length > 0 && (raw.bytes[0] & 1) === 1 ? 0 : -EINVAL;
 }
 

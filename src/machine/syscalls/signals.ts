@@ -1,5 +1,6 @@
 /** The signal calls (kernel/signal.c): dispositions, masks, sending, waiting, alternate stacks. */
 
+import type { Process } from "../../mm/kernel/process.ts";
 import { CAP_KILL } from "../../mm/uapi/capability.ts";
 import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import { capable } from "../../mm/vfs/capability.ts";
@@ -68,7 +69,7 @@ function kill(call: Call): number {
   const pid = call.s32(0);
   const signal = call.s32(1);
   const { system, process, thread } = call;
-  const info = (): SigInfo => userInfo(signal, SI_USER, process.pid, process.uid);
+  const info = (): SigInfo => userInfo(signal, SI_USER, process.pid, process.userIds.real);
   if (pid > 0) {
     const first = system.thread(pid);
     return first === undefined ? -ESRCH : sendChecked(call, first.group, signal, info, undefined, first);
@@ -101,17 +102,23 @@ export function sendChecked(
 ): number {
   if (signal < 0 || signal > NSIG) return -EINVAL;
   const { group } = call.thread;
-  const { uid } = call.process;
-  const isOwn = target === group || capable(call.process, CAP_KILL) || uid === target.process.uid;
+  const isOwn = target === group || capable(call.process, CAP_KILL) || mayKill(call.process, target.process);
   if (!isOwn && !(signal === SIGCONT && target.session === group.session)) return -EPERM;
   return signal === 0 ? 0 : sendSignal(target, info(), thread, first);
+}
+
+/** kill_ok_by_cred: whose rights the sender has, or who started it, started the target or may be it again. */
+function mayKill({ userIds: sender }: Process, { userIds: { real, saved } }: Process): boolean {
+  return [sender.effective, sender.real].some((id) => id === saved || id === real);
 }
 
 /** @param tgid the process that the thread must belong to; −1 for any */
 function sendToThread(call: Call, tgid: number, tid: number, signal: number): number {
   if (tid <= 0) return -EINVAL;
   const { process } = call;
-  return sendSpecific(call, tgid, tid, signal, () => userInfo(signal, SI_TKILL, process.pid, process.uid));
+  return sendSpecific(call, tgid, tid, signal, () =>
+    userInfo(signal, SI_TKILL, process.pid, process.userIds.real),
+  );
 }
 
 /** do_send_specific. @param tgid as for sendToThread */

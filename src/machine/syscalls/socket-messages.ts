@@ -16,6 +16,7 @@ import { MAX_RW_COUNT } from "../../mm/uapi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import type { File } from "../../mm/vfs/file.ts";
+import { isOneOf } from "../../mm/vfs/ids.ts";
 import { StructView } from "../abi/bytes.ts";
 import {
   getTimespec,
@@ -140,8 +141,8 @@ function getControl(
       const { process } = call;
       const isAllowed =
         (credentials.pid === process.pid || capable(process, CAP_SYS_ADMIN)) &&
-        (credentials.uid === process.uid || capable(process, CAP_SETUID)) &&
-        (credentials.gid === process.gid || capable(process, CAP_SETGID));
+        (isOneOf(credentials.uid, process.userIds) || capable(process, CAP_SETUID)) &&
+        (isOneOf(credentials.gid, process.groupIds) || capable(process, CAP_SETGID));
       if (!isAllowed) return -EPERM;
     } else return -EINVAL;
   }

@@ -15,6 +15,7 @@ import { StructView } from "../abi/bytes.ts";
 import { encodeSysinfo, encodeUtsname } from "../abi/structs.ts";
 import { NSIG } from "../signals/signal-numbers.ts";
 import type { Call, SyscallGroup } from "./call.ts";
+import { prctlCredentials } from "./prctl-credentials.ts";
 import { prctlTuning } from "./prctl-tuning.ts";
 
 const UTSNAME = [UTS_SYSNAME, UTS_NODENAME, UTS_RELEASE, UTS_VERSION, "riscv64", UTS_DOMAINNAME];
@@ -90,7 +91,7 @@ function prctl(call: Call): number {
     case PR_GET_CHILD_SUBREAPER:
       return call.put(call.u64(1), new StructView(4).put32(0, Number(process.isChildSubreaper)).bytes);
     default:
-      return prctlTuning(call) ?? -EINVAL;
+      return prctlTuning(call) ?? prctlCredentials(call) ?? -EINVAL;
   }
 }
 

@@ -23,5 +23,5 @@ export function cut(segments: readonly UserSegment[], from: number, length: numb
 /** send_sig(signal, current, 0). */
 export function sendToCaller(call: Call, signal: number): void {
   const { thread, process } = call;
-  sendSignal(thread.group, userInfo(signal, SI_USER, process.pid, process.uid), thread);
+  sendSignal(thread.group, userInfo(signal, SI_USER, process.pid, process.userIds.real), thread);
 }

@@ -18,6 +18,7 @@ import { FsContext, initialRlimits, type Rlimit, type Task } from "../syscalls/t
 import { ECHILD, ESRCH } from "../uapi/errno.ts";
 import type { Capabilities } from "../vfs/capability.ts";
 import { FdTable } from "../vfs/fd-table.ts";
+import { allOf, type Ids } from "../vfs/ids.ts";
 import { PollQueue } from "../vfs/poll-queue.ts";
 import { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -58,10 +59,12 @@ export class Process extends FileCalls implements Task {
   mm: MmStruct;
   files: FdTable;
   fs: FsContext;
-  uid: number;
-  gid: number;
+  userIds: Ids;
+  groupIds: Ids;
   groups: readonly number[];
   capabilities: Capabilities | null;
+  /** SECBIT_…: what a change of user and an exec do to its capabilities. */
+  securebits: number;
   readonly rlimits: Rlimit[];
   readonly actor: MmActor = new MmActor();
   minFlt = 0;
@@ -108,8 +111,9 @@ export class Process extends FileCalls implements Task {
     this.kernel = kernel;
     this.pid = pid ?? kernel.allocPid();
     this.comm = maker?.comm ?? "";
-    this.uid = maker?.uid ?? 0;
-    this.gid = maker?.gid ?? 0;
+    this.userIds = maker?.userIds ?? allOf(0);
+    this.groupIds = maker?.groupIds ?? allOf(0);
+    this.securebits = maker?.securebits ?? 0;
     this.groups = maker?.groups ?? [];
     this.capabilities = maker?.capabilities ?? null;
     this.oomScoreAdj = maker?.oomScoreAdj ?? 0;
@@ -154,6 +158,22 @@ export class Process extends FileCalls implements Task {
     applyCapabilities(process);
     mm.actor = process.actor;
     return process;
+  }
+
+  /** The effective user, whose rights it has. Setting it sets the real and the saved one, too. */
+  get uid(): number {
+    return this.userIds.effective;
+  }
+  set uid(uid: number) {
+    this.userIds = allOf(uid);
+  }
+
+  /** The effective group, and so on. */
+  get gid(): number {
+    return this.groupIds.effective;
+  }
+  set gid(gid: number) {
+    this.groupIds = allOf(gid);
   }
 
   get ipc(): ShmNamespace {

@@ -90,7 +90,7 @@ export function applyCapabilities(process: Process): void {
   actor.capSysRawio = capable(process, CAP_SYS_RAWIO);
 }
 
-/** Gives the process these from now on. */
+/** Gives the process, whose effective user is settled, these from now on. */
 export function setCapabilities(process: Process, wanted: Capabilities): void {
   process.capabilities = kept(process.uid, wanted);
   applyCapabilities(process);
@@ -121,12 +121,13 @@ export function forkProcess(parent: Process, sharing: Sharing = {}): Process | n
 
 /** RLIMIT_NPROC: whether one more process, zombies counted, would be too many for a user other than root. */
 function isOverNproc(process: Process): boolean {
-  const { uid, rlimits, kernel } = process;
+  const { rlimits, kernel } = process;
+  const uid = process.userIds.real;
   const limit = rlimits[RLIMIT_NPROC].soft;
   if (uid === 0 || limit === RLIM_INFINITY) return false;
   if (capable(process, CAP_SYS_RESOURCE) || capable(process, CAP_SYS_ADMIN)) return false;
   let count = 1;
-  for (const other of kernel.processes.values()) if (other.uid === uid) count++;
+  for (const other of kernel.processes.values()) if (other.userIds.real === uid) count++;
   return count > limit;
 }
 

@@ -13,6 +13,7 @@ import { CAP_SYS_PTRACE } from "../uapi/capability.ts";
 import { capabilitiesOf, capable, isSubset } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
+import { areAll, type Ids } from "../vfs/ids.ts";
 import type { Actor, Credentials } from "../vfs/inode.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { PidfdTarget } from "../vfs/pidfd.ts";
@@ -102,6 +103,8 @@ export interface SystemActivity {
 export interface ProcTask extends FaultingTask, Credentials, PidfdTarget {
   /** null: nobody runs it; it was made, and what it does is done for it from outside. */
   readonly activity: TaskActivity | null;
+  readonly userIds: Ids;
+  readonly groupIds: Ids;
   /** Whether its user may look into it; not once it has asked that nobody may. */
   readonly isDumpable: boolean;
   comm: string;
@@ -177,6 +180,6 @@ export function mmOf(task: ProcTask): MmStruct | null {
  */
 export function mayInspect(who: Actor, task: ProcTask): boolean {
   if (who.pid === task.pid || capable(who, CAP_SYS_PTRACE)) return true;
-  const isOwn = who.uid === task.uid && who.gid === task.gid && task.isDumpable;
+  const isOwn = areAll(who.uid, task.userIds) && areAll(who.gid, task.groupIds) && task.isDumpable;
   return isOwn && isSubset(capabilitiesOf(task).permitted, capabilitiesOf(who).permitted);
 }

@@ -6,7 +6,8 @@
 
 import { PAGE_SIZE } from "../page.ts";
 import { RLIMIT_SIGPENDING } from "../uapi/mman.ts";
-import { ALL_CAPABILITIES, type CapabilitySet, capabilitiesOf } from "../vfs/capability.ts";
+import { type CapabilitySet, capabilitiesOf } from "../vfs/capability.ts";
+import type { Ids } from "../vfs/ids.ts";
 import { MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import { mmOf, type ProcHost, type ProcTask, type SignalBits, type ThreadActivity } from "./proc-task.ts";
 import { textBytes } from "./statm.ts";
@@ -25,10 +26,10 @@ export function procStatus(
   readerPid: number | undefined,
   thread: ThreadActivity | undefined = task.activity?.threads[0],
 ): string {
-  const { pid, uid, gid, groups = [], activity } = task;
+  const { pid, userIds, groupIds, groups = [], activity } = task;
   const tid = thread?.tid ?? pid;
   const mm = mmOf(task);
-  const { inheritable, permitted, effective } = capabilitiesOf(task);
+  const { inheritable, permitted, effective, bounding, ambient } = capabilitiesOf(task);
   const lines = [
     `Name:\t${(thread?.comm ?? task.comm).replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,
     ...(mm === null ? [] : [`Umask:\t${task.fs.umask.toString(8).padStart(4, "0")}`]),
@@ -38,8 +39,8 @@ export function procStatus(
     `Pid:\t${tid}`,
     `PPid:\t${task.parent?.pid ?? 0}`,
     "TracerPid:\t0",
-    `Uid:\t${uid}\t${uid}\t${uid}\t${uid}`,
-    `Gid:\t${gid}\t${gid}\t${gid}\t${gid}`,
+    `Uid:\t${idsText(userIds)}`,
+    `Gid:\t${idsText(groupIds)}`,
     `FDSize:\t${mm === null ? 0 : fdSize(task)}`,
     `Groups:\t${groups.length === 0 ? " " : groups.map((group) => `${group} `).join("")}`,
     `NStgid:\t${pid}`,
@@ -49,7 +50,7 @@ export function procStatus(
     "Kthread:\t0",
     ...(mm === null ? [] : memoryLines(mm)),
     `Threads:\t${activity?.threads.length ?? 1}`,
-    `SigQ:\t${queuedOf(host, uid)}/${limitText(task.rlimits[RLIMIT_SIGPENDING].soft)}`,
+    `SigQ:\t${queuedOf(host, userIds.real)}/${limitText(task.rlimits[RLIMIT_SIGPENDING].soft)}`,
     `SigPnd:\t${signals(thread?.pending)}`,
     `ShdPnd:\t${signals(activity?.sharedPending)}`,
     `SigBlk:\t${signals(thread?.blocked)}`,
@@ -58,8 +59,8 @@ export function procStatus(
     `CapInh:\t${setText(inheritable)}`,
     `CapPrm:\t${setText(permitted)}`,
     `CapEff:\t${setText(effective)}`,
-    `CapBnd:\t${setText(ALL_CAPABILITIES)}`,
-    `CapAmb:\t${NONE}`,
+    `CapBnd:\t${setText(bounding)}`,
+    `CapAmb:\t${setText(ambient)}`,
     `NoNewPrivs:\t${activity?.noNewPrivileges === true ? 1 : 0}`,
     "Speculation_Store_Bypass:\tunknown",
     "SpeculationIndirectBranch:\tunsupported",
@@ -71,6 +72,11 @@ export function procStatus(
   return `${lines.join("\n")}\n`;
 }
 
+/** The last is the one that decides about files: the effective one, since setfsuid is not there. */
+function idsText({ real, effective, saved }: Ids): string {
+  return `${real}\t${effective}\t${saved}\t${effective}`;
+}
+
 /** Sixteen hexadecimal digits (render_sigset_t). */
 function signals(set: SignalBits | undefined): string {
   return set === undefined ? NONE : hex(set.high >>> 0, 8) + hex(set.low >>> 0, 8);
@@ -80,7 +86,7 @@ function signals(set: SignalBits | undefined): string {
 function queuedOf(host: ProcHost, uid: number): number {
   let queued = 0;
   for (const task of host.processes.values())
-    if (task.uid === uid) queued += task.activity?.queuedSignals ?? 0;
+    if (task.userIds.real === uid) queued += task.activity?.queuedSignals ?? 0;
   return queued;
 }
 

@@ -15,7 +15,7 @@ import { dumpHeader, killedLine, type OomConstraint, oomKillLine } from "./oom-r
 /** A process, as far as its killer knows it. */
 export interface OomTask extends AllocatingTask {
   readonly pid: number;
-  readonly uid: number;
+  readonly userIds: { readonly real: number };
   readonly comm: string;
   readonly mm: MmStruct;
   /** −1000 … 1000. */

@@ -57,26 +57,26 @@ export function oomKillLine(
   const where = group === 0 ? "global_oom" : `oom_memcg=${host.memCgroupPath(group)}`;
   return (
     `oom-kill:constraint=${constraint},nodemask=(null),cpuset=/,mems_allowed=0,${where},` +
-    `task_memcg=${host.memCgroupPath(victim.mm.memcg)},task=${victim.comm},pid=${victim.pid},uid=${victim.uid}`
+    `task_memcg=${host.memCgroupPath(victim.mm.memcg)},task=${victim.comm},pid=${victim.pid},uid=${victim.userIds.real}`
   );
 }
 
 /** What the end of the process frees. */
-export function killedLine({ pid, comm, uid, mm, oomScoreAdj }: OomTask): string {
+export function killedLine({ pid, comm, userIds, mm, oomScoreAdj }: OomTask): string {
   const kb = (pages: number): string => `${pages * PAGE_KIB}kB`;
   const { rss } = mm;
   return (
     `Killed process ${pid} (${comm}) total-vm:${kb(mm.totalVm)}, anon-rss:${kb(rss[MM_ANONPAGES])}, ` +
-    `file-rss:${kb(rss[MM_FILEPAGES])}, shmem-rss:${kb(rss[MM_SHMEMPAGES])}, UID:${uid} ` +
+    `file-rss:${kb(rss[MM_FILEPAGES])}, shmem-rss:${kb(rss[MM_SHMEMPAGES])}, UID:${userIds.real} ` +
     `pgtables:${pageTableBytesOf(mm) / 1024}kB oom_score_adj:${oomScoreAdj}`
   );
 }
 
-function taskLine({ pid, uid, comm, mm, oomScoreAdj }: OomTask): string {
+function taskLine({ pid, userIds, comm, mm, oomScoreAdj }: OomTask): string {
   const { rss } = mm;
   const resident = rss[MM_ANONPAGES] + rss[MM_FILEPAGES] + rss[MM_SHMEMPAGES];
   const columns: readonly (readonly [number, number])[] = [
-    [uid, 5],
+    [userIds.real, 5],
     [pid, 5],
     [mm.totalVm, 8],
     [resident, 8],

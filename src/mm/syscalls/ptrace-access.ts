@@ -2,6 +2,7 @@
 
 import { CAP_SYS_PTRACE } from "../uapi/capability.ts";
 import { capabilitiesOf, capable, isSubset } from "../vfs/capability.ts";
+import { areAll } from "../vfs/ids.ts";
 import type { Task } from "./task.ts";
 
 /**
@@ -10,7 +11,11 @@ import type { Task } from "./task.ts";
  */
 export function ptraceMayAccess(task: Task, target: Task): boolean {
   if (task === target || task.mm === target.mm || capable(task, CAP_SYS_PTRACE)) return true;
-  const isOwn = task.uid === target.uid && task.gid === target.gid && target.mm.dumpable === 1;
+  // Whoever started the caller, not whose rights it has (PTRACE_MODE_REALCREDS).
+  const isOwn =
+    areAll(task.userIds.real, target.userIds) &&
+    areAll(task.groupIds.real, target.groupIds) &&
+    target.mm.dumpable === 1;
   // Nobody sees into who has more powers (cap_ptrace_access_check).
   return isOwn && isSubset(capabilitiesOf(target).permitted, capabilitiesOf(task).effective);
 }

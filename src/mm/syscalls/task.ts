@@ -9,6 +9,7 @@ import { RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STAC
 import type { Capabilities } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
+import type { Ids } from "../vfs/ids.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -57,8 +58,14 @@ export interface Task {
   fs: FsContext;
   /** The segments of shared memory that it can see (nsproxy.ipc_ns). */
   readonly ipc: ShmNamespace;
+  /** The effective ids, whose rights it has. */
   uid: number;
   gid: number;
+  /** Real, effective and saved ones. */
+  readonly userIds: Ids;
+  readonly groupIds: Ids;
+  /** SECBIT_…: what a change of user and an exec do to its capabilities. */
+  readonly securebits: number;
   /** Other groups that it is in, in order (group_info). */
   groups: readonly number[];
   /** null: those that follow from its user. */

@@ -100,7 +100,7 @@ export class Pipe implements FrameHolder {
 
   /** A pipe made by `maker`, whose user its buffers count for; null where that has too many. */
   static of(phys: PhysicalMemory, maker: Holder): Pipe | null {
-    const payer = new PipePayer(phys, maker.uid);
+    const payer = new PipePayer(phys, maker.userIds?.real ?? maker.uid);
     const buffers = payer.buffersOfNew(maker, PIPE_BUFFERS);
     return buffers === 0 ? null : new Pipe(phys, payer, buffers);
   }
