@@ -18,8 +18,11 @@
 const STRICT = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 const ENCODER = new TextEncoder();
 const ESCAPE = 0xdc00;
-/** Lone ones: with the flag, the second half of a pair is no character of its own. */
-const ESCAPES = /([\udc80-\udcff]+)/u;
+const FIRST_ESCAPE = 0xdc80;
+const LAST_ESCAPE = 0xdcff;
+const REPLACEMENT = "\ufffd";
+/** Arguments of one call, of which a JavaScript engine may take no more. */
+const MAX_ARGUMENTS = 4096;
 
 /** The name that these bytes are: UTF-8, with each byte that is no part of it as a lone surrogate, U+DC00 + the byte. */
 export function decodeName(bytes: Uint8Array): string {
@@ -31,18 +34,24 @@ export function decodeName(bytes: Uint8Array): string {
 }
 
 function decodeEscaped(bytes: Uint8Array): string {
-  let name = "";
-  let validFrom = 0;
+  const units = new Uint16Array(bytes.length);
+  let count = 0;
   for (let at = 0; at < bytes.length; ) {
     const length = sequenceLength(bytes, at);
-    if (length > 0) {
-      at += length;
+    if (length < 2) {
+      units[count++] = bytes[at] + (length === 0 ? ESCAPE : 0);
+      at++;
       continue;
     }
-    name += STRICT.decode(bytes.subarray(validFrom, at)) + String.fromCharCode(ESCAPE + bytes[at]);
-    validFrom = ++at;
+    let code = bytes[at++] & (0x7f >> length);
+    for (let i = 1; i < length; i++) code = (code << 6) | (bytes[at++] & 0x3f);
+    if (code > 0xffff) units[count++] = 0xd7c0 + (code >> 10);
+    units[count++] = code > 0xffff ? 0xdc00 | (code & 0x3ff) : code;
   }
-  return name + STRICT.decode(bytes.subarray(validFrom));
+  let name = "";
+  for (let at = 0; at < count; at += MAX_ARGUMENTS)
+    name += String.fromCharCode(...units.subarray(at, Math.min(at + MAX_ARGUMENTS, count)));
+  return name;
 }
 
 /** Bytes of the character that starts at `at`; 0 where none does (Unicode, table 3-7: well-formed byte sequences). */
@@ -65,9 +74,17 @@ export function encodeName(name: string): Uint8Array {
   if (name.isWellFormed()) return ENCODER.encode(name);
   const bytes = new Uint8Array(name.length * 3);
   let length = 0;
-  for (const [i, part] of name.split(ESCAPES).entries()) {
-    if (i % 2 === 0) length += ENCODER.encodeInto(part, bytes.subarray(length)).written;
-    else for (let at = 0; at < part.length; at++) bytes[length++] = part.charCodeAt(at) - ESCAPE;
+  for (let i = 0; i < name.length; i++) {
+    const code = name.codePointAt(i) ?? 0;
+    if (code < 0x80) {
+      bytes[length++] = code;
+    } else if (code >= FIRST_ESCAPE && code <= LAST_ESCAPE) {
+      bytes[length++] = code - ESCAPE;
+    } else {
+      const char = code >= 0xd800 && code < 0xe000 ? REPLACEMENT : String.fromCodePoint(code);
+      length += ENCODER.encodeInto(char, bytes.subarray(length)).written;
+      if (code > 0xffff) i++;
+    }
   }
   return bytes.subarray(0, length);
 }
