@@ -14,6 +14,7 @@ import { fileLockCalls } from "./file-locks.ts";
 import { fileCalls } from "./files.ts";
 import { futexCalls } from "./futex.ts";
 import { futex2Calls } from "./futex2.ts";
+import { hwprobeCalls } from "./hwprobe.ts";
 import { identityCalls } from "./identity.ts";
 import { intervalTimerCalls } from "./interval-timers.ts";
 import { ipcCalls } from "./ipc.ts";
@@ -47,6 +48,7 @@ const GROUPS: readonly SyscallGroup[] = [
   fileLockCalls,
   futexCalls,
   futex2Calls,
+  hwprobeCalls,
   identityCalls,
   intervalTimerCalls,
   ipcCalls,

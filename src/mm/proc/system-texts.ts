@@ -59,7 +59,7 @@ export function procSystemStat(host: ProcHost): string {
 }
 
 /** The instructions that the hart executes, in the order of riscv_isa_ext (arch/riscv/kernel/cpu.c). */
-const RISCV_ISA = "rv64imafdc_zicntr_zicsr_zifencei_zaamo_zalrsc_zca_zcd";
+export const RISCV_ISA = "rv64imafdc_zicntr_zicsr_zifencei_zaamo_zalrsc_zca_zcd";
 
 /** The one CPU, in its architecture's words; undefined where nothing is known that a program could run on. */
 export function procCpuinfo(arch: Arch): string | undefined {
