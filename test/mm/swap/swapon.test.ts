@@ -201,12 +201,15 @@ describe("swapon", () => {
     admin.swapon("/host/swap");
     const group = kernel.memcg.create("a");
     group.max = 100 * P;
-    const tasks = [80, 70].map((pages) => {
-      const task = kernel.spawn({ cgroup: group, oomScoreAdj: pages === 80 ? 1000 : 0 });
+    const tasks = [30, 50].map((pages) => {
+      const task = kernel.spawn({ cgroup: group });
       const at = task.mmap(0, pages * P, RW, SHARED_ANON);
       for (let page = 0; page < pages; page++) task.storeU32(at + page * P, page + 1);
       return task;
     });
+    // The larger one for what is its own, whatever of it is in swap.
+    const own = tasks[0].mmap(0, 65 * P, RW, ANON);
+    for (let page = 0; page < 65; page++) tasks[0].storeU32(own + page * P, page + 1);
     admin.swapoff("/host/swap");
     expect(tasks.map(({ exitStatus }) => exitStatus)).toEqual([9, null]);
     expect(validate(kernel)).toEqual([]);
