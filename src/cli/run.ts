@@ -61,11 +61,11 @@ async function runBooted(
   const collector = wantsReport ? new ReportCollector(kernel) : undefined;
   const trace =
     options.traceFile === undefined ? undefined : new TraceFile(options.traceFile, kernel.tracer, version);
-  const interruption = new Interruption();
   const endsMs = started + (options.timeoutSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+  const interruption = new Interruption(endsMs);
   const mayWait = options.clock === "virtual" ? () => nowMs() < endsMs : undefined;
   const [stdin, stdout, stderr] = hostStreams(mayWait);
-  const onSlice = (): "stop" | undefined => (interruption.exitStatus === undefined ? undefined : "stop");
+  const onSlice = (): "stop" | undefined => (interruption.hasCome() ? "stop" : undefined);
   const loopback = options.net === "host-loopback" ? await hostLoopback() : undefined;
   const machine = new Machine(kernel, {
     stdin,
@@ -73,6 +73,7 @@ async function runBooted(
     stderr,
     clock,
     onSlice,
+    ...(options.timeoutSeconds !== undefined && { mustEnd: () => interruption.mayHaveCome() }),
     module: builtInterpreter(kernel),
     terminals: booted.terminals,
     ...(options.seed !== undefined && { scheduleSeed: options.seed }),
@@ -84,7 +85,7 @@ async function runBooted(
   try {
     end = await unlessItStops(() => {
       spawn(machine, options, booted);
-      interruption.watch(machine, options.timeoutSeconds);
+      interruption.watch(machine);
       return machine.runAsync({ pause, turns: LOOK_TURNS });
     });
   } finally {

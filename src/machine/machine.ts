@@ -64,6 +64,11 @@ export interface MachineOptions {
   readonly maxInstructions?: number;
   /** Called after each turn; "stop" ends the run, killing every process. */
   readonly onSlice?: (machine: Machine) => "stop" | undefined;
+  /**
+   * Whether the run is to end now, killing every process. Asked after each turn and each system call, and between the pages
+   * of a call that works on many: of use where the run has only so much time. Default: never.
+   */
+  readonly mustEnd?: () => boolean;
   /** The host's loopback, for streams of programs: the machine is then run by `runAsync`. Default: none. */
   readonly hostLoopback?: HostLoopback;
   /** The compiled interpreter (`compileInterpreter`), where compiling in place isn't wanted. */
@@ -149,6 +154,7 @@ export class Machine {
       options.scheduleSeed === undefined ? undefined : new Prng(options.scheduleSeed),
     );
     kernel.threadIds = this.#system.tids;
+    if (options.mustEnd !== undefined) kernel.phys.fatalSignalPending = options.mustEnd;
     kernel.killer = (process) => this.#killForMemory(process);
     kernel.phys.icache = { flushIcachePage: (pfn) => hart.invalidateFrame(pfn * PAGE_SIZE) };
   }
@@ -270,6 +276,7 @@ export class Machine {
     if (this.instructions >= (this.#options.maxInstructions ?? Number.POSITIVE_INFINITY)) {
       return this.#killAll("instruction-limit");
     }
+    if (this.kernel.phys.fatalSignalPending()) return this.#killAll("stopped");
     return this.#options.onSlice?.(this) === "stop" ? this.#killAll("stopped") : undefined;
   }
 

@@ -19,7 +19,7 @@ import { PG_ICACHE } from "../mm/frames/page-flags.ts";
 import { becomeCurrent } from "../mm/kernel/task-lifecycle.ts";
 import { PAGE_SHIFT } from "../mm/page.ts";
 import { ACCESS_EXEC } from "../mm/pagetable/access.ts";
-import { OOM_KILL, PGSCAN_ANON, PGSCAN_FILE } from "../mm/trace/vmstat.ts";
+import { OOM_KILL, PGALLOC, PGFREE, PGSCAN_ANON, PGSCAN_FILE } from "../mm/trace/vmstat.ts";
 import { EAGAIN, ENOSYS } from "../mm/uapi/errno.ts";
 import { ERESTART_WOULD_BLOCK } from "../mm/vfs/would-block.ts";
 import { highHalf, lowHalf, u64FromHalves } from "./abi/bytes.ts";
@@ -62,10 +62,11 @@ const A0 = 10;
 const A7 = 17;
 const ECALL_BYTES = 4;
 /**
- * Pages that reclaim may scan on behalf of a turn before that is over: where memory is short, a few instructions can take as
- * long as all others of it, and whoever waits for the end of the turn (the host, for signals) must not wait for ever.
+ * Pages that the kernel may hand out, take back and scan on behalf of a turn before that is over: where memory is short or
+ * calls are large, a few instructions can take as long as all others of it, and whoever waits for the end of the turn (the
+ * host, for signals) must not wait for ever.
  */
-const SCANS_OF_A_TURN = 50_000;
+const PAGES_OF_A_TURN = 100_000;
 
 /** What became of a turn: somebody ran; all wait, the first until a time; all wait for ever; nobody is left. */
 export type Turn =
@@ -174,7 +175,7 @@ export class Scheduler {
     system.turnMajFlt = group.process.majFlt;
     system.yields = false;
     system.isOutOfTime = false;
-    system.scanLimit = scannedPages(system) + SCANS_OF_A_TURN;
+    system.workLimit = workedPages(system) + PAGES_OF_A_TURN;
     if (group.tellsContinued) tellContinued(system, group);
     this.#resume(thread);
     const end = system.workedNs + this.#turnLength();
@@ -297,8 +298,8 @@ export class Scheduler {
 
   #syscall(thread: Thread): void {
     const system = this.#system;
-    const { hart } = system;
-    const { tracer } = system.kernel;
+    const { hart, kernel } = system;
+    const { tracer } = kernel;
     const call = new Call(system, thread);
     const nr = hart.getXU(A7);
     const entry = SYSCALLS[nr];
@@ -315,6 +316,7 @@ export class Scheduler {
     if (result === BLOCKED) thread.heldFiles.hold(call, entry?.name);
     if (!isFirstTry) thread.heldFiles.takeBack(call.process);
     system.systemNs += costOf(entry?.name, result);
+    if (workedPages(system) > system.workLimit || kernel.phys.fatalSignalPending()) system.isOutOfTime = true;
     if (result === BLOCKED) {
       thread.waitingIn = entry?.name;
       return;
@@ -335,10 +337,10 @@ export class Scheduler {
   }
 }
 
-/** How many pages reclaim has looked at. */
-function scannedPages({ kernel }: System): number {
+/** How many pages were handed out, taken back and looked at by reclaim. */
+function workedPages({ kernel }: System): number {
   const { stat } = kernel.phys;
-  return stat[PGSCAN_ANON] + stat[PGSCAN_FILE];
+  return stat[PGALLOC] + stat[PGFREE] + stat[PGSCAN_ANON] + stat[PGSCAN_FILE];
 }
 
 /** Makes the hart of a system: its TLB misses go to the MMU on behalf of the thread that runs. */
@@ -352,7 +354,7 @@ export function makeHart(
     const { current, mmu, kernel } = system();
     if (current === undefined) throw new TypeError("translate: nobody is running");
     const { process } = current.group;
-    if (scannedPages(system()) > system().scanLimit) {
+    if (workedPages(system()) > system().workLimit) {
       system().isOutOfTime = true;
       return -1;
     }

@@ -69,8 +69,8 @@ export class System {
   faultHigh = 0;
   /** Set by a call that gives up its turn. */
   yields = false;
-  /** Pages that reclaim has scanned in all, beyond which the turn is over before its next fault; and that it is. */
-  scanLimit = 0;
+  /** Pages that the kernel has worked on in all, beyond which the turn is over at its next fault or call; and that it is. */
+  workLimit = 0;
   isOutOfTime = false;
   /** Told of every process that ends. */
   onExit: ((group: ThreadGroup, status: number) => void) | undefined;

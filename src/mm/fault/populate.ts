@@ -3,7 +3,7 @@
  * POPULATE advices. The same faults as a program would take, taken and counted by the kernel for it.
  */
 import { PAGE_SIZE, type Vaddr } from "../page.ts";
-import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno.ts";
+import { EFAULT, EINTR, EINVAL, ENOMEM } from "../uapi/errno.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_ACCESS_FLAGS, VM_LOCKONFAULT, VM_READ, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { VM_FAULT_ERROR, VM_FAULT_OOM } from "../vma/vm-operations.ts";
@@ -31,13 +31,14 @@ export function mmPopulateOrFail(mmu: Mmu, task: FaultingTask, start: Vaddr, end
 /**
  * Makes start … end, which lies in `vma`, resident (populate_vma_page_range). A private writable mapping gets its own
  * frames at once; one that is to be locked page by page gets nothing. 0; -EFAULT for PROT_NONE or past the end of a
- * file, -ENOMEM without memory, with the pages before that one resident.
+ * file, -ENOMEM without memory, -EINTR for one who is to die, with the pages before that one resident.
  */
 function populateVma(mmu: Mmu, task: FaultingTask, vma: VmArea, start: Vaddr, end: Vaddr): number {
   if ((vma.flags & VM_LOCKONFAULT) !== 0) return 0;
   if ((vma.flags & VM_ACCESS_FLAGS) === 0) return -EFAULT;
   const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
   for (let addr: number = start; addr < end; addr += PAGE_SIZE) {
+    if (mmu.phys.fatalSignalPending()) return -EINTR;
     const result = mmu.faultIn(task, vma, addr, write, "as-minor");
     if ((result & VM_FAULT_OOM) !== 0) return -ENOMEM;
     if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;
@@ -47,7 +48,7 @@ function populateVma(mmu: Mmu, task: FaultingTask, vma: VmArea, start: Vaddr, en
 
 /**
  * MADV_POPULATE_READ and _WRITE over start … end: 0, or -ENOMEM at a hole or without memory, -EINVAL where the mapping
- * does not allow the access, -EFAULT past the end of a file.
+ * does not allow the access, -EFAULT past the end of a file, -EINTR for one who is to die.
  */
 export function madvisePopulate(
   mmu: Mmu,
@@ -64,6 +65,7 @@ export function madvisePopulate(
     if ((vma.flags & needed) === 0) return -EINVAL;
     const last = Math.min(vma.end, end);
     for (; addr < last; addr += PAGE_SIZE) {
+      if (mmu.phys.fatalSignalPending()) return -EINTR;
       const result = mmu.faultIn(task, vma, addr, write);
       if ((result & VM_FAULT_OOM) !== 0) return -ENOMEM;
       if ((result & VM_FAULT_ERROR) !== 0) return -EFAULT;

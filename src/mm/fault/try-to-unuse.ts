@@ -17,13 +17,13 @@ import { readSwapCache, swapinReadahead } from "../swap/swap-readahead.ts";
 import type { SwapSpace } from "../swap/swap-space.ts";
 import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
 import { OOM_KILL } from "../trace/vmstat.ts";
-import { ENOMEM } from "../uapi/errno.ts";
+import { EINTR, ENOMEM } from "../uapi/errno.ts";
 import { decMmCounter, incMmCounter, MM_ANONPAGES, MM_SWAPENTS, type MmStruct } from "../vma/mm-struct.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { readablePte } from "./fault-context.ts";
 
 /**
- * Empties an area that gives out no more slots. 0; or -ENOMEM when a page finds no frame: what came back until then stays
+ * Empties an area that gives out no more slots. 0; -ENOMEM when a page finds no frame, or -EINTR for one who is to die: what came back until then stays
  * back, the rest stays in swap.
  *
  * One pass is not always enough: looking for a frame reclaims, and may send a page which others still share back to
@@ -66,7 +66,7 @@ function holdPages(swap: SwapSpace, info: SwapInfo): Pfn[] {
   return held;
 }
 
-/** One pass over files, address spaces and cache; `onlyCached`: for pages in the cache alone. 0 or -ENOMEM. */
+/** One pass over files, address spaces and cache; `onlyCached`: for pages in the cache alone. 0, -ENOMEM or -EINTR. */
 function unusePass(swap: SwapSpace, info: SwapInfo, mms: Iterable<MmStruct>, onlyCached: boolean): number {
   const { phys } = swap;
   const failed = shmemUnuse(phys, info.type);
@@ -74,7 +74,8 @@ function unusePass(swap: SwapSpace, info: SwapInfo, mms: Iterable<MmStruct>, onl
   for (const mm of mms) {
     if (mm.rss[MM_SWAPENTS] === 0) continue;
     for (const vma of mm.vmas) {
-      if (vma.anonVma !== null && unuseVma(swap, info, vma, onlyCached) !== 0) return -ENOMEM;
+      const failed = vma.anonVma === null ? 0 : unuseVma(swap, info, vma, onlyCached);
+      if (failed !== 0) return failed;
     }
   }
   for (let slot = info.nextUsed(0); slot !== 0; slot = info.nextUsed(slot)) {
@@ -86,7 +87,7 @@ function unusePass(swap: SwapSpace, info: SwapInfo, mms: Iterable<MmStruct>, onl
   return 0;
 }
 
-/** 0 or -ENOMEM (unuse_vma). */
+/** 0, -ENOMEM or -EINTR (unuse_vma). */
 function unuseVma(swap: SwapSpace, info: SwapInfo, vma: VmArea, onlyCached: boolean): number {
   const { pageTable, phys } = vma.mm;
   const { u32 } = phys.ram;
@@ -99,6 +100,7 @@ function unuseVma(swap: SwapSpace, info: SwapInfo, vma: VmArea, onlyCached: bool
     const word = u32[pte];
     if (isSwapPte(word)) {
       const entry = pteToSwpEntry(word, u32[pte + 1]);
+      if (phys.fatalSignalPending()) return -EINTR;
       const isWanted = swpType(entry) === info.type && (!onlyCached || swapCacheLookup(phys, entry) !== 0);
       if (isWanted && unusePte(swap, vma, addr, pte, entry) !== 0) return -ENOMEM;
     }

@@ -143,9 +143,12 @@ export class UserIter implements IovIter {
     this.#seek();
   }
 
-  /** Runs `copy(address, done, length)` over the next n bytes, segment by segment, until one falls short. */
+  /**
+   * Runs `copy(address, done, length)` over the next n bytes, segment by segment, until one falls short. Who is to die gets
+   * nothing more, so that a call which moves gigabytes a page at a time ends.
+   */
   #advance(n: number, copy: (addr: Vaddr, done: number, len: number) => number): number {
-    const want = Math.min(n, this.count);
+    const want = this.#mmu.phys.fatalSignalPending() ? 0 : Math.min(n, this.count);
     let done = 0;
     while (done < want) {
       this.#seek();

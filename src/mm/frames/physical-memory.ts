@@ -135,6 +135,11 @@ export class PhysicalMemory {
   failsBeforeOom = false;
   /** Who allocates now can't do without: it gets frames that are kept back, whatever limits say (PF_MEMALLOC). */
   mayUseReserves = false;
+  /**
+   * Whether whoever runs is to die, and the call that he is in is to end as soon as it can (fatal_signal_pending): asked
+   * between the pages of calls that work on many. Whoever runs programs sets it.
+   */
+  fatalSignalPending: () => boolean = () => false;
   /** Mappings of all address spaces, and how many there may be: in Linux each takes of the RAM (vma-lifetime.ts). */
   nrVmas = 0;
   maxVmas: number;

@@ -26,7 +26,7 @@ import { readSwapCache, swapClusterReadahead, swapUpdateReadahead } from "../swa
 import { swapSpace } from "../swap/swap-space.ts";
 import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
 import { PGMAJFAULT } from "../trace/vmstat.ts";
-import { EIO, ENOMEM } from "../uapi/errno.ts";
+import { EINTR, EIO, ENOMEM } from "../uapi/errno.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import { igrab, iput } from "../vfs/inode.ts";
 import { ShmemInode } from "./shmem-inode.ts";
@@ -160,7 +160,7 @@ export function shmemSwapinRange(inode: ShmemInode, first: PgOff, last: PgOff): 
   }
 }
 
-/** Brings back all pages that files have in area `type`: 0 or -ENOMEM (shmem_unuse). */
+/** Brings back all pages that files have in area `type`: 0, -ENOMEM or -EINTR (shmem_unuse). */
 export function shmemUnuse(phys: PhysicalMemory, type: number): number {
   for (const owner of [...phys.owners.values()]) {
     if (!(owner instanceof AddressSpace) || !(owner.host instanceof ShmemInode)) continue;
@@ -183,6 +183,7 @@ function unuseFile(phys: PhysicalMemory, inode: ShmemInode, type: number): numbe
     const { index } = inode.swapped;
     at = index + 1;
     if (entry === POISONED || swpType(entry) !== type) continue;
+    if (phys.fatalSignalPending()) return -EINTR;
     const pfn = shmemSwapin(inode, index);
     if (pfn === -ENOMEM) return -ENOMEM;
     if (pfn > 0) phys.putPage(pfn);

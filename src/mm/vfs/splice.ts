@@ -11,7 +11,7 @@
  */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type Pfn } from "../page.ts";
-import { EAGAIN, EINVAL, ENOMEM, EPIPE } from "../uapi/errno.ts";
+import { EAGAIN, EINTR, EINVAL, ENOMEM, EPIPE } from "../uapi/errno.ts";
 import { POLL_IN, POLL_OUT } from "./fasync.ts";
 import type { File } from "./file.ts";
 import { PartsIter } from "./parts-iter.ts";
@@ -161,6 +161,10 @@ export function spliceDirect(
   let done = 0;
   let error = 0;
   while (done < len) {
+    if (phys.fatalSignalPending()) {
+      error = -EINTR;
+      break;
+    }
     const read =
       source.ops.spliceRead?.(source, sourcePos + done, pipe, Math.min(len - done, pipe.size)) ?? -EINVAL;
     if (read <= 0) {

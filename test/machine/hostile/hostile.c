@@ -363,6 +363,26 @@ static void paths(void) {
   printf("hostname: %s\n", out < 0 ? strerror(errno) : "OPENED");
 }
 
+/* Calls that are long each, and many in what is a turn for instructions. */
+static void populates(void) {
+  deaf();
+  for (;;) munmap(mmap(0, 40 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0), 40 << 20);
+}
+
+static void protects(void) {
+  deaf();
+  char *p = mmap(0, 40 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  for (int turn = 0;; turn++) mprotect(p, 40 << 20, turn & 1 ? PROT_READ : PROT_READ | PROT_WRITE);
+}
+
+/* One call that would be. */
+static void copies(void) {
+  deaf();
+  int from = open("from", O_RDWR | O_CREAT, 0600), to = open("to", O_RDWR | O_CREAT, 0600);
+  ftruncate(from, 8l << 30);
+  for (;;) copy_file_range(from, &(off_t){0}, to, &(off_t){0}, 2l << 30, 0);
+}
+
 static void calls(void) {
   deaf();
   unsigned long s = 88172645463325252ul;
@@ -383,6 +403,7 @@ int main(int argc, char **argv) {
     {"spin", spin}, {"sleeps", tiny_sleeps}, {"timer-storm", timer_storm}, {"files", files}, {"deep", deep},
     {"tmpfs", file_pages}, {"sparse", sparse}, {"args", args}, {"locks", locks}, {"jumps", jumps}, {"self", self},
     {"paths", paths}, {"calls", calls}, {"watches", watches},
+    {"populates", populates}, {"protects", protects}, {"copies", copies},
   };
   for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) if (strcmp(way, ways[i].name) == 0) { ways[i].run(); return 0; }
   if (strcmp(way, "rights") == 0) { rights(0); return 0; }

@@ -85,6 +85,9 @@ describe("what never ends is ended by --timeout, deaf to all signals as it is", 
     "sleeps",
     "timer-storm",
     "bomb",
+    "populates",
+    "protects",
+    "copies",
     ...(isLong ? ["epolls", "events", "epoll-fds"] : []),
   ];
   test.each(ways)("%s", async (way) => {
