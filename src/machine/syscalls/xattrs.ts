@@ -2,19 +2,23 @@
 
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdGet, startAt, walkContext } from "../../mm/syscalls/fd.ts";
-import { sysChangeXattr, sysGetxattr, sysListxattr } from "../../mm/syscalls/xattr.ts";
+import { sysGetxattr, sysListxattr, sysRemovexattr, sysSetxattr } from "../../mm/syscalls/xattr.ts";
 import { E2BIG, EBADF, EFAULT, EINVAL, ERANGE } from "../../mm/uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
+import {
+  XATTR_CREATE,
+  XATTR_LIST_MAX,
+  XATTR_NAME_MAX,
+  XATTR_REPLACE,
+  XATTR_SIZE_MAX,
+} from "../../mm/uapi/xattr.ts";
 import type { Inode } from "../../mm/vfs/inode.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../../mm/vfs/namei.ts";
 import type { Call, Handler, SyscallGroup } from "./call.ts";
 
-/** With its NUL (XATTR_NAME_MAX + 1). */
-const NAME_ROOM = 256;
-const XATTR_SIZE_MAX = 65536;
+/** With its NUL. */
+const NAME_ROOM: number = XATTR_NAME_MAX + 1;
 const XATTR_ARGS_BYTES = 16;
-const XATTR_CREATE = 1;
-const XATTR_REPLACE = 2;
 
 /** The inode that argument 0 names, or negative errno. */
 type Find = (call: Call) => Inode | number;
@@ -56,44 +60,25 @@ export const xattrCalls: SyscallGroup = [
   [5, "setxattr", 5, setBy(byPath)],
   [6, "lsetxattr", 5, setBy(byLink)],
   [7, "fsetxattr", 5, setBy(byDescriptor)],
-  [8, "getxattr", 4, named(byPath, sysGetxattr)],
-  [9, "lgetxattr", 4, named(byLink, sysGetxattr)],
-  [10, "fgetxattr", 4, named(byDescriptor, sysGetxattr)],
-  [11, "listxattr", 3, listBy(byPath)],
-  [12, "llistxattr", 3, listBy(byLink)],
-  [13, "flistxattr", 3, listBy(byDescriptor)],
-  [14, "removexattr", 2, named(byPath, sysChangeXattr)],
-  [15, "lremovexattr", 2, named(byLink, sysChangeXattr)],
-  [16, "fremovexattr", 2, named(byDescriptor, sysChangeXattr)],
+  [8, "getxattr", 4, getBy(byPath)],
+  [9, "lgetxattr", 4, getBy(byLink)],
+  [10, "fgetxattr", 4, getBy(byDescriptor)],
+  [11, "listxattr", 3, listBy(byPath, 1)],
+  [12, "llistxattr", 3, listBy(byLink, 1)],
+  [13, "flistxattr", 3, listBy(byDescriptor, 1)],
+  [14, "removexattr", 2, removeBy(byPath, 1)],
+  [15, "lremovexattr", 2, removeBy(byLink, 1)],
+  [16, "fremovexattr", 2, removeBy(byDescriptor, 1)],
   [463, "setxattrat", 6, setxattrat],
   [464, "getxattrat", 6, getxattrat],
-  [465, "listxattrat", 5, atFlags(listBy(byDescriptorAndPath))],
-  [466, "removexattrat", 4, atFlags(named(byDescriptorAndPath, sysChangeXattr, 3))],
+  [465, "listxattrat", 5, atFlags(listBy(byDescriptorAndPath, 3))],
+  [466, "removexattrat", 4, atFlags(removeBy(byDescriptorAndPath, 3))],
 ];
 
 /** The name at argument i; or -ERANGE, an empty one too, or -EFAULT (import_xattr_name). */
 function nameIn(call: Call, i: number): string | number {
   const name = call.text(call.u64(i), NAME_ROOM, -ERANGE);
   return name === "" ? -ERANGE : name;
-}
-
-/** Arguments: file, and as number `nameArg` the name. */
-function named(find: Find, act: typeof sysGetxattr, nameArg = 1): Handler {
-  return (call) => {
-    const name = nameIn(call, nameArg);
-    if (typeof name === "number") return name;
-    const inode = find(call);
-    return typeof inode === "number" ? inode : act(call.process, inode, name);
-  };
-}
-
-/** Arguments: file, name, value and its size, XATTR_…. All are looked at before the file is. */
-function setBy(find: Find): Handler {
-  const set = named(find, sysChangeXattr);
-  return (call) => {
-    const value = { at: call.u64(2), size: call.u64(3), flags: call.s32(4) };
-    return checkValue(call, 1, value) || set(call);
-  };
 }
 
 /** struct xattr_args: 0 value (u64), 8 size (u32), 12 XATTR_…. */
@@ -103,13 +88,52 @@ interface XattrValue {
   readonly flags: number;
 }
 
-/** What is wrong with a name and its value (setxattr_copy): negative errno or 0. */
-function checkValue(call: Call, nameArg: number, { at, size, flags }: XattrValue): number {
+/** Arguments: file, name, value and its size, XATTR_…. */
+function setBy(find: Find): Handler {
+  return (call) => set(call, find, 1, { at: call.u64(2), size: call.u64(3), flags: call.s32(4) });
+}
+
+/** Name and value are looked at before the file is (setxattr_copy). */
+function set(call: Call, find: Find, nameArg: number, { at, size, flags }: XattrValue): number {
   if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EINVAL;
   const name = nameIn(call, nameArg);
   if (typeof name === "number") return name;
   if (size > XATTR_SIZE_MAX) return -E2BIG;
-  return size > 0 && call.get(at, size) === undefined ? -EFAULT : 0;
+  const value = call.get(at, size);
+  if (value === undefined) return -EFAULT;
+  const inode = find(call);
+  return typeof inode === "number" ? inode : sysSetxattr(call.process, inode, name, value.bytes, flags);
+}
+
+/** Arguments: file, name, room for the value and how much that is. */
+function getBy(find: Find): Handler {
+  return (call) => get(call, find, 1, call.u64(2), call.u64(3));
+}
+
+function get(call: Call, find: Find, nameArg: number, at: number, size: number): number {
+  const name = nameIn(call, nameArg);
+  if (typeof name === "number") return name;
+  const inode = find(call);
+  if (typeof inode === "number") return inode;
+  const value = sysGetxattr(call.process, inode, name);
+  return typeof value === "number" ? value : give(call, value, at, size, XATTR_SIZE_MAX);
+}
+
+/** What it is, if there is room; without any only how much it is. More than the most that is ever given is too much to ask for. */
+function give(call: Call, bytes: Uint8Array, at: number, size: number, max: number): number {
+  if (size === 0) return bytes.length;
+  if (bytes.length > Math.min(size, max)) return size >= max ? -E2BIG : -ERANGE;
+  return bytes.length > 0 && call.put(at, bytes) < 0 ? -EFAULT : bytes.length;
+}
+
+/** Arguments: file, and as number `nameArg` the name. */
+function removeBy(find: Find, nameArg: number): Handler {
+  return (call) => {
+    const name = nameIn(call, nameArg);
+    if (typeof name === "number") return name;
+    const inode = find(call);
+    return typeof inode === "number" ? inode : sysRemovexattr(call.process, inode, name);
+  };
 }
 
 /** AT_… at argument 2, of which two are known. */
@@ -132,20 +156,22 @@ function getArgs(call: Call): XattrValue | number {
 function setxattrat(call: Call): number {
   const args = getArgs(call);
   if (typeof args === "number") return args;
-  const set = named(byDescriptorAndPath, sysChangeXattr, 3);
-  return atFlags(() => checkValue(call, 3, args) || set(call))(call);
+  return atFlags(() => set(call, byDescriptorAndPath, 3, args))(call);
 }
 
 function getxattrat(call: Call): number {
   const args = getArgs(call);
   if (typeof args === "number") return args;
   if (args.flags !== 0) return -EINVAL;
-  return atFlags(named(byDescriptorAndPath, sysGetxattr, 3))(call);
+  return atFlags(() => get(call, byDescriptorAndPath, 3, args.at, args.size))(call);
 }
 
-function listBy(find: Find): Handler {
+/** Arguments: file, and as number `listArg` the room for the names, and how much that is. */
+function listBy(find: Find, listArg: number): Handler {
   return (call) => {
     const inode = find(call);
-    return typeof inode === "number" ? inode : sysListxattr(inode);
+    if (typeof inode === "number") return inode;
+    const list = sysListxattr(call.process, inode);
+    return give(call, list, call.u64(listArg), call.u64(listArg + 1), XATTR_LIST_MAX);
   };
 }

@@ -18,6 +18,8 @@ import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, Inode, type InodeOperations } from "../vfs/inode.ts";
 import type { MountContext, StatFs, SuperBlock } from "../vfs/super-block.ts";
 
+/** What an inode takes of the space that is for them (BOGO_INODE_SIZE). */
+const INODE_SPACE = 1024;
 /** 512-byte blocks in a page, as stat counts. */
 const BLOCKS_PER_PAGE = PAGE_SIZE / 512;
 
@@ -37,6 +39,8 @@ export class ShmemInode extends Inode {
   readonly entries: Map<string, ShmemInode> = new Map();
   /** A symbolic link's target. */
   target = "";
+  /** Extended attributes (shmem-xattr.ts). Absent: it never had any. */
+  xattrs: Map<string, Uint8Array> | undefined;
 }
 
 /** What makes an inode of one type. */
@@ -58,6 +62,8 @@ export class ShmemSuperBlock implements SuperBlock {
   /** Most inodes, further names of one included, and how many there are (max_inodes). */
   maxInodes: number = Number.POSITIVE_INFINITY;
   usedInodes = 0;
+  /** Bytes that extended attributes take of the space of inodes. */
+  xattrSpace = 0;
   /** Whether the last page that came from swap had to be read from its device. */
   wasMajor = false;
   #nextIno = 1;
@@ -98,7 +104,16 @@ export class ShmemSuperBlock implements SuperBlock {
 
   /** Whether there is room for one more inode or link (shmem_reserve_inode). */
   get hasInode(): boolean {
-    return this.usedInodes < this.maxInodes;
+    return this.hasSpace(INODE_SPACE);
+  }
+
+  /** Whether so many bytes are left of the space of inodes. */
+  hasSpace(bytes: number): boolean {
+    return this.#freeSpace >= bytes;
+  }
+
+  get #freeSpace(): number {
+    return (this.maxInodes - this.usedInodes) * INODE_SPACE - this.xattrSpace;
   }
 
   /** Counts a new inode, for which there was room. */
@@ -168,7 +183,7 @@ export class ShmemSuperBlock implements SuperBlock {
       blocksFree: free,
       blocksAvailable: free,
       files: Number.isFinite(this.maxInodes) ? this.maxInodes : 0,
-      filesFree: Number.isFinite(this.maxInodes) ? this.maxInodes - this.usedInodes : 0,
+      filesFree: Number.isFinite(this.maxInodes) ? Math.floor(this.#freeSpace / INODE_SPACE) : 0,
     };
   }
 }

@@ -35,6 +35,7 @@ import type { VmArea } from "../vma/vm-area.ts";
 import type { ShmemInode } from "./shmem-inode.ts";
 import { cacheOf, shmemGetPage, shmemOf, shmemVmOps } from "./shmem-page.ts";
 import { isShmemSwapped, shmemDropSwap, shmemSwapin } from "./shmem-swap.ts";
+import { dropXattrs, shmemGetxattr, shmemListxattr, shmemSetxattr } from "./shmem-xattr.ts";
 
 const WRITE_SEALS = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 
@@ -365,6 +366,7 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
 /** The last user is gone: all pages go, and with them the file. */
 function shmemEvict(inode: Inode): void {
   const shmem = shmemOf(inode);
+  dropXattrs(shmem);
   shmem.sb.releaseInode(shmem);
   if (inode.mapping === null) return;
   truncateInodePages(inode.mapping, 0);
@@ -376,4 +378,10 @@ function shmemEvict(inode: Inode): void {
 }
 
 /** What every inode of shmem can do; tmpfs adds names. */
-export const shmemInodeOps: InodeOperations = { setattr: shmemSetattr, evict: shmemEvict };
+export const shmemInodeOps: InodeOperations = {
+  setattr: shmemSetattr,
+  evict: shmemEvict,
+  getxattr: shmemGetxattr,
+  setxattr: shmemSetxattr,
+  listxattr: shmemListxattr,
+};

@@ -47,6 +47,10 @@ export interface InodeOperations {
   readdir?(dir: Inode): readonly DirEntry[] | number;
   /** Changes mode, owner, size or times; a size change also truncates the page cache. */
   setattr?(inode: Inode, change: AttributeChange): number;
+  /** Extended attributes: the value, or -ENODATA; sets or, with null, removes one (XATTR_… flags); their names. Absent: it has none. */
+  getxattr?(inode: Inode, name: string): Uint8Array | number;
+  setxattr?(inode: Inode, name: string, value: Uint8Array | null, flags: number): number;
+  listxattr?(inode: Inode): readonly Uint8Array[];
   /** Brings attributes up to date with storage, before stat and open. */
   getattr?(inode: Inode): number;
   /** Something is opening the inode: the file system may refuse, or prepare. `flags`: O_…, also those for opening alone. */

@@ -42,6 +42,7 @@ export class MountNamespace implements KernMounts {
   /** Files that are open, of all that is mounted. */
   readonly openFiles: OpenFiles;
   memfdNoexec = 0;
+  xattrCost = 0;
   readonly #mounts: Mount[] = [];
   /** File systems that only the kernel uses (shmem's own, pipes), by name. */
   readonly #kernMounts: Map<string, SuperBlock> = new Map();

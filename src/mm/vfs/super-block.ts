@@ -12,6 +12,8 @@ export interface KernMounts {
    * here because pid namespaces have it in Linux, of which there is one.
    */
   memfdNoexec: number;
+  /** What the extended attributes of all file systems in memory cost the host (shmem-xattr.ts). */
+  xattrCost: number;
 }
 
 /** What the VFS hands a file system when it is mounted. */
