@@ -53,7 +53,7 @@ const CLONE_NEWPID = 0x20000000;
 export const CLONE_CLEAR_SIGHAND_HIGH = 1;
 export const CLONE_INTO_CGROUP_HIGH = 2;
 /** Namespaces: mounts, cgroups, host name, IPC, users, processes, network. This kernel is built without. */
-const CLONE_NEW_ANY: number =
+export const CLONE_NEW_ANY: number =
   CLONE_NEWTIME | CLONE_NEWNS | 0x2000000 | 0x4000000 | 0x8000000 | CLONE_NEWUSER | 0x20000000 | 0x40000000;
 
 /** kernel.pid_max. */

@@ -35,6 +35,7 @@ import { systemInfoCalls } from "./system-info.ts";
 import { terminalCalls } from "./terminal.ts";
 import { timeCalls } from "./time.ts";
 import { transferCalls } from "./transfer.ts";
+import { unshareCalls } from "./unshare.ts";
 import { xattrCalls } from "./xattrs.ts";
 
 const GROUPS: readonly SyscallGroup[] = [
@@ -69,6 +70,7 @@ const GROUPS: readonly SyscallGroup[] = [
   terminalCalls,
   timeCalls,
   transferCalls,
+  unshareCalls,
   xattrCalls,
 ];
 
