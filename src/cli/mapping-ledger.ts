@@ -154,6 +154,12 @@ export class MappingLedger {
     this.#carve(0, Number.POSITIVE_INFINITY);
   }
 
+  /** What is gone is told of no more. */
+  forget(): void {
+    this.#records = this.#records.filter(({ pieces }) => pieces > 0);
+    this.#gone = 0;
+  }
+
   fault(event: FaultEvent): void {
     const record = this.#recordOf(event);
     if (record === undefined) {

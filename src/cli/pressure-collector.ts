@@ -17,6 +17,9 @@ export interface AreaRecord {
   errors: number;
 }
 
+/** Kills that are told of one by one. How many there were is in /proc/vmstat. */
+const MAX_KILLS = 1000;
+
 export class PressureCollector {
   /** By name, in order of first sight: of those in use, and of those that swapoff took away. */
   readonly areas: Map<string, AreaRecord> = new Map();
@@ -48,7 +51,7 @@ export class PressureCollector {
         else this.writeErrors += event.pages;
         break;
       case "oom-kill":
-        this.kills.push(event);
+        if (this.kills.length < MAX_KILLS) this.kills.push(event);
         break;
     }
     this.timeline.tick();

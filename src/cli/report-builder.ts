@@ -1,4 +1,5 @@
 /** From what was collected during a run to the report of it. */
+import { Process } from "../mm/kernel/process.ts";
 import { PAGE_SIZE } from "../mm/page.ts";
 import { FAULT_CAUSES, type FaultCause } from "../mm/trace/events.ts";
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../mm/uapi/mman.ts";
@@ -153,7 +154,9 @@ function limit(bytes: number): number | null {
 function processReport(record: ProcessRecord): ReportProcess {
   const { process } = record;
   const end: EndOfProgram = endOf(record.status);
+  const isRunning = record.status === null && process instanceof Process;
   return {
+    count: record.count,
     pid: record.pid,
     ppid: record.parentPid,
     comm: record.name,
@@ -161,7 +164,7 @@ function processReport(record: ProcessRecord): ReportProcess {
     signal: end.signal,
     minflt: process.minFlt,
     majflt: process.majFlt,
-    maxrss: Math.max(process.maxRss, record.status === null ? process.mm.hiwaterRss : 0) * KIB_PER_PAGE,
+    maxrss: Math.max(process.maxRss, isRunning ? process.mm.hiwaterRss : 0) * KIB_PER_PAGE,
     kernel_faults: record.kernelFaults,
     faults: faultsByName(record.faults),
     unmapped_faults: faultsByName(record.mappings.unmapped),

@@ -3,13 +3,15 @@
  * cache did. It knows nothing of how memory works, and asks nobody but the events and the kernel's public counters.
  */
 import type { Kernel } from "../mm/kernel/kernel.ts";
-import type { Process } from "../mm/kernel/process.ts";
+import { Process } from "../mm/kernel/process.ts";
 import type { TraceEvent } from "../mm/trace/events.ts";
 import { countFault, type FaultCounts, MappingLedger, newFaultCounts } from "./mapping-ledger.ts";
 import { PressureCollector } from "./pressure-collector.ts";
 
-/** What is known of one process. */
+/** What is known of one process; or of several that have ended, put together. */
 export interface ProcessRecord {
+  /** How many it stands for. Where there are several, what is said of one is true of the first. */
+  count: number;
   readonly pid: number;
   /** Pid of the process that forked it; 0 for the first. */
   readonly parentPid: number;
@@ -17,14 +19,21 @@ export interface ProcessRecord {
   name: string;
   readonly mappings: MappingLedger;
   readonly faults: FaultCounts;
-  /** Pages it copied because it wrote them and a fork shares them: how many with each process, by pid. */
+  /** Pages it copied because it wrote them and a fork shares them: how many with each process, by pid; 0 for many others. */
   readonly forkCopies: Map<number, number>;
   /** Faults that its system calls took on their buffers. */
   kernelFaults: number;
   /** Wait status; null while it runs. */
   status: number | null;
-  /** The process itself, for its own counters: minFlt, majFlt, maxRss. */
-  readonly process: Process;
+  /** The process itself, for its own counters; of several, these alone. */
+  process: Process | ProcessCounters;
+}
+
+/** Sums, and of maxRss the largest. */
+export interface ProcessCounters {
+  readonly minFlt: number;
+  readonly majFlt: number;
+  readonly maxRss: number;
 }
 
 /** What the page cache did for one file, in pages. */
@@ -36,6 +45,15 @@ export interface FileRecord {
   drops: number;
 }
 
+/** Processes that have ended, which are kept one by one: beyond it they are folded by name and status. */
+const MAX_ENDED = 1000;
+/** Partners of copies after forks that a folded record names one by one. */
+const MAX_PARTNERS = 100;
+/** Files that are told of one by one, and what the others are called together. */
+const MAX_FILES = 10_000;
+const OTHER_FILES = "(other files)";
+
+/** Collects in bounded memory: a program may make processes and files for ever. */
 export class ReportCollector {
   /** In order of creation. */
   readonly processes: Map<number, ProcessRecord> = new Map();
@@ -44,6 +62,8 @@ export class ReportCollector {
   readonly kernel: Kernel;
   readonly pressure: PressureCollector;
   readonly #unsubscribe: () => void;
+  /** How many records there may be before it is time to fold. */
+  #foldAt: number = 2 * MAX_ENDED;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -102,6 +122,7 @@ export class ReportCollector {
       case "fork": {
         const parent = this.#process(event.pid);
         this.#process(event.value, event.pid, parent?.mappings.fork());
+        if (this.processes.size > this.#foldAt) this.#fold();
         break;
       }
       case "exec": {
@@ -116,7 +137,8 @@ export class ReportCollector {
         if (record === undefined) return;
         record.status = event.value;
         // Its memory is there still, unless others have it, too: they will tell.
-        if (record.process.mm.users === 1) this.pressure.noteSwapOf(record.process.mm, record.mappings);
+        if (record.process instanceof Process && record.process.mm.users === 1)
+          this.pressure.noteSwapOf(record.process.mm, record.mappings);
         if (event.name !== "") record.name = event.name;
         break;
       }
@@ -130,6 +152,7 @@ export class ReportCollector {
     const process = this.kernel.processes.get(pid);
     if (process === undefined) return undefined;
     const record: ProcessRecord = {
+      count: 1,
       pid,
       parentPid,
       name: process.comm,
@@ -144,7 +167,26 @@ export class ReportCollector {
     return record;
   }
 
-  #file(path: string): FileRecord {
+  /** Folds the newer of the processes that are gone, so that a program that forks for ever needs no memory here for ever. */
+  #fold(): void {
+    const folded = new Map<string, ProcessRecord>();
+    let kept = 0;
+    for (const record of this.processes.values()) {
+      if (record.status === null || this.kernel.processes.has(record.pid)) continue;
+      if (record.count === 1 && kept++ < MAX_ENDED) continue;
+      const key = `${record.status}\0${record.name}`;
+      const into = folded.get(key);
+      if (into === undefined) folded.set(key, record);
+      else {
+        addRecord(into, record);
+        this.processes.delete(record.pid);
+      }
+    }
+    this.#foldAt = this.processes.size + MAX_ENDED;
+  }
+
+  #file(name: string): FileRecord {
+    const path = this.files.size < MAX_FILES || this.files.has(name) ? name : OTHER_FILES;
     let file = this.files.get(path);
     if (file === undefined) {
       file = { path, reads: 0, readRequests: 0, writebacks: 0, drops: 0 };
@@ -152,4 +194,24 @@ export class ReportCollector {
     }
     return file;
   }
+}
+
+/** Adds what `more` stands for. Its mappings are not told of one by one any more. */
+function addRecord(into: ProcessRecord, more: ProcessRecord): void {
+  into.mappings.clear();
+  into.mappings.forget();
+  into.count += more.count;
+  into.kernelFaults += more.kernelFaults;
+  for (const [index, count] of more.faults.entries()) into.faults[index] += count;
+  for (const [index, count] of more.mappings.unmapped.entries()) into.mappings.unmapped[index] += count;
+  for (const [pid, pages] of more.forkCopies) {
+    const key = into.forkCopies.size < MAX_PARTNERS || into.forkCopies.has(pid) ? pid : 0;
+    into.forkCopies.set(key, (into.forkCopies.get(key) ?? 0) + pages);
+  }
+  const { minFlt, majFlt, maxRss } = into.process;
+  into.process = {
+    minFlt: minFlt + more.process.minFlt,
+    majFlt: majFlt + more.process.majFlt,
+    maxRss: Math.max(maxRss, more.process.maxRss),
+  };
 }

@@ -164,13 +164,9 @@ function shortMappingLines(report: Report, colors: Colors): string[] {
     lines.push(`${" ".repeat(NUMBER_WIDTH + 4)}${colors.dim("--report lists them")}`);
   }
   if (others.length > 0) {
+    const number = others.reduce((total, process) => total + process.count, 0);
     lines.push(
-      numberLine(
-        colors,
-        others.length,
-        others.length === 1 ? "more process" : "more processes",
-        "--report tells of each",
-      ),
+      numberLine(colors, number, number === 1 ? "more process" : "more processes", "--report tells of each"),
     );
   }
   return lines;
@@ -209,14 +205,16 @@ function processLines(process: ReportProcess, names: ReadonlyMap<number, string>
         ? "still running"
         : `exit status ${process.exit_status}`;
   const parent = process.ppid === 0 ? "" : `, child of ${process.ppid}`;
-  const title = `Process ${process.pid}`;
+  const title =
+    process.count === 1 ? `Process ${process.pid}` : plural(process.count, "process", "processes");
+  const who = process.count === 1 ? parent : `, the first is ${process.pid}`;
   const lines = [
-    ` ${colors.bold(title)} ${printable(process.comm)}${parent}: ${end}`,
+    ` ${colors.bold(title)} ${printable(process.comm)}${who}: ${end}`,
     ` ${plural(process.minflt, "minor fault")}, ${plural(process.majflt, "major fault")}, peak resident set ` +
       `${formatSize(process.maxrss * 1024)}${process.kernel_faults > 0 ? `; ${plural(process.kernel_faults, "fault")} inside system calls` : ""}`,
     ...process.fork_copies.map(
       ({ pid, pages }) =>
-        ` ${plural(pages, "page")} copied on write that fork shared with process ${pid} ${printable(names.get(pid) ?? "")}`,
+        ` ${plural(pages, "page")} copied on write that fork shared with ${pid === 0 ? "others" : `process ${pid} ${printable(names.get(pid) ?? "")}`}`,
     ),
     "",
   ];

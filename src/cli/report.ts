@@ -89,6 +89,9 @@ export interface ReportFile {
 }
 
 export interface ReportProcess {
+  /** Processes behind this entry: more than 1 where many that have ended alike were put together. */
+  readonly count: number;
+  /** Of several, the first. */
   readonly pid: number;
   /** 0 for the first process. */
   readonly ppid: number;
@@ -104,9 +107,9 @@ export interface ReportProcess {
   readonly faults: CauseCounts;
   /** Accesses that no mapping served. */
   readonly unmapped_faults: CauseCounts;
-  /** Pages it copied that a fork shares, by the process it shared them with. */
+  /** Pages it copied that a fork shares, by the process it shared them with; 0: by many others. */
   readonly fork_copies: readonly { readonly pid: number; readonly pages: number }[];
-  /** In order of creation, those that it inherited first. */
+  /** In order of creation, those that it inherited first. None of several processes. */
   readonly mappings: readonly ReportMapping[];
 }
 

@@ -116,13 +116,14 @@ export interface AsyncRunOptions {
 
 const DEFAULT_QUANTUM = 100_000;
 const DEFAULT_TURNS = 10;
+const MAX_FINISHED = 65_536;
 /** Milliseconds between two looks for input. */
 const INPUT_PAUSE_MS = 5;
 
 export class Machine {
   readonly kernel: Kernel;
   readonly clock: MachineClock;
-  /** Processes that have ended, in that order. */
+  /** Processes that have ended, in that order: the first 65,536 of them, for there may be no end of them. */
   readonly finished: ProcessSummary[] = [];
   readonly #options: MachineOptions;
   readonly #system: System;
@@ -312,6 +313,7 @@ export class Machine {
   #noteExit(group: ThreadGroup, status: number): void {
     const { process } = group;
     if (group.pid === this.#main?.pid) this.#main.status = status;
+    if (this.finished.length >= MAX_FINISHED) return;
     this.finished.push({
       pid: group.pid,
       parentPid: process.parent?.pid ?? 0,

@@ -108,7 +108,10 @@ export class WatchLimit {
 
   add(uid: number, more: number): void {
     this.#total += more;
-    this.#byUser.set(uid, (this.#byUser.get(uid) ?? 0) + more);
+    const count = (this.#byUser.get(uid) ?? 0) + more;
+    // A process may become user after user.
+    if (count === 0) this.#byUser.delete(uid);
+    else this.#byUser.set(uid, count);
   }
 }
 
