@@ -17,6 +17,7 @@ import { sysNewfstatat } from "../../../src/mm/syscalls/stat.ts";
 import type { Task } from "../../../src/mm/syscalls/task.ts";
 import { errnoName } from "../../../src/mm/uapi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, S_IFMT } from "../../../src/mm/uapi/fcntl.ts";
+import { allOf } from "../../../src/mm/vfs/ids.ts";
 import { type Guest, outcome } from "./guest.ts";
 
 export interface FileActor {
@@ -86,7 +87,8 @@ export function guestActor(guest: Guest): FileActor {
     stat: (path) => stat(path, 0),
     lstat: (path) => stat(path, AT_SYMLINK_NOFOLLOW),
     become: (uid) => {
-      task = uid === 0 ? root : { ...root, uid, gid: uid, fs: root.fs };
+      const ids = allOf(uid);
+      task = uid === 0 ? root : { ...root, uid, gid: uid, userIds: ids, groupIds: ids, fs: root.fs };
     },
   };
 }

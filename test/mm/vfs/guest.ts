@@ -8,6 +8,7 @@ import { FsContext, initialRlimits, type Task } from "../../../src/mm/syscalls/t
 import { errnoName } from "../../../src/mm/uapi/errno.ts";
 import { AT_FDCWD, O_CREAT, O_DIRECTORY, O_RDONLY, O_TRUNC, O_WRONLY } from "../../../src/mm/uapi/fcntl.ts";
 import { FdTable } from "../../../src/mm/vfs/fd-table.ts";
+import { allOf } from "../../../src/mm/vfs/ids.ts";
 import { MountNamespace } from "../../../src/mm/vfs/mount.ts";
 import type { FileSystem } from "../../../src/mm/vfs/super-block.ts";
 import { X86_64 } from "../../../src/mm/vma/arch.ts";
@@ -38,6 +39,8 @@ export class Guest {
       fs: new FsContext(this.mounts, root, root),
       uid,
       gid,
+      userIds: allOf(uid),
+      groupIds: allOf(gid),
       rlimits: initialRlimits(),
       minFlt: 0,
       majFlt: 0,
