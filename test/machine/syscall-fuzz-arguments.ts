@@ -75,6 +75,9 @@ const STRUCTS: readonly (readonly bigint[])[] = [
   [24n, 1n | (1n << 32n), 3n | (8n << 32n)], // cmsghdr with two files
   [0n, 0n, here(4), 2n, here(17), 24n, 0n], // msghdr with it
   [0n, 0n, here(4), 1n, 0n, 0n, 0n],
+  [0xffff_0000n | (1n << 48n), 1n | (0x1000n << 16n)], // sembuf, twice: 0 −1, 1 +1 with SEM_UNDO
+  [1n | (0x1000n << 32n) | (2n << 48n), 0xffffn | (0x1000n << 16n)], // 1 0 with SEM_UNDO, 2 −1 with SEM_UNDO
+  [0x612e_7265_7375n, 0n], // "user.a"
 ];
 
 export function structAddress(random: Prng): bigint {
@@ -146,6 +149,22 @@ const CHOICES: Readonly<Record<string, Readonly<Record<number, readonly number[]
   },
   flock: { 1: [1, 2, 8, 5, 6] },
   ioctl: { 1: [0x541b, 0x5421, 0x5450, 0x5451, 0x5401, 0xc0606610], 2: [SCRATCH] },
+  semget: { 0: [0, 0, 5], 1: [1, 3, 3], 2: [0o1666] },
+  semop: { 0: range(3), 1: [structAt(20), structAt(21)], 2: [1, 1, 2] },
+  semtimedop: { 0: range(3), 1: [structAt(20), structAt(21)], 2: [1, 1, 2], 3: [0, structAt(7)] },
+  semctl: { 0: range(3), 1: range(3), 2: [...range(4), ...range(21), 16, 16, 17, 17], 3: [0, 1, 2, SCRATCH] },
+  setxattr: { 1: [structAt(22)], 2: [SCRATCH], 3: [0, 3, 100, 65536], 4: [0, 0, 1, 2] },
+  fsetxattr: { 1: [structAt(22)], 2: [SCRATCH], 3: [0, 3, 100, 65536], 4: [0, 0, 1, 2] },
+  fgetxattr: { 1: [structAt(22)], 2: [SCRATCH], 3: [0, 3, 100, 65536] },
+  flistxattr: { 1: [SCRATCH], 2: [0, 100] },
+  fremovexattr: { 1: [structAt(22)] },
+  riscv_hwprobe: {
+    0: [SCRATCH, SCRATCH + 0x800],
+    1: [1, 5, 100],
+    2: [0, 8],
+    3: [0, structAt(9)],
+    4: [0, 0, 1],
+  },
   eventfd2: { 0: [0, 1], 1: [0, 1, NONBLOCK] },
   timerfd_create: { 0: [0, 1, 7], 1: [0, NONBLOCK] },
   timerfd_settime: { 0: [17], 1: [0, 1], 2: [structAt(7), structAt(8)], 3: [0, SCRATCH] },
