@@ -168,7 +168,6 @@ export class Scheduler {
     this.#loaded = thread;
     system.current = thread;
     becomeCurrent(group.process);
-    system.kernel.phys.setCurrent(group.process);
     system.turnStart = hart.instret;
     system.turnSystemNs = system.systemNs;
     system.turnMinFlt = group.process.minFlt;

@@ -98,7 +98,9 @@ export function setCapabilities(process: Process, wanted: Capabilities): void {
 
 /** From now on the kernel works for this process: its limits and privileges hold (current). */
 export function becomeCurrent(process: Process): void {
-  process.kernel.currentPid = process.pid;
+  const { kernel } = process;
+  kernel.currentPid = process.pid;
+  kernel.phys.setCurrent(process);
   process.mm.actor = process.actor;
 }
 
