@@ -208,10 +208,11 @@ function readIntoSwapCache(swap: SwapSpace, entry: SwpEntry): Pfn {
   if (swap.count(entry) <= 0) return 0;
   const info = swap.infoOf(entry);
   const slot = swpOffset(entry);
-  const pfn = phys.allocPageFor(info.memcg[slot]);
+  const group = info.memcg[slot];
+  const pfn = phys.allocPageFor(group);
   if (pfn === 0) return 0;
-  if (swap.count(entry) <= 0) {
-    // Looking for the frame has ended the last process that named the slot.
+  if (swap.count(entry) <= 0 || info.cache[slot] !== 0 || info.memcg[slot] !== group) {
+    // Looking for the frame has ended the last process that named the slot, or another page has come to be in it since.
     phys.putPage(pfn);
     return 0;
   }
