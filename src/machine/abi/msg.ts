@@ -1,24 +1,16 @@
 /** The structures of msgctl(2), as asm-generic/msgbuf.h and linux/msg.h lay them out. */
 import type { MessageQueue, MessageQueues } from "../../mm/ipc/message-queues.ts";
 import { StructView } from "./bytes.ts";
+import { putIpcPerm } from "./ipc-perm.ts";
 
 /**
- * struct msqid64_ds, 120 bytes: 0 msg_perm (as in shm.ts), 48 msg_stime, 56 msg_rtime, 64 msg_ctime, 72 msg_cbytes, 80 msg_qnum,
+ * struct msqid64_ds, 120 bytes: 0 msg_perm, 48 msg_stime, 56 msg_rtime, 64 msg_ctime, 72 msg_cbytes, 80 msg_qnum,
  * 88 msg_qbytes, 96 msg_lspid (int), 100 msg_lrpid (int), 104 two unused.
  */
 export const MSQID_DS_BYTES = 120;
 
 export function encodeMsqidDs(queue: MessageQueue): Uint8Array {
-  const out = new StructView(MSQID_DS_BYTES);
-  const { key, uid, gid, cuid, cgid, mode, seq } = queue;
-  out
-    .put32(0, key)
-    .put32(4, uid)
-    .put32(8, gid)
-    .put32(12, cuid)
-    .put32(16, cgid)
-    .put32(20, mode)
-    .put16(24, seq);
+  const out = putIpcPerm(new StructView(MSQID_DS_BYTES), queue);
   out.put64(48, queue.stime).put64(56, queue.rtime).put64(64, queue.ctime);
   out.put64(72, queue.cbytes).put64(80, queue.messages.length).put64(88, queue.qbytes);
   return out.put32(96, queue.lspid).put32(100, queue.lrpid).bytes;

@@ -3,6 +3,7 @@ import { type SemaphoreSet, SemOps } from "../../mm/ipc/semaphore-set.ts";
 import type { Semaphores } from "../../mm/ipc/semaphores.ts";
 import { SEMAEM, SEMMNS, SEMOPM, SEMUSZ, SEMVMX } from "../../mm/uapi/ipc.ts";
 import { StructView } from "./bytes.ts";
+import { putIpcPerm } from "./ipc-perm.ts";
 
 /** struct sembuf, 6 bytes: 0 sem_num (u16), 2 sem_op (s16), 4 sem_flg (s16). */
 export const SEMBUF_BYTES = 6;
@@ -22,20 +23,11 @@ export function encodeValues(set: SemaphoreSet): Uint8Array {
   return out.bytes;
 }
 
-/** struct semid64_ds, 88 bytes: 0 sem_perm (as in shm.ts), 48 sem_otime, 56 sem_ctime, 64 sem_nsems, 72 two unused. */
+/** struct semid64_ds, 88 bytes: 0 sem_perm, 48 sem_otime, 56 sem_ctime, 64 sem_nsems, 72 two unused. */
 export const SEMID_DS_BYTES = 88;
 
 export function encodeSemidDs(set: SemaphoreSet): Uint8Array {
-  const out = new StructView(SEMID_DS_BYTES);
-  const { key, uid, gid, cuid, cgid, mode, seq } = set;
-  out
-    .put32(0, key)
-    .put32(4, uid)
-    .put32(8, gid)
-    .put32(12, cuid)
-    .put32(16, cgid)
-    .put32(20, mode)
-    .put16(24, seq);
+  const out = putIpcPerm(new StructView(SEMID_DS_BYTES), set);
   return out.put64(48, set.otime).put64(56, set.ctime).put64(64, set.nsems).bytes;
 }
 

@@ -23,7 +23,8 @@ import {
   SHM_STAT_ANY,
   SHM_UNLOCK,
 } from "../../mm/uapi/ipc.ts";
-import { encodeShmInfo, encodeShmInfo64, encodeShmidDs, getIpcChange, SHMID_DS_BYTES } from "../abi/shm.ts";
+import { getIpcChange } from "../abi/ipc-perm.ts";
+import { encodeShmInfo, encodeShmInfo64, encodeShmidDs, SHMID_DS_BYTES } from "../abi/shm.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
 export const ipcCalls: SyscallGroup = [

@@ -15,8 +15,8 @@ import {
 } from "../../mm/uapi/ipc.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
+import { getIpcChange } from "../abi/ipc-perm.ts";
 import { encodeMsgInfo, encodeMsqidDs, MSQID_DS_BYTES, msqidQbytes } from "../abi/msg.ts";
-import { getIpcChange } from "../abi/shm.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 import { ERESTARTNOHAND } from "./restart.ts";
 

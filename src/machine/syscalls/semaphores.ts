@@ -18,6 +18,7 @@ import {
   SETALL,
   SETVAL,
 } from "../../mm/uapi/ipc.ts";
+import { getIpcChange } from "../abi/ipc-perm.ts";
 import {
   encodeSemInfo,
   encodeSemidDs,
@@ -27,7 +28,6 @@ import {
   SEMID_DS_BYTES,
   shorts,
 } from "../abi/sem.ts";
-import { getIpcChange } from "../abi/shm.ts";
 import { getTimespec, isValidTimespec, nsOf, TIMESPEC_BYTES, type Timespec } from "../abi/structs.ts";
 import type { Call, SyscallGroup } from "./call.ts";
 
