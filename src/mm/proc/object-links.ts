@@ -6,7 +6,7 @@ import { S_IFLNK } from "../uapi/fcntl.ts";
 import { capable } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import { type File, FMODE_READ, FMODE_WRITE, fileOf } from "../vfs/file.ts";
-import type { Actor } from "../vfs/inode.ts";
+import type { Actor, Inode } from "../vfs/inode.ts";
 import { dPath } from "../vfs/path.ts";
 import { mayInspect, mmOf, type ProcTask } from "./proc-task.ts";
 import { directoryNode, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
@@ -35,7 +35,10 @@ export function objectLink(task: ProcTask, target: () => Dentry | null, permissi
   };
 }
 
-/** fd: a link for each descriptor; what it may be used for shows in its permissions. Its size is how many there are. */
+/**
+ * fd: a link for each descriptor; what it may be used for shows in its permissions. Its size is how many there are. The process
+ * itself gets in, also where it belongs to root because nobody may look into the process (proc_fd_permission).
+ */
 export function fdDirectory(task: ProcTask): ProcNode {
   const filesOf = (): Map<string, File> =>
     task.exitStatus === null
@@ -48,7 +51,8 @@ export function fdDirectory(task: ProcTask): ProcNode {
     },
     names: () => [...filesOf().keys()],
   };
-  return { ...directoryNode(directory, 0o500, task), size: () => filesOf().size };
+  const permits = (_inode: Inode, { pid }: Actor): boolean => pid === task.pid;
+  return { ...directoryNode(directory, 0o500, task), size: () => filesOf().size, ops: { permits } };
 }
 
 function fdLink(task: ProcTask, file: File): ProcNode {

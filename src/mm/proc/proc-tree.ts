@@ -86,7 +86,8 @@ class ProcInode extends Inode {
 
   constructor(sb: ProcSuperBlock, ino: number, node: ProcNode) {
     const isDirectory = node.directory !== undefined;
-    super(sb, ino, node.mode, isDirectory ? DIRECTORY_OPS : { ...FILE_OPS, ...node.ops }, node.fops ?? {});
+    const ops = isDirectory ? DIRECTORY_OPS : FILE_OPS;
+    super(sb, ino, node.mode, node.ops === undefined ? ops : { ...ops, ...node.ops }, node.fops ?? {});
     this.node = node;
     this.isImmutable = node.isImmutable === true;
     if (node.process !== undefined) setProcessDirectory(this, node.process);

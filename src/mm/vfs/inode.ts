@@ -39,6 +39,8 @@ export interface InodeOperations {
     flags: number,
     owner: Credentials,
   ): number;
+  /** Whether `actor` may do what the bits of the mode deny it. Absent: nobody, but for who has the capability. */
+  permits?(inode: Inode, actor: Actor): boolean;
   /** `actor` is who asks: /proc/self leads each to itself. */
   readlink?(inode: Inode, actor: Actor): string | number;
   /** For links that lead to an object rather than a path (/proc/PID/fd/N): where the walk goes on (nd_jump_link). */

@@ -10,14 +10,14 @@ import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from "../uapi/er
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISVTX } from "../uapi/fcntl.ts";
 import { capable } from "./capability.ts";
 import type { Dentry } from "./dentry.ts";
-import { type Credentials, type Inode, isDir, isInGroup } from "./inode.ts";
+import { type Actor, type Credentials, type Inode, isDir, isInGroup } from "./inode.ts";
 
 export const MAY_EXEC = 1;
 export const MAY_WRITE = 2;
 export const MAY_READ = 4;
 
 /** 0, or the negative errno that `cred` gets for access `mask` (MAY_… bits) to the inode. */
-export function inodePermission(cred: Credentials, inode: Inode, mask: number): number {
+export function inodePermission(cred: Actor, inode: Inode, mask: number): number {
   const type = inode.mode & S_IFMT;
   if ((mask & MAY_WRITE) !== 0 && inode.sb.readOnly === true) {
     if (type === S_IFREG || type === S_IFDIR || type === S_IFLNK) return -EROFS;
@@ -32,7 +32,8 @@ export function inodePermission(cred: Credentials, inode: Inode, mask: number): 
   const isReading = isDirectory ? (mask & MAY_WRITE) === 0 : (mask & 7) === MAY_READ;
   if (isReading && capable(cred, CAP_DAC_READ_SEARCH)) return 0;
   const isPossible = isDirectory || (mask & MAY_EXEC) === 0 || (inode.mode & 0o111) !== 0;
-  return isPossible && capable(cred, CAP_DAC_OVERRIDE) ? 0 : -EACCES;
+  if (isPossible && capable(cred, CAP_DAC_OVERRIDE)) return 0;
+  return inode.ops.permits?.(inode, cred) === true ? 0 : -EACCES;
 }
 
 /** Whether `cred` owns the inode, or may act as if (inode_owner_or_capable). */

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { Kernel } from "../../../src/mm/kernel/kernel.ts";
 import { procFs } from "../../../src/mm/proc/proc-fs.ts";
 import { ptraceMayAccess } from "../../../src/mm/syscalls/ptrace-access.ts";
-import { O_RDONLY } from "../../../src/mm/uapi/fcntl.ts";
+import { O_DIRECTORY, O_RDONLY } from "../../../src/mm/uapi/fcntl.ts";
 
 const USER = 1000;
 
@@ -19,6 +19,10 @@ it("keeps a process's memory from others of its user, not from root and not from
   expect([ownerOf("maps"), ownerOf("task")]).toEqual([0, USER]);
   expect(() => other.open(`/proc/${target.pid}/maps`, O_RDONLY)).toThrow("EACCES");
   expect(() => target.open(`/proc/${target.pid}/maps`, O_RDONLY)).not.toThrow();
+  // Its directory of descriptors is root's now, and open to itself alone.
+  expect(ownerOf("fd")).toBe(0);
+  expect(() => other.open(`/proc/${target.pid}/fd`, O_RDONLY | O_DIRECTORY)).toThrow("EACCES");
+  expect(() => target.open(`/proc/${target.pid}/fd`, O_RDONLY | O_DIRECTORY)).not.toThrow();
   // The flag belongs to the memory, which the child of a fork gets a copy of.
   expect(ptraceMayAccess(other, target.fork())).toBe(false);
 });
