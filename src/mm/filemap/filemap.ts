@@ -92,6 +92,7 @@ export function genericSpliceRead(file: File, pos: number, pipe: Pipe, len: numb
     }
     const offset = at % PAGE_SIZE;
     const bytes = Math.min(PAGE_SIZE - offset, end - at);
+    markPageAccessed(mapping.phys, pfn);
     pipe.pushPage(pfn, offset, offset + bytes);
     mapping.phys.putPage(pfn);
     at += bytes;

@@ -101,6 +101,7 @@ function shmemSpliceRead(file: File, start: number, pipe: Pipe, len: number): nu
     }
     if (pfn === 0) pipe.pushPage(ZERO_PFN, offset, offset + bytes);
     else {
+      markPageAccessed(phys, pfn);
       pipe.pushPage(pfn, offset, offset + bytes);
       phys.putPage(pfn);
     }
