@@ -1,6 +1,6 @@
 /** What runs under memory pressure have found once. */
 import { describe, expect, it } from "vitest";
-import { MADV_FREE, MAP_SHARED, MS_SYNC, O_CREAT, O_RDWR } from "../../src/mm/index.ts";
+import { MADV_FREE, MAP_SHARED, MS_SYNC, O_CREAT, O_RDWR, validate } from "../../src/mm/index.ts";
 import { tmpFs } from "../../src/mm/shmem/tmpfs.ts";
 import { sysProcessVmWritev } from "../../src/mm/syscalls/process-vm.ts";
 import { EFAULT } from "../../src/mm/uapi/errno.ts";
@@ -50,6 +50,49 @@ describe("process_vm_writev", () => {
     task.msync(to, 60 * P, MS_SYNC);
     const words = new Uint32Array(disk.bytes("f").buffer);
     for (let page = 0; page < 60; page++) expect(words[(page * P) / 4]).toBe(page + 1);
+  });
+});
+
+describe("swap readahead", () => {
+  it("leaves a slot alone that changed hands while it looked for a frame", () => {
+    let ns = 0;
+    const kernel = boot({ ram: 512 * P, now: () => ns });
+    // What leaves is in the cache until the device has it.
+    const timing = { latencyNs: 1e6, bytesPerSecond: P * 1000 };
+    addSwap(kernel, "rotational disk", 30, "/dev/a", 0, timing);
+    const [task, victim, other, filler] = [1, 2, 3, 4].map(() => kernel.spawn());
+    mapAt(task, BASE, 1);
+    mapAt(victim, BASE, 8);
+    writeAll(task, BASE, 1, task.pid);
+    writeAll(victim, BASE, 8, victim.pid);
+    // The first slot is the task's.
+    pageOut(task, BASE, 1);
+    pageOut(victim, BASE, 8);
+    ns += 1e9;
+    kernel.runFlusher();
+    kernel.memcg.reclaim(9 * P);
+    expect(kernel.vmstat().nr_swapcached).toBe(0);
+    // The rest is taken, too.
+    mapAt(filler, BASE, 20);
+    writeAll(filler, BASE, 20, 1);
+    pageOut(filler, BASE, 20);
+    mapAt(other, BASE, 8);
+    writeAll(other, BASE, 8, other.pid);
+    const { phys } = kernel;
+    const alloc = phys.allocPageFor;
+    let frames = 0;
+    phys.allocPageFor = (group) => {
+      // The second is for a neighbour of the task's page: to get it, the victim dies, and the other's pages go.
+      if (++frames === 2) {
+        victim.exit();
+        pageOut(other, BASE, 8);
+      }
+      return alloc.call(phys, group);
+    };
+    expect(task.loadU8(BASE)).toBe(task.pid);
+    phys.allocPageFor = alloc;
+    for (let page = 0; page < 8; page++) expect(other.loadU8(BASE + page * P)).toBe(other.pid);
+    expect(validate(kernel)).toEqual([]);
   });
 });
 
