@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { highHalf, lowHalf, StructView, s64FromHalves, u64FromHalves } from "../../src/machine/abi/bytes.ts";
+import { encodeStatfs } from "../../src/machine/abi/structs.ts";
 
 const halves = fc.tuple(fc.integer({ min: 0, max: 0xffffffff }), fc.integer({ min: 0, max: 0xffffffff }));
 
@@ -31,4 +32,13 @@ describe("64-bit numbers", () => {
     );
     expect([...new StructView(8).put64(0, Number.POSITIVE_INFINITY).bytes]).toEqual(Array(8).fill(255));
   });
+});
+
+it("statfs: what is free is not all available, and how it is mounted", () => {
+  const sizes = { blockSize: 4096, blocks: 100, freeBlocks: 50, availableBlocks: 40, files: 30, freeFiles: 20 };
+  const mounted = { magic: 0xef53, dev: 7, nameMax: 255, readOnly: true, noExec: true };
+  const out = new StructView(encodeStatfs({ ...sizes, ...mounted }));
+  expect(Array.from({ length: 11 }, (_, i) => out.u64(8 * i))).toEqual([
+    0xef53, 4096, 100, 50, 40, 30, 20, 7, 255, 4096, 0x1029,
+  ]);
 });

@@ -244,13 +244,24 @@ export function encodeDirent64(ino: number, off: number, type: number, name: Uin
 /** What statfs tells of a file system. */
 export interface FsStatistics {
   readonly magic: number;
+  readonly dev: number;
   readonly blockSize: number;
   readonly blocks: number;
   readonly freeBlocks: number;
+  /** Without those that are kept for root. */
+  readonly availableBlocks: number;
   readonly files: number;
   readonly freeFiles: number;
   readonly nameMax: number;
+  readonly readOnly: boolean;
+  readonly noExec: boolean;
 }
+
+/** How it is mounted (f_flags). ST_VALID: there are flags at all; and reads change times no more than they have to. */
+const ST_RDONLY = 0x1;
+const ST_NOEXEC = 0x8;
+const ST_VALID = 0x20;
+const ST_RELATIME = 0x1000;
 
 /**
  * struct statfs, 120 bytes: 0 f_type, 8 f_bsize, 16 f_blocks, 24 f_bfree, 32 f_bavail, 40 f_files, 48 f_ffree, 56 f_fsid,
@@ -259,8 +270,9 @@ export interface FsStatistics {
 export function encodeStatfs(fs: FsStatistics): Uint8Array {
   const out = new StructView(120);
   out.put64(0, fs.magic).put64(8, fs.blockSize).put64(16, fs.blocks).put64(24, fs.freeBlocks);
-  out.put64(32, fs.freeBlocks).put64(40, fs.files).put64(48, fs.freeFiles);
-  return out.put64(64, fs.nameMax).put64(72, fs.blockSize).put64(80, 0x20).bytes;
+  out.put64(32, fs.availableBlocks).put64(40, fs.files).put64(48, fs.freeFiles).put64(56, fs.dev);
+  const flags = ST_VALID | ST_RELATIME | (fs.readOnly ? ST_RDONLY : 0) | (fs.noExec ? ST_NOEXEC : 0);
+  return out.put64(64, fs.nameMax).put64(72, fs.blockSize).put64(80, flags).bytes;
 }
 
 /** struct tms, 32 bytes: 0 tms_utime, 8 tms_stime, 16 tms_cutime, 24 tms_cstime, in ticks of 1/100 s. */

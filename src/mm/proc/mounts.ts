@@ -1,16 +1,21 @@
 /** /proc/PID/mounts and /proc/filesystems: what is mounted where, and what can be (fs/proc_namespace.c). */
 import { majorOf, minorOf } from "../uapi/fs.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
+import type { SuperBlock } from "../vfs/super-block.ts";
 import { escapeChars } from "./text.ts";
 
 /** Device, directory, type and options, a line each. */
 export function procMounts(mounts: MountNamespace): string {
   let text = "";
   for (const { sb, path } of mounts.mounts()) {
-    const mode = (sb.readOnly === true ? "ro" : "rw") + (sb.noExec === true ? ",noexec" : "");
-    text += `${sb.fsName} ${escapeChars(path, " \t\n\\#")} ${sb.fsName} ${mode},relatime 0 0\n`;
+    const place = escapeChars(path, " \t\n\\#");
+    text += `${sb.fsName} ${place} ${sb.fsName} ${mountOptions(sb)} 0 0\n`;
   }
   return text;
+}
+
+function mountOptions({ readOnly, noExec }: SuperBlock): string {
+  return `${readOnly === true ? "ro" : "rw"}${noExec === true ? ",noexec" : ""},relatime`;
 }
 
 /** /proc/PID/mountinfo: the same with numbers (show_mountinfo). No mount shares what happens to it with another. */
@@ -20,7 +25,7 @@ export function procMountinfo(mounts: MountNamespace): string {
     const mode = sb.readOnly === true ? "ro" : "rw";
     const dev = `${majorOf(sb.dev)}:${minorOf(sb.dev)}`;
     const place = escapeChars(path, " \t\n\\");
-    text += `${id} ${parentId} ${dev} / ${place} ${mode},relatime - ${sb.fsName} ${sb.fsName} ${mode}\n`;
+    text += `${id} ${parentId} ${dev} / ${place} ${mountOptions(sb)} - ${sb.fsName} ${sb.fsName} ${mode}\n`;
   }
   return text;
 }

@@ -41,6 +41,7 @@ export interface FsStatistics {
   readonly freeFiles: number;
   readonly nameMax: number;
   readonly readOnly: boolean;
+  readonly noExec: boolean;
 }
 
 function statistics(sb: SuperBlock): FsStatistics {
@@ -56,6 +57,7 @@ function statistics(sb: SuperBlock): FsStatistics {
     freeFiles: sizes?.filesFree ?? 0,
     nameMax: NAME_MAX,
     readOnly: sb.readOnly === true,
+    noExec: sb.noExec === true,
   };
 }
 
