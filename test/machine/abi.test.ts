@@ -35,7 +35,14 @@ describe("64-bit numbers", () => {
 });
 
 it("statfs: what is free is not all available, and how it is mounted", () => {
-  const sizes = { blockSize: 4096, blocks: 100, freeBlocks: 50, availableBlocks: 40, files: 30, freeFiles: 20 };
+  const sizes = {
+    blockSize: 4096,
+    blocks: 100,
+    freeBlocks: 50,
+    availableBlocks: 40,
+    files: 30,
+    freeFiles: 20,
+  };
   const mounted = { magic: 0xef53, dev: 7, nameMax: 255, readOnly: true, noExec: true };
   const out = new StructView(encodeStatfs({ ...sizes, ...mounted }));
   expect(Array.from({ length: 11 }, (_, i) => out.u64(8 * i))).toEqual([

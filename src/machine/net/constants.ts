@@ -4,6 +4,7 @@ export const AF_UNSPEC = 0;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
@@ -33,6 +34,8 @@ export const SCM_RIGHTS = 1;
 export const SCM_CREDENTIALS = 2;
 /** Descriptors that one message carries at most. */
 export const SCM_MAX_FD = 253;
+
+export const SOL_NETLINK = 270;
 
 export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;

@@ -15,6 +15,7 @@ import { capable } from "../../mm/vfs/capability.ts";
 import {
   AF_INET,
   AF_INET6,
+  AF_NETLINK,
   AF_UNIX,
   IPPROTO_TCP,
   IPPROTO_UDP,
@@ -28,6 +29,7 @@ import { FilesInFlight } from "./files-in-flight.ts";
 import type { HostLoopback } from "./host-loopback.ts";
 import { Ports } from "./inet-ports.ts";
 import type { InetStack } from "./inet-socket.ts";
+import { NetlinkSocket, type NetlinkStack } from "./netlink-socket.ts";
 import { NetworkMemory } from "./network-memory.ts";
 import type { Socket } from "./socket.ts";
 import { TcpSocket, type TcpStack } from "./tcp-socket.ts";
@@ -36,10 +38,14 @@ import type { UnixStack } from "./unix-end.ts";
 import { UnixNames } from "./unix-names.ts";
 import { UnixSocket } from "./unix-socket.ts";
 
+/** Of the protocols of netlink the one that tells of network interfaces. */
+const NETLINK_ROUTE = 0;
+
 export class Network {
   readonly memory: NetworkMemory;
   readonly #unix: UnixStack;
   readonly #tcp: TcpStack;
+  readonly #netlink: NetlinkStack;
   readonly #udp: InetStack<UdpSocket>;
 
   /**
@@ -51,6 +57,7 @@ export class Network {
     this.memory = memory;
     this.#unix = { memory, names: new UnixNames(), flight: new FilesInFlight(memory) };
     this.#tcp = { memory, ports: new Ports(random, /* listenersShare */ false), host };
+    this.#netlink = { memory, ports: new Map() };
     this.#udp = { memory, ports: new Ports(random, /* listenersShare */ true) };
   }
 
@@ -58,6 +65,7 @@ export class Network {
   create(task: Task, family: number, type: number, protocol: number): Socket | number {
     if (type < 0 || type >= SOCK_MAX) return -EINVAL;
     if (family === AF_UNIX) return this.#createUnix(type, protocol);
+    if (family === AF_NETLINK) return this.#createNetlink(type, protocol);
     if (family !== AF_INET && family !== AF_INET6) return -EAFNOSUPPORT;
     if (protocol < 0) return -EINVAL;
     switch (type) {
@@ -74,6 +82,12 @@ export class Network {
       default:
         return -ESOCKTNOSUPPORT;
     }
+  }
+
+  #createNetlink(type: number, protocol: number): NetlinkSocket | number {
+    if (type !== SOCK_RAW && type !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+    if (protocol !== NETLINK_ROUTE) return -EPROTONOSUPPORT;
+    return this.memory.mayAddSocket() ? new NetlinkSocket(this.#netlink, type, protocol) : -ENOMEM;
   }
 
   #createUnix(type: number, protocol: number): UnixSocket | number {

@@ -5,7 +5,16 @@
 import { EDOM, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM } from "../../mm/uapi/errno.ts";
 import { StructView } from "../abi/bytes.ts";
 import { TIMEVAL_BYTES } from "../abi/structs.ts";
-import { AF_INET6, AF_UNIX, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET } from "./constants.ts";
+import {
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
+  SOL_NETLINK,
+  SOL_SOCKET,
+} from "./constants.ts";
 import { IPV6_V6ONLY } from "./inet-socket.ts";
 import type { Socket } from "./socket.ts";
 
@@ -105,9 +114,17 @@ const IPV6: ReadonlyMap<number, Kept> = new Map([
   [67, { min: 0, max: 255, first: 0 }],
 ]);
 
+/** PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, LISTEN_ALL_NSID, CAP_ACK, EXT_ACK, GET_STRICT_CHK. */
+const NETLINK: ReadonlyMap<number, Kept> = new Map([3, 4, 5, 8, 10, 11, 12].map((name) => [name, flag]));
+/** NETLINK_ADD_MEMBERSHIP, NETLINK_DROP_MEMBERSHIP: of a group of those who are told of changes, which there are none. */
+const MEMBERSHIP: ReadonlySet<number> = new Set([1, 2]);
+/** RTNLGRP_MAX */
+const NETLINK_GROUPS = 39;
+
 /** The kept options of a level, where the socket has that level. */
 function keptAt(socket: Socket, level: number): ReadonlyMap<number, Kept> | undefined {
   if (socket.family === AF_UNIX) return undefined;
+  if (socket.family === AF_NETLINK) return level === SOL_NETLINK ? NETLINK : undefined;
   if (level === IPPROTO_TCP && socket.isStream) return TCP;
   if (level === IPPROTO_IP) return IP;
   return level === IPPROTO_IPV6 && socket.family === AF_INET6 ? IPV6 : undefined;
@@ -122,6 +139,10 @@ export function setSocketOption(
   isRoot: boolean,
 ): number {
   if (level === SOL_SOCKET) return setOwn(socket, name, value, isRoot);
+  if (socket.family === AF_NETLINK && level === SOL_NETLINK && MEMBERSHIP.has(name)) {
+    const group = value.length < 4 ? 0 : new StructView(value).u32(0);
+    return group === 0 || group > NETLINK_GROUPS ? -EINVAL : 0;
+  }
   const kept = keptAt(socket, level)?.get(name);
   if (kept === undefined) return socket.family === AF_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
   if (value.length < 4 && (level === IPPROTO_TCP || value.length < 1)) return -EINVAL;

@@ -7,6 +7,7 @@
  *
  * ```
  *   Socket ─┬─ UnixEnd ── UnixSocket      names in the file system or abstract; stream, datagram, seqpacket
+ *           ├─ NetlinkSocket              the kernel, which tells of network interfaces
  *           └─ InetSocket ─┬─ TcpConnection ── TcpSocket      the machine's own loopback, over IPv4 and IPv6
  *                          └─ UdpSocket
  * ```

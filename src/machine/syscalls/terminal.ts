@@ -36,8 +36,9 @@ import {
 } from "../tty/termios.ts";
 import { Tty } from "../tty/tty.ts";
 import { BLOCKED, type Call, type SyscallGroup } from "./call.ts";
-import { ioctlAsync, ioctlGetOwner, ioctlSetOwner } from "./file-owner.ts";
+import { ioctlAsync } from "./file-owner.ts";
 import { ERESTARTSYS } from "./restart.ts";
+import { socketIoctl } from "./socket-ioctl.ts";
 
 const TCGETS = 0x5401;
 const TCSETS = 0x5402;
@@ -83,11 +84,6 @@ const TIOCGEXCL = 0x80045440;
 const TIOCGPTPEER = 0x5441;
 
 const FIOASYNC = 0x5452;
-// Of sockets: who is told by signals.
-const FIOSETOWN = 0x8901;
-const SIOCSPGRP = 0x8902;
-const FIOGETOWN = 0x8903;
-const SIOCGPGRP = 0x8904;
 
 const N_TTY = 0;
 const WINSIZE_BYTES = 8;
@@ -111,12 +107,8 @@ function ioctl(call: Call): number {
     return terminalIoctl(call, file, opened.tty, cmd);
   }
   const socket = socketOf(file);
-  if (socket !== undefined && (cmd === FIONREAD || cmd === TIOCOUTQ)) {
-    const bytes = cmd === FIONREAD ? socket.inputBytes() : socket.outputBytes();
-    return bytes < 0 ? bytes : putInt(call, bytes);
-  }
-  if (socket !== undefined && (cmd === FIOSETOWN || cmd === SIOCSPGRP)) return ioctlSetOwner(call, file);
-  if (socket !== undefined && (cmd === FIOGETOWN || cmd === SIOCGPGRP)) return ioctlGetOwner(call, file);
+  const answered = socket === undefined ? undefined : socketIoctl(call, file, socket, cmd);
+  if (answered !== undefined) return answered;
   const pipe = pipeOf(file);
   if (cmd === FIONREAD && pipe !== undefined) return putInt(call, pipe.unread);
   if (cmd === FIONREAD && isReg(file.inode)) return putInt(call, file.inode.size - file.pos);
