@@ -87,6 +87,8 @@ export class Thread implements SemUndoHolder {
   /** −20 … 19, and the rest of what scheduling calls set: kept, told back and inherited. */
   nice = 0;
   readonly sched: SchedulingPolicy = { policy: 0, priority: 0, resetOnFork: false, sliceNs: 0 };
+  /** As ioprio_set sets it, 0 for none: kept, told back and inherited. */
+  ioPriority = 0;
   /** The parent's thread that waits in vfork until this one has its own memory or is gone. */
   vforkParent: Thread | undefined;
   /** Instructions executed, time of its system calls, faults taken, turns given up and turns ended by the scheduler. */
@@ -104,11 +106,13 @@ export class Thread implements SemUndoHolder {
     this.#comm = comm;
   }
 
-  /** What a new thread or process begins with (sched_fork). */
+  /** What a new thread or process begins with (sched_fork, copy_io). */
   inheritScheduling(parent: Thread): void {
     const { resetOnFork, policy, priority, sliceNs } = parent.sched;
     this.nice = resetOnFork ? Math.max(0, parent.nice) : parent.nice;
     if (!resetOnFork) Object.assign(this.sched, { policy, priority, sliceNs });
+    // One of no class is none to hand on.
+    if (parent.ioPriority >> 13 !== 0) this.ioPriority = parent.ioPriority;
   }
 
   /** Its name; the leader's is the process's. */

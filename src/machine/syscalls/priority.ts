@@ -57,12 +57,12 @@ export function mayRenice(call: Call, { group: { process }, nice: old }: Thread,
   return nice >= old || positive(nice) <= process.rlimits[RLIMIT_NICE].soft ? 0 : -EACCES;
 }
 
-/** The threads that argument 0 (a kind of number) and 1 (the number; 0: the caller's) name: at least one, or negative errno. */
-function named(call: Call): Thread[] | number {
+/** The threads that `kind` (of number: argument 0) and argument 1 (the number; 0: the caller's) name: at least one, or negative errno. */
+export function named(call: Call, kind: number = call.s32(0)): Thread[] | number {
   const { system, thread, process } = call;
   const who = call.s32(1);
   let found: Thread[];
-  switch (call.s32(0)) {
+  switch (kind) {
     case PRIO_PROCESS: {
       const one = who === 0 ? thread : system.thread(who);
       found = one === undefined ? [] : [one];

@@ -19,7 +19,7 @@ const SCHED_NORMAL = 0;
 const SCHED_FIFO = 1;
 const SCHED_RR = 2;
 const SCHED_BATCH = 3;
-const SCHED_IDLE = 5;
+export const SCHED_IDLE = 5;
 const SCHED_DEADLINE = 6;
 const SCHED_EXT = 7;
 /** Beside the policy: what the thread clones starts with none of this (also bit 0 of sched_flags). */
@@ -66,7 +66,7 @@ export const schedCalls: SyscallGroup = [
   [275, "sched_getattr", 4, getAttr],
 ];
 
-function isRealTime(policy: number): boolean {
+export function isRealTime(policy: number): boolean {
   return policy === SCHED_FIFO || policy === SCHED_RR;
 }
 

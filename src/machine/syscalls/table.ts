@@ -17,6 +17,7 @@ import { futex2Calls } from "./futex2.ts";
 import { hwprobeCalls } from "./hwprobe.ts";
 import { identityCalls } from "./identity.ts";
 import { intervalTimerCalls } from "./interval-timers.ts";
+import { ioPriorityCalls } from "./io-priority.ts";
 import { ipcCalls } from "./ipc.ts";
 import { memoryCalls } from "./memory.ts";
 import { messageQueueCalls } from "./message-queues.ts";
@@ -59,6 +60,7 @@ const GROUPS: readonly SyscallGroup[] = [
   pollCalls,
   posixTimerCalls,
   priorityCalls,
+  ioPriorityCalls,
   processCalls,
   schedCalls,
   semaphoreCalls,
