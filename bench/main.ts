@@ -11,7 +11,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, tmpdir, type } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { parseOrExplain } from "../scripts/arguments.ts";
 import { type ComputeProgram, hostQemu, measureCompute, parseProgram } from "./compute.ts";
 import { type Figure, figureOf, figureOfRounds, nowNs } from "./figure.ts";
 import { printResults } from "./print.ts";
@@ -250,7 +250,14 @@ function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${what === "" ? "" : `measuring: ${what} …`}`);
 }
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run bench -- [OPTION...]
+
+  --quick          one round of each
+  --json FILE      write the figures there, too
+  --program NAME=GUEST,NATIVE[,ARGUMENT...]
+                   one more program to compare, built for riscv64 and for this machine; may be given several times`;
+
+const { values } = parseOrExplain(USAGE, {
   options: {
     quick: { type: "boolean" },
     json: { type: "string" },

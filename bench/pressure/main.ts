@@ -15,9 +15,9 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import colors from "picocolors";
+import { parseOrExplain, refuse } from "../../scripts/arguments.ts";
 import { BENCH, bundleSuite, compileForHost, hostCompiler } from "../tools.ts";
 import { limitFile, numberedPages, PressuredHost, whyNoHost } from "./host.ts";
 
@@ -70,7 +70,17 @@ interface Row {
   readonly host: readonly Cost[];
 }
 
-const { values, positionals } = parseArgs({
+const USAGE = `usage: npm run pressure -- [OPTION...] [PATTERN...]
+
+  --limit MIB      what the program may hold (1 to 256, default: ${DEFAULT_LIMIT_MIB})
+  --policy POLICY  lru or mglru, on Faultline (default: lru)
+  --runs N         runs of each pattern on the host (default: 1)
+  --counters       what of /proc/vmstat explains the totals
+  --json FILE      write the totals there, too
+
+patterns: ${PATTERNS.join(", ")} (default: all)`;
+
+const { values, positionals } = parseOrExplain(USAGE, {
   allowPositionals: true,
   options: {
     limit: { type: "string", default: DEFAULT_LIMIT_MIB },
@@ -81,12 +91,12 @@ const { values, positionals } = parseArgs({
   },
 });
 const limit = Number(values.limit) * MIB;
-if (!(limit >= MIB && limit <= 256 * MIB)) throw new Error("--limit is 1 to 256 (MiB)");
+if (!(limit >= MIB && limit <= 256 * MIB)) refuse("--limit is 1 to 256 (MiB)");
+if (values.policy !== "lru" && values.policy !== "mglru") refuse("--policy is lru or mglru");
 const runs = Number(values.runs);
-if (!(Number.isInteger(runs) && runs >= 1)) throw new Error("--runs is a number from 1");
+if (!(Number.isInteger(runs) && runs >= 1)) refuse("--runs is a number from 1");
 const unknown = positionals.filter((pattern) => !PATTERNS.includes(pattern));
-if (unknown.length > 0)
-  throw new Error(`no such pattern: ${unknown.join(", ")}; there are ${PATTERNS.join(", ")}`);
+if (unknown.length > 0) refuse(`no such pattern: ${unknown.join(", ")}`);
 
 const folder = mkdtempSync(join(tmpdir(), "faultline-pressure-"));
 const compiler = hostCompiler();

@@ -1,9 +1,20 @@
 /** The long runs of the random world under memory pressure: what scripts/stress.ts bundles and starts. */
-import { parseArgs } from "node:util";
+import { parseOrExplain, refuse } from "../../scripts/arguments.ts";
 import { newEpisode, runEpisode, shrink } from "./episode.ts";
 import { SWAP_KINDS, type SwapKind, type Wishes } from "./setup.ts";
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run stress -- [OPTION...]
+
+  --steps N        in all (default: 100000)
+  --seed N         where everything random comes from (default: 1)
+  --episode STEPS  of one world (default: 1000)
+  --ram FRAMES     instead of what the seed says; so are
+  --swap KIND,...  ${SWAP_KINDS.join(", ")}
+  --policy POLICY  lru or mglru
+  --sound          storage never fails
+  --keep-going     after a failure, too`;
+
+const { values } = parseOrExplain(USAGE, {
   options: {
     steps: { type: "string", default: "100000" },
     seed: { type: "string", default: "1" },
@@ -18,19 +29,19 @@ const { values } = parseArgs({
 
 function count(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} is a number above 0, not ${text}`);
+  if (!Number.isInteger(value) || value < 1) refuse(`--${name} is a number above 0, not ${text}`);
   return value;
 }
 
 function wishesFrom(): Wishes {
   const kinds = values.swap?.split(",").map((kind): SwapKind => {
     const known = SWAP_KINDS.find((one) => one === kind);
-    if (known === undefined) throw new Error(`--swap: one or more of ${SWAP_KINDS.join(",")}, not ${kind}`);
+    if (known === undefined) refuse(`--swap: one or more of ${SWAP_KINDS.join(",")}, not ${kind}`);
     return known;
   });
   const { policy } = values;
   if (policy !== undefined && policy !== "lru" && policy !== "mglru")
-    throw new Error(`--policy is lru or mglru, not ${policy}`);
+    refuse(`--policy is lru or mglru, not ${policy}`);
   const frames = values.ram === undefined ? undefined : count("ram", values.ram);
   return { frames, policy, swap: kinds, ...(values.sound ? { isSound: true } : {}) };
 }
