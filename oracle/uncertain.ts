@@ -6,6 +6,7 @@ import { SEEK_DATA, SEEK_HOLE } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { hasCertainResidency, type Mapping } from "./maps.ts";
 import type { Operation } from "./operation.ts";
+import { SLOTS } from "./subject.ts";
 
 const PAGE_SIZE = 4096;
 /** What every disk's alignment divides, or is: transfers of whole sectors from whole sectors suit all. */
@@ -168,11 +169,8 @@ function copiesOntoItself({ call, args }: Operation, { mappings, fileName }: Sur
  * fails. What makes a file longer goes on through the page cache behind a bad page, as far as that can read it. Faultline has
  * one rule for all disks and places, and no holes (docs/deviations.md).
  */
-function transfersDirectly(
-  { call, args }: Operation,
-  { directPosition, fileName, fileSize, hasHoles }: Surroundings,
-  isWrite = false,
-): boolean {
+function transfersDirectly({ call, args }: Operation, surroundings: Surroundings, isWrite = false): boolean {
+  const { directPosition, fileName, fileSize, hasHoles } = surroundings;
   const position = directPosition(args[0]);
   if (position === undefined) return false;
   const [, addr, length, offset = -1, , ...more] = call === "peek" ? [0, 0, args[1], args[2]] : args;
@@ -182,8 +180,27 @@ function transfersDirectly(
   if (hasHoles(name)) return true;
   const ranges = [addr, length, ...more];
   const total = ranges.reduce((sum, word, at) => (at % 2 === 0 ? sum : sum + word), 0);
-  if (place + total > (fileSize(name) ?? 0)) return true;
+  const size = fileSize(name) ?? 0;
+  if (place + total > size) return true;
+  if (pageOf(place + total - 1) < pageOf(size) && isEndMapped(name, size, surroundings)) return true;
   return isWrite && endsInBlock(place, ranges);
+}
+
+/**
+ * Whether a mapping may have put something behind the end of the file. A direct transfer writes back what is dirty where it
+ * goes, and with that, where folios are large, zeroes what is there (see syncsNeighbours).
+ */
+function isEndMapped(name: string, size: number, { mappingsOf }: Surroundings): boolean {
+  if (size % PAGE_SIZE === 0) return false;
+  return Array.from({ length: SLOTS }, (_, slot) => mappingsOf(slot)).some((mappings) =>
+    mappings.some(
+      (mapping) =>
+        mapping.name === name &&
+        mapping.perms[3] === "s" &&
+        mapping.offset <= size &&
+        mapping.offset + (mapping.end - mapping.start) > size,
+    ),
+  );
 }
 
 /** Whether a bad page of memory would end the write within a block: in a hole Linux zeroes then what it has written there. */
