@@ -11,3 +11,4 @@ export const LO_QUEUE_LENGTH = 1000;
 /** ARPHRD_LOOPBACK: the kind of its address of hardware, which is six zeros. */
 export const LO_HARDWARE_TYPE = 772;
 export const LO_HARDWARE_BYTES = 6;
+export const LO_ADDRESS: readonly number[] = [127, 0, 0, 1];

@@ -27,15 +27,8 @@ import {
 import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from "../../mm/uapi/fs.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { StructView } from "../abi/bytes.ts";
-import {
-  AF_NETLINK,
-  AF_UNSPEC,
-  MSG_ERRQUEUE,
-  MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  SOL_NETLINK,
-} from "./constants.ts";
+import { AF_NETLINK, AF_UNSPEC, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, SOL_NETLINK } from "./constants.ts";
+import { copyDatagram } from "./datagram.ts";
 import { familyOf } from "./inet-address.ts";
 import type { NetworkMemory } from "./network-memory.ts";
 import { answerRequests } from "./rtnetlink.ts";
@@ -175,7 +168,7 @@ export class NetlinkSocket extends Socket {
   }
 
   receive(request: ReceiveRequest): number {
-    const { into, flags } = request;
+    const { flags } = request;
     if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
     if (this.error !== 0) return this.takeError();
@@ -184,17 +177,14 @@ export class NetlinkSocket extends Socket {
       request.retryWhen = () => this.#received.length > 0 || this.error !== 0;
       return WOULD_BLOCK;
     }
-    const part = datagram.bytes.subarray(0, into.count);
-    if (part.length < datagram.bytes.length) request.outFlags |= MSG_TRUNC;
-    const isWhole = into.copyBytesToIter(part) === part.length;
+    const copied = copyDatagram(datagram.bytes, request);
     request.name = encodeAddress(datagram.from, 0);
     if ((flags & MSG_PEEK) === 0) {
       this.#received.shift();
       this.#receivedSize -= datagram.trueSize;
       this.memory.uncharge(datagram.trueSize);
     }
-    if (!isWhole) return -EFAULT;
-    return (flags & MSG_TRUNC) !== 0 ? datagram.bytes.length : part.length;
+    return copied;
   }
 
   shutdown(_how: number): number {

@@ -16,6 +16,7 @@ import { capable } from "../../mm/vfs/capability.ts";
 import { StructView } from "../abi/bytes.ts";
 import { AF_INET, AF_INET6 } from "./constants.ts";
 import {
+  LO_ADDRESS,
   LO_ALL_FLAGS,
   LO_HARDWARE_BYTES,
   LO_HARDWARE_TYPE,
@@ -50,7 +51,6 @@ const IFINFOMSG_BYTES = 16;
 const IFLA_IFNAME = 3;
 const IFLA_ALT_IFNAME = 53;
 
-const LO4 = [127, 0, 0, 1];
 const LO6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const IFA_F_PERMANENT = 0x80;
 const RT_SCOPE_HOST = 254;
@@ -262,8 +262,8 @@ function addressHead(family: number, prefix: number): Uint8Array {
 function address4Body(): Uint8Array {
   return concat([
     addressHead(AF_INET, 8),
-    attribute(1, LO4),
-    attribute(2, LO4),
+    attribute(1, LO_ADDRESS),
+    attribute(2, LO_ADDRESS),
     attribute(3, text(LO_NAME)),
     attribute(8, word(IFA_F_PERMANENT)),
     attribute(6, lifetimes()),
@@ -298,12 +298,12 @@ function routes4(): Uint8Array[] {
       routeHead(AF_INET, prefix, scope, type),
       attribute(15, word(RT_TABLE_LOCAL)),
       attribute(1, destination),
-      attribute(7, LO4),
+      attribute(7, LO_ADDRESS),
       attribute(4, word(LO_INDEX)),
     ]);
   return [
     route([127, 0, 0, 0], 8, RT_SCOPE_HOST, RTN_LOCAL),
-    route(LO4, 32, RT_SCOPE_HOST, RTN_LOCAL),
+    route(LO_ADDRESS, 32, RT_SCOPE_HOST, RTN_LOCAL),
     route([127, 255, 255, 255], 32, RT_SCOPE_LINK, RTN_BROADCAST),
   ];
 }

@@ -30,11 +30,11 @@ import {
   MSG_ERRQUEUE,
   MSG_OOB,
   MSG_PEEK,
-  MSG_TRUNC,
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
   SOCK_DGRAM,
 } from "./constants.ts";
+import { copyDatagram } from "./datagram.ts";
 import { type Endpoint, encodeEndpoint, familyOf, parseEndpoint } from "./inet-address.ts";
 import { Ports } from "./inet-ports.ts";
 import { InetSocket, type InetStack } from "./inet-socket.ts";
@@ -147,7 +147,7 @@ export class UdpSocket extends InetSocket {
   }
 
   receive(request: ReceiveRequest): number {
-    const { into, flags } = request;
+    const { flags } = request;
     if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
     if (this.error !== 0) return this.takeError();
     const datagram = this.#received[0];
@@ -157,9 +157,7 @@ export class UdpSocket extends InetSocket {
         this.#received.length > 0 || this.error !== 0 || (this.shutdownState & RCV_SHUTDOWN) !== 0;
       return WOULD_BLOCK;
     }
-    const part = datagram.bytes.subarray(0, into.count);
-    if (part.length < datagram.bytes.length) request.outFlags |= MSG_TRUNC;
-    const isWhole = into.copyBytesToIter(part) === part.length;
+    const copied = copyDatagram(datagram.bytes, request);
     request.name = encodeEndpoint(datagram.from, this.family);
     // A bad address loses it.
     if ((flags & MSG_PEEK) === 0) {
@@ -167,8 +165,7 @@ export class UdpSocket extends InetSocket {
       this.#receivedSize -= datagram.trueSize;
       this.memory.uncharge(datagram.trueSize);
     }
-    if (!isWhole) return -EFAULT;
-    return (flags & MSG_TRUNC) !== 0 ? datagram.bytes.length : part.length;
+    return copied;
   }
 
   shutdown(how: number): number {

@@ -5,7 +5,8 @@
 
 import { EFAULT } from "../../mm/uapi/errno.ts";
 import type { File } from "../../mm/vfs/file.ts";
-import { MSG_PEEK, MSG_TRUNC } from "./constants.ts";
+import { MSG_PEEK } from "./constants.ts";
+import { copyDatagram } from "./datagram.ts";
 import { dropFiles, type FilesInFlight } from "./files-in-flight.ts";
 import type { NetworkMemory } from "./network-memory.ts";
 import { NOBODY, type ReceiveRequest, type Socket } from "./socket.ts";
@@ -83,21 +84,19 @@ export class UnixQueue {
 
   /** The first message, cut to what there is room for; bytes or -EFAULT. Precondition: there is one. */
   readDatagram(request: ReceiveRequest, passesCredentials: boolean): number {
-    const { into, flags } = request;
     const message = this.#messages[0];
     request.name = message.name;
-    const part = message.bytes.subarray(0, into.count);
-    if (part.length < message.bytes.length) request.outFlags |= MSG_TRUNC;
-    const peeks = (flags & MSG_PEEK) !== 0;
-    if (into.copyBytesToIter(part) < part.length) {
+    const peeks = (request.flags & MSG_PEEK) !== 0;
+    const copied = copyDatagram(message.bytes, request);
+    if (copied < 0) {
       // A bad address loses it.
       if (!peeks) this.#drop(message);
-      return -EFAULT;
+      return copied;
     }
     if (passesCredentials) request.credentials = message.credentials ?? NOBODY;
     if (message.rights.length > 0) request.rights = peeks ? shown(message) : this.#received(message);
     if (!peeks) this.#drop(message);
-    return (flags & MSG_TRUNC) !== 0 ? message.bytes.length : part.length;
+    return copied;
   }
 
   /** Its files arrive: the receiver's from now on. */

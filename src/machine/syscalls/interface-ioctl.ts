@@ -11,6 +11,7 @@ import { EADDRNOTAVAIL, EFAULT, ENODEV, EOPNOTSUPP } from "../../mm/uapi/errno.t
 import { StructView } from "../abi/bytes.ts";
 import { AF_INET } from "../net/constants.ts";
 import {
+  LO_ADDRESS,
   LO_FLAGS,
   LO_HARDWARE_BYTES,
   LO_HARDWARE_TYPE,
@@ -43,11 +44,10 @@ const SOCKADDR_BYTES = 16;
 /** struct ifmap, without what pads it. */
 const IFMAP_BYTES = 21;
 
-const ADDRESS = [127, 0, 0, 1];
 /** By what is asked for. */
 const ADDRESSES: ReadonlyMap<number, readonly number[]> = new Map([
-  [SIOCGIFADDR, ADDRESS],
-  [SIOCGIFDSTADDR, ADDRESS],
+  [SIOCGIFADDR, LO_ADDRESS],
+  [SIOCGIFDSTADDR, LO_ADDRESS],
   [SIOCGIFBRDADDR, [0, 0, 0, 0]],
   [SIOCGIFNETMASK, [255, 0, 0, 0]],
 ]);
@@ -119,7 +119,7 @@ function listInterfaces(call: Call, at: number): number {
   const fits = to === 0 || conf.s32(0) >= IFREQ_BYTES;
   if (to !== 0 && fits) {
     const entry = new StructView(IFREQ_BYTES).putText(0, LO_NAME, IFNAMSIZ);
-    entry.bytes.set(inetAddress(ADDRESS), IFNAMSIZ);
+    entry.bytes.set(inetAddress(LO_ADDRESS), IFNAMSIZ);
     if (call.put(to, entry.bytes) < 0) return -EFAULT;
   }
   return call.put(at, number(fits ? IFREQ_BYTES : 0));
