@@ -136,6 +136,7 @@ export class Comparison {
       fileSize: (name) => this.reference.fileSize(name),
       hasHoles: (name) => this.reference.hasHoles(name),
       directPosition: (fd) => this.reference.directPosition(process, fd),
+      hasLocks: this.hasLocks,
     });
   }
 

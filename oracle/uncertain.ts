@@ -1,6 +1,7 @@
 /**
  * Steps whose outcome the kernel's own code doesn't settle, and which are therefore left out: what comes of them depends
- * on the processor, on readahead, or on how large the folios of the file's page cache happen to be.
+ * on the processor, on readahead, on how large the folios of the file's page cache happen to be, or on what the processor
+ * has gathered to do with the lists of pages.
  */
 import { SEEK_DATA, SEEK_HOLE } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
@@ -26,6 +27,8 @@ export interface Surroundings {
   hasHoles(name: string): boolean;
   /** The position of a descriptor that reads and writes a test file on disk past the page cache; undefined for others. */
   directPosition(fd: number): number | undefined;
+  /** Whether memory may have been locked since the start. */
+  readonly hasLocks: boolean;
 }
 
 export function isUncertain(operation: Operation, surroundings: Surroundings): boolean {
@@ -43,6 +46,7 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     case "pidfd_madvise":
       return leavesOpen(operation.args.slice(1, 4), surroundings.mappings);
     case "process_vm_readv":
+      return transfersOntoItself(operation, surroundings) || holdsLockedPages(operation, surroundings);
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);
     case "msync":
@@ -173,6 +177,8 @@ function transfersDirectly({ call, args }: Operation, surroundings: Surroundings
   const { directPosition, fileName, fileSize, hasHoles } = surroundings;
   const position = directPosition(args[0]);
   if (position === undefined) return false;
+  // What is written from is held, too (see holdsLockedPages).
+  if (isWrite && surroundings.hasLocks) return true;
   const [, addr, length, offset = -1, , ...more] = call === "peek" ? [0, 0, args[1], args[2]] : args;
   const place = offset < 0 ? position : offset;
   if ([addr, length, place, ...more].some((arg) => arg % SECTOR !== 0)) return true;
@@ -184,6 +190,21 @@ function transfersDirectly({ call, args }: Operation, surroundings: Surroundings
   if (place + total > size) return true;
   if (pageOf(place + total - 1) < pageOf(size) && isEndMapped(name, size, surroundings)) return true;
   return isWrite && endsInBlock(place, ranges);
+}
+
+/**
+ * Memory that is held while another process reads it, and that a fork may have shared and somebody locked. The reader gets the
+ * page, or a copy that is not dirty, where Linux has yet to take note of pages locked and unlocked: it gathers up to 31 of
+ * them, and holds them until then (docs/deviations.md).
+ */
+function holdsLockedPages({ args }: Operation, { mappingsOf, hasLocks }: Surroundings): boolean {
+  const [other, ...words] = args;
+  if (!hasLocks) return false;
+  const others = mappingsOf(other);
+  return words.some(
+    (addr, at) =>
+      at % 4 === 2 && overlapping(others, addr, words[at + 1]).some(({ perms }) => perms[3] === "p"),
+  );
 }
 
 /**
