@@ -8,7 +8,7 @@ import { smapsEntry } from "../src/mm/proc/smaps.ts";
 import { sysGetdents, sysReadlinkat } from "../src/mm/syscalls/directory.ts";
 import { AT_FDCWD, O_DIRECT, O_DIRECTORY, O_RDONLY } from "../src/mm/uapi/fcntl.ts";
 import { FMODE_READ } from "../src/mm/vfs/file.ts";
-import { pipeOf } from "../src/mm/vfs/pipe.ts";
+import { pipeOf } from "../src/mm/vfs/pipe-file.ts";
 import { MOUNT_POINT, MOUNT_POINTS } from "./faultline-kernel.ts";
 import { formatMapFiles, type MapFile, type Mapping, parseMaps } from "./maps.ts";
 import { DISK_NAMES } from "./test-files.ts";

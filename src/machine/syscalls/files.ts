@@ -31,7 +31,7 @@ import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
 import { UTIME_NOW, UTIME_OMIT } from "../../mm/uapi/fs.ts";
 import type { NewTime, Stat } from "../../mm/vfs/attributes.ts";
 import { File } from "../../mm/vfs/file.ts";
-import { mayGoOn } from "../../mm/vfs/pipe.ts";
+import { mayGoOn } from "../../mm/vfs/pipe-file.ts";
 import { StructView } from "../abi/bytes.ts";
 import {
   encodeStat,

@@ -13,7 +13,7 @@ import { EFAULT, EINVAL, EPIPE } from "../../mm/uapi/errno.ts";
 import { MAX_RW_COUNT, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from "../../mm/uapi/fs.ts";
 import { type File, FMODE_WRITE } from "../../mm/vfs/file.ts";
-import { pipeOf } from "../../mm/vfs/pipe.ts";
+import { pipeOf } from "../../mm/vfs/pipe-file.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { SIGPIPE } from "../signals/signal-numbers.ts";

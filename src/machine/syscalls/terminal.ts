@@ -15,7 +15,7 @@ import { FIOCLEX, FIONBIO, FIONCLEX, FIONREAD } from "../../mm/uapi/fs.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { type File, FMODE_READ } from "../../mm/vfs/file.ts";
 import { isReg } from "../../mm/vfs/inode.ts";
-import { pipeOf } from "../../mm/vfs/pipe.ts";
+import { pipeOf } from "../../mm/vfs/pipe-file.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeWinsize } from "../abi/structs.ts";
 import { socketOf } from "../net/socket.ts";

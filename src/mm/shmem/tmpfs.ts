@@ -21,7 +21,7 @@ import { noDevice, openDevice } from "../vfs/char-device.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, type DirEntry, dirEntryType, type InodeOperations, isDir } from "../vfs/inode.ts";
 import { byteLength } from "../vfs/name-bytes.ts";
-import { fifoOps, openFifo } from "../vfs/pipe.ts";
+import { fifoOps, openFifo } from "../vfs/pipe-file.ts";
 import { genericLlseek } from "../vfs/read-write.ts";
 import type { FileSystem, MountContext } from "../vfs/super-block.ts";
 import { shmemFileOps, shmemInodeOps } from "./shmem.ts";

@@ -24,7 +24,7 @@ import { setAsync } from "../vfs/fasync.ts";
 import type { File } from "../vfs/file.ts";
 import { openPath } from "../vfs/open.ts";
 import { isOwner } from "../vfs/permission.ts";
-import { mayGoOn, newPipe, pipeOf } from "../vfs/pipe.ts";
+import { mayGoOn, newPipe, pipeOf } from "../vfs/pipe-file.ts";
 import { ERESTART_WOULD_BLOCK } from "../vfs/would-block.ts";
 import { fdGet, fdGetRaw, fdInstall, startAt, walkContext } from "./fd.ts";
 import type { Task } from "./task.ts";

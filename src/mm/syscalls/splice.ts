@@ -9,7 +9,8 @@ import { EBADF, EINVAL, EOVERFLOW, ESPIPE } from "../uapi/errno.ts";
 import { MAX_RW_COUNT, O_APPEND, O_NONBLOCK } from "../uapi/fcntl.ts";
 import { SPLICE_F_GIFT, SPLICE_F_MORE, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from "../uapi/fs.ts";
 import { type File, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
-import { type Pipe, pipeClearNowait, pipeOf } from "../vfs/pipe.ts";
+import type { Pipe } from "../vfs/pipe.ts";
+import { pipeClearNowait, pipeOf } from "../vfs/pipe-file.ts";
 import { maxBytesOf, movesPosition } from "../vfs/read-write.ts";
 import {
   linkPipe,

@@ -11,7 +11,7 @@
 import { ENOSPC, EPERM } from "../../mm/uapi/errno.ts";
 import { S_IFIFO, S_IFMT, S_IFSOCK, S_ISGID } from "../../mm/uapi/fcntl.ts";
 import { type Credentials, Inode, igrab, iput } from "../../mm/vfs/inode.ts";
-import { fifoOps, openFifo } from "../../mm/vfs/pipe.ts";
+import { fifoOps, openFifo } from "../../mm/vfs/pipe-file.ts";
 import type { MountContext } from "../../mm/vfs/super-block.ts";
 import type { NodeSuperBlock } from "./node-fs.ts";
 import type { NodeInode } from "./node-inode.ts";
