@@ -52,27 +52,16 @@ import {
   VTIME,
   VWERASE,
 } from "./termios.ts";
+import { CARET, EchoQueue } from "./tty-echo.ts";
 import { isContinuation, isControl, isLower, type TtyOutput } from "./tty-output.ts";
 
 /** N_TTY_BUF_SIZE */
 const SIZE = 4096;
 const MASK = SIZE - 1;
-/** Echoes that wait; more are lost. */
-const MAX_ECHO = 4096;
-/** Among the echoes: the line begins in this column; and, with a number of columns added, a tab goes. */
-const LINE_START = 256;
-const ERASE_TAB = 512;
-/** Added to the columns: they are counted from a tab, not from where the line began. */
-const AFTER_TAB = 8;
-
 const TAB = 9;
 const NEWLINE = 10;
 const RETURN = 13;
-const SPACE = 32;
 const BACKSPACE = 8;
-const CARET = 0x5e;
-const BACKSLASH = 0x5c;
-const SLASH = 0x2f;
 const MARK = 0xff;
 /** _POSIX_VDISABLE: a character that is set to this is none; and the byte that stands for ^D in the buffer. */
 const DISABLED = 0;
@@ -95,6 +84,7 @@ export interface NTtyHost {
 export class NTty {
   readonly #termios: Termios;
   readonly #output: TtyOutput;
+  readonly #echoes: EchoQueue;
   readonly #host: NTtyHost;
   readonly #buffer: Uint8Array = new Uint8Array(SIZE);
   readonly #ends: Uint8Array = new Uint8Array(SIZE);
@@ -103,14 +93,10 @@ export class NTty {
   #head = 0;
   /** The next byte is taken as it is (^V). */
   #isLiteral = false;
-  /** Within the slashes that ECHOPRT shows around what is erased. */
-  #isErasing = false;
-  /** Bytes, and what else is done to the screen: until all that came together was received, and while output is stopped. */
-  readonly #echoes: number[] = [];
-
   constructor(termios: Termios, output: TtyOutput, host: NTtyHost) {
     this.#termios = termios;
     this.#output = output;
+    this.#echoes = new EchoQueue(termios, output);
     this.#host = host;
   }
 
@@ -212,14 +198,14 @@ export class NTty {
     this.#canonHead = 0;
     this.#head = 0;
     this.#ends.fill(0);
-    this.#isErasing = false;
+    this.#echoes.forgetErasing();
   }
 
   /** Everything as in the beginning, after a hangup. */
   restart(): void {
     this.flush();
     this.#isLiteral = false;
-    this.#echoes.length = 0;
+    this.#echoes.clear();
     this.#output.column = 0;
     this.#output.canonColumn = 0;
   }
@@ -234,7 +220,7 @@ export class NTty {
         this.#ends[(this.#head - 1) & MASK] = 1;
         this.#canonHead = this.#head;
       }
-      this.#isErasing = false;
+      this.#echoes.forgetErasing();
       this.#isLiteral = false;
     }
     if ((old.iflag & ~this.#termios.iflag & IXON) !== 0) {
@@ -246,22 +232,7 @@ export class NTty {
 
   /** Echoes that had to wait. */
   processEchoes(): void {
-    let done = 0;
-    while (done < this.#echoes.length && !this.#host.isStopped() && this.#show(this.#echoes[done])) done++;
-    if (done > 0) this.#echoes.splice(0, done);
-  }
-
-  /** Whether there was room for it. */
-  #show(echo: number): boolean {
-    const output = this.#output;
-    if (echo < LINE_START) return output.put(echo);
-    if (echo === LINE_START) output.canonColumn = output.column;
-    else {
-      const columns = echo - ERASE_TAB;
-      const from = columns >= AFTER_TAB ? columns - AFTER_TAB : columns + output.canonColumn;
-      for (let left = 8 - (from & 7); left > 0; left--) output.put(BACKSPACE);
-    }
-    return true;
+    this.#echoes.process(() => this.#host.isStopped());
   }
 
   #local(flag: number): boolean {
@@ -311,8 +282,8 @@ export class NTty {
     } else if (byte === NEWLINE && this.#input(INLCR)) byte = RETURN;
     if (this.#local(ICANON) && this.#edits(byte)) return;
     if (this.#local(ECHO) && byte === NEWLINE) {
-      this.#finishErasing();
-      this.#echoRaw(NEWLINE);
+      this.#echoes.finishErasing();
+      this.#echoes.put(NEWLINE);
       this.#putMarked(byte);
     } else this.#receivePlain(byte);
   }
@@ -320,9 +291,9 @@ export class NTty {
   /** A byte that means nothing but itself (n_tty_receive_char). */
   #receivePlain(byte: number): void {
     if (this.#local(ECHO)) {
-      this.#finishErasing();
+      this.#echoes.finishErasing();
       this.#noteLineStart();
-      this.#echo(byte);
+      this.#echoes.putShown(byte);
     }
     this.#putMarked(byte);
   }
@@ -345,12 +316,12 @@ export class NTty {
     else return false;
     this.#host.signalForeground(signal);
     if (!this.#local(NOFLSH)) {
-      this.#echoes.length = 0;
+      this.#echoes.clear();
       this.flush();
       this.#host.flushForSignal();
     }
     if (this.#input(IXON)) this.#host.start();
-    if (this.#local(ECHO)) this.#echo(byte);
+    if (this.#local(ECHO)) this.#echoes.putShown(byte);
     return true;
   }
 
@@ -363,20 +334,20 @@ export class NTty {
     if (this.#is(byte, VLNEXT, true)) {
       this.#isLiteral = true;
       if (this.#local(ECHO)) {
-        this.#finishErasing();
-        if (this.#local(ECHOCTL)) for (const shown of [CARET, BACKSPACE]) this.#echoRaw(shown);
+        this.#echoes.finishErasing();
+        if (this.#local(ECHOCTL)) for (const shown of [CARET, BACKSPACE]) this.#echoes.put(shown);
       }
       return true;
     }
     if (this.#local(ECHO) && this.#is(byte, VREPRINT, true)) {
-      this.#finishErasing();
-      this.#echo(byte);
-      this.#echoRaw(NEWLINE);
-      for (let at = this.#canonHead; at < this.#head; at++) this.#echo(this.#buffer[at & MASK]);
+      this.#echoes.finishErasing();
+      this.#echoes.putShown(byte);
+      this.#echoes.put(NEWLINE);
+      for (let at = this.#canonHead; at < this.#head; at++) this.#echoes.putShown(this.#buffer[at & MASK]);
       return true;
     }
     if (byte === NEWLINE) {
-      if (this.#local(ECHO) || this.#local(ECHONL)) this.#echoRaw(NEWLINE);
+      if (this.#local(ECHO) || this.#local(ECHONL)) this.#echoes.put(NEWLINE);
       this.#endLine(byte);
       return true;
     }
@@ -387,7 +358,7 @@ export class NTty {
     if (this.#is(byte, VEOL) || this.#is(byte, VEOL2, true)) {
       if (this.#local(ECHO)) {
         this.#noteLineStart();
-        this.#echo(byte);
+        this.#echoes.putShown(byte);
       }
       if (byte === MARK && this.#input(PARMRK)) this.#put(byte);
       this.#endLine(byte);
@@ -415,9 +386,9 @@ export class NTty {
     }
     if (isLine && !(this.#local(ECHOK) && this.#local(ECHOKE) && this.#local(ECHOE))) {
       this.#head = this.#canonHead;
-      this.#finishErasing();
-      this.#echo(this.#termios.cc[VKILL]);
-      if (this.#local(ECHOK)) this.#echoRaw(NEWLINE);
+      this.#echoes.finishErasing();
+      this.#echoes.putShown(this.#termios.cc[VKILL]);
+      if (this.#local(ECHOK)) this.#echoes.put(NEWLINE);
       return;
     }
     let hasWord = false;
@@ -438,27 +409,19 @@ export class NTty {
       if (this.#local(ECHO)) this.#showErased(last, at, bytes, !isWord && !isLine);
       if (!isWord && !isLine) break;
     }
-    if (this.#head === this.#canonHead && this.#local(ECHO)) this.#finishErasing();
+    if (this.#head === this.#canonHead && this.#local(ECHO)) this.#echoes.finishErasing();
   }
 
   #showErased(byte: number, at: number, bytes: number, isSingle: boolean): void {
     if (this.#local(ECHOPRT)) {
-      if (!this.#isErasing) {
-        this.#echoRaw(BACKSLASH);
-        this.#isErasing = true;
-      }
-      this.#echo(byte);
-      for (let i = 1; i < bytes; i++) this.#echoRaw(this.#buffer[(at + i) & MASK]);
-    } else if (isSingle && !this.#local(ECHOE)) this.#echo(this.#termios.cc[VERASE]);
+      const more = Array.from({ length: bytes - 1 }, (_, i) => this.#buffer[(at + 1 + i) & MASK]);
+      this.#echoes.putErased(byte, more);
+    } else if (isSingle && !this.#local(ECHOE)) this.#echoes.putShown(this.#termios.cc[VERASE]);
     else if (byte === TAB) this.#eraseTab(at);
     else {
-      if (isControl(byte) && this.#local(ECHOCTL)) this.#rubOut();
-      if (!isControl(byte) || this.#local(ECHOCTL)) this.#rubOut();
+      if (isControl(byte) && this.#local(ECHOCTL)) this.#echoes.rubOut();
+      if (!isControl(byte) || this.#local(ECHOCTL)) this.#echoes.rubOut();
     }
-  }
-
-  #rubOut(): void {
-    for (const shown of [BACKSPACE, SPACE, BACKSPACE]) this.#echoRaw(shown);
   }
 
   /** As many columns back as the tab took: that depends on what stands before it. */
@@ -475,30 +438,12 @@ export class NTty {
       if (isControl(byte)) columns += this.#local(ECHOCTL) ? 2 : 0;
       else if (!isContinuation(byte, this.#termios)) columns++;
     }
-    this.#echoRaw(ERASE_TAB + (columns & 7) + (isAfterTab ? AFTER_TAB : 0));
-  }
-
-  #finishErasing(): void {
-    if (!this.#isErasing) return;
-    this.#echoRaw(SLASH);
-    this.#isErasing = false;
+    this.#echoes.eraseTab(columns, isAfterTab);
   }
 
   /** Where the first character of a line stands on the screen. */
   #noteLineStart(): void {
-    if (this.#canonHead === this.#head) this.#echoRaw(LINE_START);
-  }
-
-  /** Control characters as ^X where that is wished. */
-  #echo(byte: number): void {
-    if (this.#local(ECHOCTL) && isControl(byte) && byte !== TAB) {
-      this.#echoRaw(CARET);
-      this.#echoRaw(byte ^ 0x40);
-    } else this.#echoRaw(byte);
-  }
-
-  #echoRaw(echo: number): void {
-    if (this.#echoes.length < MAX_ECHO) this.#echoes.push(echo);
+    if (this.#canonHead === this.#head) this.#echoes.noteLineStart();
   }
 }
 
