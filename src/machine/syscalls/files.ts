@@ -1,5 +1,6 @@
 /** System calls on open files and on the files that paths name: descriptors, attributes, sizes. */
 
+import { unshareFiles } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import {
   sysFaccessat,
@@ -103,8 +104,9 @@ export const fileCalls: SyscallGroup = [
   [267, "syncfs", 1, (call) => sysSyncfs(call.process, call.s32(0))],
   [279, "memfd_create", 2, memfdCreate],
   [291, "statx", 5, statx],
-  [436, "close_range", 3, (call) => sysCloseRange(call.process, call.u32(0), call.u32(1), call.u32(2))],
+  [436, "close_range", 3, closeRange],
   [439, "faccessat2", 4, (call) => faccessat(call, call.s32(3))],
+  [452, "fchmodat2", 4, fchmodat2],
 ];
 
 /** Runs `serve` with the path at argument i, which must not be empty. */
@@ -164,6 +166,20 @@ function open(call: Call, flags: number, openFile: (path: string) => File | numb
 function faccessat(call: Call, flags: number): number {
   const path = call.path(1);
   return typeof path === "number" ? path : sysFaccessat(call.process, call.s32(0), path, call.s32(2), flags);
+}
+
+/** Threads have one table of descriptors here: one of several can't part from it. */
+function closeRange(call: Call): number {
+  const { process, thread } = call;
+  const unshare = (): number => (thread.group.threads.length > 1 ? -EINVAL : unshareFiles(process));
+  return sysCloseRange(process, call.u32(0), call.u32(1), call.u32(2), unshare);
+}
+
+function fchmodat2(call: Call): number {
+  const path = call.path(1);
+  return typeof path === "number"
+    ? path
+    : sysFchmodat(call.process, call.s32(0), path, call.u32(2), call.s32(3));
 }
 
 function fchownat(call: Call): number {

@@ -4,8 +4,10 @@ import { EBADF, EINVAL, EMFILE, ENFILE, ENOTTY, EPERM } from "../uapi/errno.ts";
 import {
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
+  F_CREATED_QUERY,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
+  F_DUPFD_QUERY,
   F_GETFD,
   F_GETFL,
   F_SETFD,
@@ -74,9 +76,20 @@ export function sysClose(task: Task, fd: number): number {
   return task.files.close(fd);
 }
 
-/** close_range(2): closes descriptors first … last, or marks them close-on-exec. No process shares its table, so UNSHARE is done. */
-export function sysCloseRange(task: Task, first: number, last: number, flags: number): number {
+/**
+ * close_range(2): closes descriptors first … last, or marks them close-on-exec. @param unshare gives the task a table of its own,
+ * for UNSHARE: 0, or why not; without it the task has one already.
+ */
+export function sysCloseRange(
+  task: Task,
+  first: number,
+  last: number,
+  flags: number,
+  unshare?: () => number,
+): number {
   if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) !== 0 || first > last) return -EINVAL;
+  const failed = (flags & CLOSE_RANGE_UNSHARE) === 0 ? 0 : (unshare?.() ?? 0);
+  if (failed !== 0) return failed;
   for (const [fd] of [...task.files.entries()]) {
     if (fd < first || fd > last) continue;
     if ((flags & CLOSE_RANGE_CLOEXEC) !== 0) task.files.setCloexec(fd, true);
@@ -126,6 +139,12 @@ export function sysFcntl(task: Task, fd: number, cmd: number, arg: number): numb
       return 0;
     case F_GETFL:
       return file.flags;
+    case F_DUPFD_QUERY: {
+      const other = fdGetRaw(task, arg);
+      return other === undefined ? -EBADF : Number(other === file);
+    }
+    case F_CREATED_QUERY:
+      return Number(file.isCreated);
   }
   // What is left needs more than a path.
   const open = fdGet(task, fd);

@@ -97,6 +97,8 @@ export class File implements MappedFile {
   readonly mode: number;
   /** O_… status flags; F_SETFL changes some. */
   flags: number;
+  /** This opening has made what it opens (FMODE_CREATED). */
+  isCreated = false;
   /** Byte offset of the next read or write. */
   pos = 0;
   /** Descriptors, mappings and calls in progress that hold it. */

@@ -153,7 +153,9 @@ function createAndOpen(ctx: WalkContext, walk: PathWalk, flags: number, mode: nu
   const made = dir.inode.ops.create?.(dir.inode, walk.last, mode & ~ctx.umask, ctx) ?? -EACCES;
   if (typeof made === "number") return made;
   // The creator gets what it asked for, whatever the new file's mode says; and there is nothing to truncate.
-  return openInode(ctx, dAdd(dir, walk.last, made), made, flags);
+  const file = openInode(ctx, dAdd(dir, walk.last, made), made, flags);
+  if (typeof file !== "number") file.isCreated = true;
+  return file;
 }
 
 /** do_open and may_open: what exists is opened, if this caller may. */
