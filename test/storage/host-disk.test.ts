@@ -1,15 +1,15 @@
-/** mapFile as everyday programs use it: through links, again and again, and on a disk that refuses. */
+/** Real files as everyday programs use them: through links, again and again, changed by the host, and on a disk that refuses. */
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Kernel, LinuxError, O_APPEND, O_CREAT, O_RDWR } from "../../../src/mm/index.ts";
-import { mapFile, nodeFs } from "../../../src/storage/node/index.ts";
+import { Kernel, LinuxError, O_APPEND, O_CREAT, O_RDWR } from "../../src/mm/index.ts";
+import { mapFile, nodeFs } from "../../src/storage/node/index.ts";
 
 let folder: string;
 
 beforeEach(() => {
-  folder = fs.mkdtempSync(join(tmpdir(), "faultline-review-"));
+  folder = fs.mkdtempSync(join(tmpdir(), "faultline-host-disk-"));
 });
 
 afterEach(() => {
