@@ -349,6 +349,7 @@ static void *waitsToMove(void *arg)
   struct waiter *me = arg;
   me->state = 1;
   me->result = futex(me->at, WAIT_REQUEUE_PI | PRIVATE, 0, NULL, &pi, 0);
+  if (me->result < 0) me->result = -errno;
   SAY("moved waiter %d: %ld, has the lock %d", me->bits, me->result, (pi & TID_MASK) == (uint32_t)gettid_());
   futex(&pi, UNLOCK_PI | PRIVATE, 0, NULL, NULL, 0);
   return NULL;
@@ -368,6 +369,30 @@ static void requeuePi(void)
   SAY("waiters: %d", (pi & WAITERS) != 0);
   SHOW(futex(&pi, UNLOCK_PI | PRIVATE, 0, NULL, NULL, 0));
   for (int i = 0; i < 3; i++) pthread_join(waiters[i].thread, NULL);
+  SAY("word: 0x%x", pi);
+}
+
+static void onSignal(int number)
+{
+  (void)number;
+}
+
+/* A signal before it is moved: it begins anew, whatever the handler says. After that it can't. */
+static void requeuePiAndSignals(void)
+{
+  struct sigaction action = {.sa_handler = onSignal, .sa_flags = SA_RESTART};
+  sigaction(SIGUSR1, &action, NULL);
+  pi = gettid_();
+  waiters[0] = (struct waiter){.at = &word};
+  pthread_create(&waiters[0].thread, NULL, waitsToMove, &waiters[0]);
+  while (waiters[0].state == 0) sched_yield();
+  usleep(10000);
+  pthread_kill(waiters[0].thread, SIGUSR1);
+  usleep(10000);
+  SHOW(futex(&word, CMP_REQUEUE_PI | PRIVATE, 1, (void *)9, &pi, 0));
+  pthread_kill(waiters[0].thread, SIGUSR1);
+  pthread_join(waiters[0].thread, NULL);
+  SHOW(futex(&pi, UNLOCK_PI | PRIVATE, 0, NULL, NULL, 0));
   SAY("word: 0x%x", pi);
 }
 
@@ -439,6 +464,7 @@ int main(void)
   robust(1);
   word = other = 0;
   requeuePi();
+  requeuePiAndSignals();
   several();
   return 0;
 }

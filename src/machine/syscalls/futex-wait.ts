@@ -4,7 +4,8 @@ import type { Access } from "../../mm/pagetable/access.ts";
 import { EAGAIN, EFAULT, EINVAL, ETIMEDOUT } from "../../mm/uapi/errno.ts";
 import { getTimespec, isValidTimespec, nsOf, TIMESPEC_BYTES } from "../abi/structs.ts";
 import { futexKey } from "../futex/futex-key.ts";
-import { type FutexKey, FutexWaiter } from "../futex/futex-table.ts";
+import { type FutexKey, type FutexTable, FutexWaiter } from "../futex/futex-table.ts";
+import type { Wait } from "../thread.ts";
 import type { Call } from "./call.ts";
 import { ERESTART_RESTARTBLOCK, ERESTARTSYS } from "./restart.ts";
 import { realtime } from "./time.ts";
@@ -51,12 +52,40 @@ export function waitAt(
   return sleepAt(call, waiter, deadlineNs, interrupted);
 }
 
-/** Puts the caller into the queue of `waiter` and to wait. */
+/** Puts the caller into the queue of `waiter` and to wait. @param interrupted what a signal makes of it. */
 export function sleepAt(call: Call, waiter: FutexWaiter, deadlineNs: number, interrupted: number): number {
-  const { futexes } = call.system;
-  futexes.add(waiter);
-  const isReady = (): boolean => waiter.isWoken;
-  return call.block({ isReady, deadlineNs, interrupted, abandon: () => futexes.remove(waiter) }, waiter);
+  call.system.futexes.add(waiter);
+  return call.block(new FutexWait(call.system.futexes, waiter, deadlineNs, interrupted), waiter);
+}
+
+class FutexWait implements Wait {
+  readonly deadlineNs: number;
+  readonly #futexes: FutexTable;
+  readonly #waiter: FutexWaiter;
+  readonly #interrupted: number;
+  /** It begins at one futex, and others move it to the next (futex_wait_requeue_pi). */
+  readonly #mayMove: boolean;
+
+  constructor(futexes: FutexTable, waiter: FutexWaiter, deadlineNs: number, interrupted: number) {
+    this.deadlineNs = deadlineNs;
+    this.#futexes = futexes;
+    this.#waiter = waiter;
+    this.#interrupted = interrupted;
+    this.#mayMove = waiter.requeueTo !== undefined;
+  }
+
+  isReady(): boolean {
+    return this.#waiter.isWoken;
+  }
+
+  /** Once it has been moved it can't begin anew: the word has changed. */
+  get interrupted(): number {
+    return this.#mayMove && this.#waiter.requeueTo === undefined ? -EAGAIN : this.#interrupted;
+  }
+
+  abandon(): void {
+    this.#futexes.remove(this.#waiter);
+  }
 }
 
 /** The call is made again and nobody has woken it: its time has come. */
