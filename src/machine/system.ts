@@ -16,6 +16,7 @@ import type { HostLoopback } from "./net/host-loopback.ts";
 import { Network } from "./net/network.ts";
 import type { MachineStream } from "./stream.ts";
 import type { Thread, ThreadGroup } from "./thread.ts";
+import { TimeOfDay } from "./time-of-day.ts";
 import { TimerQueue } from "./timer-queue.ts";
 import type { Terminals } from "./tty/terminals.ts";
 
@@ -45,6 +46,7 @@ export class System {
   readonly timers: TimerQueue = new TimerQueue();
   /** Sockets and their names. */
   readonly network: Network;
+  readonly timeOfDay: TimeOfDay;
   /** How many files event polls watch. */
   readonly watches: WatchLimit;
   readonly terminals: Terminals;
@@ -88,6 +90,7 @@ export class System {
     this.hart = hart;
     this.clock = clock;
     this.random = random;
+    this.timeOfDay = new TimeOfDay(kernel, clock);
     this.terminals = terminals;
     terminals.system = this;
     this.watches = new WatchLimit(kernel.sysctl);

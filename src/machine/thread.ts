@@ -23,15 +23,18 @@ export interface Wait {
   /** Whether the system call may be tried again now. */
   isReady(): boolean;
   /** When it is to be tried again at the latest (nanoseconds of the monotonic clock); Infinity for never. */
-  readonly deadlineNs: number;
+  deadlineNs: number;
+  /** That is a time of day: it moves when the time is set. */
+  isByTimeOfDay?: boolean;
   /** What the call answers when a signal ends it: −EINTR or one of −ERESTART…, or a count of what was done. */
   readonly interrupted: number;
   /** It waits for bytes from outside the machine. Asked only where nobody can run. */
   readonly isForInput?: boolean;
   /** Only the end of the process interrupts it. */
   readonly killableOnly?: boolean;
-  /** What is to be done when a signal ends it (nanosleep tells how much was left). */
+  /** What is to be done when a signal ends it (nanosleep tells how much was left); and what the call answers instead, if that failed. */
   onInterrupt?(): void;
+  failed?: number;
   /** Its process stops: nobody serves it from now on. It may be ready by that. */
   onStop?(): void;
   /** A signal or the end of its thread takes it away from where it waits; it may come back with a new try. */

@@ -2,7 +2,7 @@
  * timerfd (fs/timerfd.c): a timer whose expirations are read from a descriptor. Having expired it stands still until it is
  * read, which then counts the intervals that have gone by.
  */
-import { EAGAIN, EFAULT, EINVAL, ENOTTY } from "../../mm/uapi/errno.ts";
+import { EAGAIN, ECANCELED, EFAULT, EINVAL, ENOTTY } from "../../mm/uapi/errno.ts";
 import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { POLLIN } from "../../mm/uapi/fs.ts";
 import type { File, FileOperations } from "../../mm/vfs/file.ts";
@@ -13,12 +13,14 @@ import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { timespecOf } from "../abi/structs.ts";
 import type { System } from "../system.ts";
+import type { TimeOfDayUser } from "../time-of-day.ts";
 import type { Timer } from "../timer-queue.ts";
 import { newAnonymousFile } from "./anonymous-file.ts";
 
+export const TFD_TIMER_CANCEL_ON_SET = 2;
 const TICKS_BYTES = 8;
 
-export class TimerFd implements Timer {
+export class TimerFd implements Timer, TimeOfDayUser {
   readonly clockId: number;
   readonly cpuOf = undefined;
   expiresNs = 0;
@@ -31,6 +33,9 @@ export class TimerFd implements Timer {
   readonly #system: System;
   #isRunning = false;
   #hasExpired = false;
+  /** Whoever reads is to be told when the time of day is set (TFD_TIMER_CANCEL_ON_SET); and that has happened. */
+  #tellsSetting = false;
+  #wasSet = false;
 
   constructor(system: System, clockId: number) {
     this.#system = system;
@@ -48,9 +53,11 @@ export class TimerFd implements Timer {
     this.queue.wake(POLLIN);
   }
 
-  /** Starts it anew, or with `expiresNs` undefined stops it. */
-  set(expiresNs: number | undefined, intervalNs: number, flags: number): void {
+  /** Starts it anew, or with `expiresNs` undefined stops it. @param isByTimeOfDay it goes by that */
+  set(expiresNs: number | undefined, intervalNs: number, flags: number, isByTimeOfDay: boolean): void {
     this.stop();
+    this.#tellsSetting = isByTimeOfDay && (flags & TFD_TIMER_CANCEL_ON_SET) !== 0;
+    if (isByTimeOfDay) this.#system.timeOfDay.users.add(this);
     this.settingFlags = flags;
     this.intervalNs = intervalNs;
     this.ticks = 0;
@@ -62,7 +69,32 @@ export class TimerFd implements Timer {
 
   stop(): void {
     this.#system.timers.stop(this);
+    this.#system.timeOfDay.users.delete(this);
     this.#isRunning = false;
+  }
+
+  onTimeSet(deltaNs: number): void {
+    const isQueued = this.#isRunning;
+    if (isQueued) this.#system.timers.stop(this);
+    this.expiresNs -= deltaNs;
+    if (isQueued) this.#system.timers.start(this);
+    if (!this.#tellsSetting) return;
+    this.#wasSet = true;
+    this.ticks++;
+    this.queue.wake(POLLIN);
+  }
+
+  /** Whether the time of day was set since this was asked last (timerfd_canceled). */
+  takeCancellation(): boolean {
+    if (!this.#tellsSetting || !this.#wasSet) return false;
+    this.#wasSet = false;
+    return true;
+  }
+
+  /** What a cancelled one has counted means nothing; it does not go on either, until it is set anew. */
+  forget(): void {
+    this.ticks = 0;
+    this.#hasExpired = false;
   }
 
   /** Time to the next expiration, 0 when there is none. */
@@ -102,6 +134,10 @@ function read(file: File, to: IovIter): number {
   const timer = timerOf(file);
   if (to.count < TICKS_BYTES) return -EINVAL;
   if (timer.ticks === 0) return (file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : -ERESTART_WOULD_BLOCK;
+  if (timer.takeCancellation()) {
+    timer.forget();
+    return -ECANCELED;
+  }
   timer.catchUp();
   const { bytes } = new StructView(TICKS_BYTES).put64(0, timer.ticks);
   timer.ticks = 0;

@@ -80,13 +80,16 @@ export class ProcessActivity implements TaskActivity {
   readonly #group: ThreadGroup;
   readonly #threads: WeakMap<Thread, ThreadActivity> = new WeakMap();
   #timerSlackNs: number;
+  /** What the parent had when it was made: 0 brings that back. */
+  readonly #defaultSlackNs: number;
 
   constructor(system: System, group: ThreadGroup) {
     this.#system = system;
     this.#group = group;
     this.startNs = system.clock.monotonicNs();
     const { parent } = group.process;
-    this.#timerSlackNs = parent?.activity?.timerSlackNs ?? DEFAULT_SLACK_NS;
+    this.#defaultSlackNs = parent?.activity?.timerSlackNs ?? DEFAULT_SLACK_NS;
+    this.#timerSlackNs = this.#defaultSlackNs;
     this.begin(group.leader);
   }
 
@@ -155,7 +158,7 @@ export class ProcessActivity implements TaskActivity {
     return this.#timerSlackNs;
   }
   set timerSlackNs(ns: number) {
-    this.#timerSlackNs = ns === 0 ? DEFAULT_SLACK_NS : ns;
+    this.#timerSlackNs = ns === 0 ? this.#defaultSlackNs : ns;
   }
 
   get queuedSignals(): number {

@@ -13,13 +13,14 @@
  * While it is established, its peer has this one for a peer, unless that one is closed already: then what is sent is
  * answered with a reset. How two ends find each other, by listening and connecting, is the socket's (tcp-socket.ts).
  */
-import { ECONNRESET, EFAULT, EINVAL, ENOTCONN, EPIPE } from "../../mm/uapi/errno.ts";
+import { EAGAIN, ECONNRESET, EFAULT, EINVAL, ENOTCONN, EPIPE } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from "../../mm/uapi/fs.ts";
 import { POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT } from "../../mm/vfs/fasync.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import {
   IPPROTO_TCP,
+  MSG_ERRQUEUE,
   MSG_OOB,
   MSG_PEEK,
   MSG_WAITALL,
@@ -218,6 +219,8 @@ export abstract class TcpConnection extends InetSocket {
 
   receive(request: ReceiveRequest): number {
     const { into, flags, already } = request;
+    // Errors are told by the calls themselves; nothing is ever kept here.
+    if ((flags & MSG_ERRQUEUE) !== 0) return -EAGAIN;
     if ((flags & MSG_OOB) !== 0) return -EINVAL;
     if (this.isListening) return -ENOTCONN;
     const peeks = (flags & MSG_PEEK) !== 0;

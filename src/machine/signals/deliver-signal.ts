@@ -82,8 +82,9 @@ function restoreSavedMask({ signals }: Thread): void {
 export function endByStop(thread: Thread, registers: Registers): void {
   thread.wasStopped = false;
   if (thread.wait === undefined || thread.hasExited) return;
-  leaveWait(thread)?.onInterrupt?.();
-  registers.setX(A0, -EINTR);
+  const wait = leaveWait(thread);
+  wait?.onInterrupt?.();
+  registers.setX(A0, wait?.failed ?? -EINTR);
   registers.pc += ECALL_BYTES;
   restoreSavedMask(thread);
 }
@@ -143,7 +144,7 @@ function endCall(thread: Thread, registers: Registers, interrupted: number, acti
   const isInterruption =
     interrupted === -ERESTARTSYS || interrupted === -ERESTARTNOHAND || interrupted === -ERESTART_RESTARTBLOCK;
   wait?.onInterrupt?.();
-  registers.setX(A0, isInterruption ? -EINTR : interrupted);
+  registers.setX(A0, wait?.failed ?? (isInterruption ? -EINTR : interrupted));
   registers.pc += ECALL_BYTES;
 }
 

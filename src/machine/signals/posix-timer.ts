@@ -10,6 +10,7 @@
  */
 import type { System } from "../system.ts";
 import type { Thread, ThreadGroup } from "../thread.ts";
+import type { TimeOfDayUser } from "../time-of-day.ts";
 import type { Timer } from "../timer-queue.ts";
 import { isIgnoredAction, sendSignal } from "./send-signal.ts";
 import { type SigInfo, timerInfo } from "./siginfo.ts";
@@ -37,7 +38,7 @@ export interface TimerClock {
   nowNs(): number;
 }
 
-export class PosixTimer implements Timer {
+export class PosixTimer implements Timer, TimeOfDayUser {
   readonly id: number;
   /** CLOCK_… as it was asked for. */
   readonly clockId: number;
@@ -79,8 +80,9 @@ export class PosixTimer implements Timer {
   }
 
   /** Starts it anew. What it has queued is forgotten. */
-  start(expiresNs: number, intervalNs: number): void {
+  start(expiresNs: number, intervalNs: number, isByTimeOfDay: boolean): void {
     this.stop();
+    if (isByTimeOfDay) this.#system.timeOfDay.users.add(this);
     this.expiresNs = expiresNs;
     this.intervalNs = intervalNs;
     this.#run();
@@ -88,6 +90,7 @@ export class PosixTimer implements Timer {
 
   stop(): void {
     this.#system.timers.stop(this);
+    this.#system.timeOfDay.users.delete(this);
     this.#isRunning = false;
     this.intervalNs = 0;
     this.overrun = 0;
@@ -97,6 +100,13 @@ export class PosixTimer implements Timer {
     if (info === undefined) return;
     info.onTake = undefined;
     (this.notice.thread?.signals.pending ?? this.#group.pending).drop(info);
+  }
+
+  onTimeSet(deltaNs: number): void {
+    const isQueued = this.#isRunning && this.notice.notify !== SIGEV_NONE && this.#queued === undefined;
+    if (isQueued) this.#system.timers.stop(this);
+    this.expiresNs -= deltaNs;
+    if (isQueued) this.#system.timers.start(this);
   }
 
   /** Time left: 0 when it does not run, and never 0 while it does and is to tell somebody (common_timer_get). */

@@ -131,8 +131,12 @@ export class Call {
     return new UserIter(this.system.mmu, this.process, segments);
   }
 
+  /** What it is going to wait for is a time of day. */
+  isByTimeOfDay = false;
+
   /** Puts the caller to wait; the call is made again when the wait is over. What it has to remember goes to `state`. */
   block(wait: Wait, state?: unknown): number {
+    if (this.isByTimeOfDay) wait.isByTimeOfDay = true;
     this.thread.wait = wait;
     this.thread.callState = state;
     return BLOCKED;

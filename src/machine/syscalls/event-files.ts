@@ -1,11 +1,11 @@
 /** Events by descriptor: eventfd2, timerfd_create and its relatives, signalfd4. */
 import { fdGet, fdInstall } from "../../mm/syscalls/fd.ts";
-import { EBADF, EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
+import { EBADF, ECANCELED, EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { encodeItimerspec, getItimerspec, ITIMERSPEC_BYTES, nsOf } from "../abi/structs.ts";
 import { newEventFile } from "../event-files/event-fd.ts";
 import { newSignalFile, setSignalMask } from "../event-files/signal-fd.ts";
-import { newTimerFile, type TimerFd, timerOfFile } from "../event-files/timer-fd.ts";
+import { newTimerFile, TFD_TIMER_CANCEL_ON_SET, type TimerFd, timerOfFile } from "../event-files/timer-fd.ts";
 import { UNBLOCKABLE } from "../signals/signal-numbers.ts";
 import { SigSet } from "../signals/sigset.ts";
 import type { Call, SyscallGroup } from "./call.ts";
@@ -13,8 +13,7 @@ import * as time from "./time.ts";
 
 const EFD_SEMAPHORE = 1;
 const TFD_TIMER_ABSTIME = 1;
-/** TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET: nobody sets the clock. */
-const TFD_SETTIME_FLAGS = 3;
+const TFD_SETTIME_FLAGS: number = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
 const SIGSET_BYTES = 8;
 const TIMERFD_CLOCKS: ReadonlySet<number> = new Set([
   time.CLOCK_REALTIME,
@@ -90,9 +89,11 @@ function timerfdSettime(call: Call): number {
     expiresNs =
       (flags & TFD_TIMER_ABSTIME) === 0
         ? timer.nowNs() + valueNs
-        : time.absoluteDeadline(call.system.clock, timer.clockId, setting.value);
+        : time.absoluteDeadline(call, timer.clockId, setting.value);
   }
-  timer.set(expiresNs, nsOf(setting.interval), flags);
+  const isByTimeOfDay = (flags & TFD_TIMER_ABSTIME) !== 0 && time.isTimeOfDay(timer.clockId);
+  timer.set(expiresNs, nsOf(setting.interval), flags, isByTimeOfDay);
+  if (expiresNs !== undefined && timer.takeCancellation()) return -ECANCELED;
   return call.putIfWanted(call.u64(3), () => old);
 }
 

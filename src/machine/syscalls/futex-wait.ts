@@ -8,7 +8,6 @@ import { type FutexKey, type FutexTable, FutexWaiter } from "../futex/futex-tabl
 import type { Wait } from "../thread.ts";
 import type { Call } from "./call.ts";
 import { ERESTART_RESTARTBLOCK, ERESTARTSYS } from "./restart.ts";
-import { realtime } from "./time.ts";
 
 export const FUTEX_PRIVATE_FLAG = 128;
 
@@ -31,8 +30,8 @@ export function deadlineOf(call: Call, at: number, clock: "relative" | "monotoni
   const nowNs = call.system.clock.monotonicNs();
   if (clock === "relative") return nowNs + nsOf(time);
   if (clock === "monotonic") return nsOf(time);
-  const now = realtime(call.system.clock);
-  return Math.max(0, nowNs + (time.seconds - now.seconds) * 1e9 + (time.nanoseconds - now.nanoseconds));
+  call.isByTimeOfDay = true;
+  return Math.max(0, nowNs + call.system.timeOfDay.until(time));
 }
 
 /** Waits at `key` if its word, at `addr`, has the expected value (futex_wait_setup). */

@@ -131,8 +131,8 @@ function timerSettime(call: Call): number {
       ? timer.nowNs() + valueNs
       : timer.cpuOf !== undefined
         ? valueNs
-        : time.absoluteDeadline(call.system.clock, timer.clockId, setting.value);
-    timer.start(expiresNs, nsOf(setting.interval));
+        : time.absoluteDeadline(call, timer.clockId, setting.value);
+    timer.start(expiresNs, nsOf(setting.interval), call.isByTimeOfDay);
   }
   return call.putIfWanted(call.u64(3), () => old);
 }

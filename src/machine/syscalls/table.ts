@@ -28,6 +28,7 @@ import { priorityCalls } from "./priority.ts";
 import { processCalls } from "./process.ts";
 import { schedCalls } from "./sched.ts";
 import { semaphoreCalls } from "./semaphores.ts";
+import { setTimeCalls } from "./set-time.ts";
 import { signalCalls } from "./signals.ts";
 import { socketMessageCalls } from "./socket-messages.ts";
 import { socketCalls } from "./sockets.ts";
@@ -64,6 +65,7 @@ const GROUPS: readonly SyscallGroup[] = [
   processCalls,
   schedCalls,
   semaphoreCalls,
+  setTimeCalls,
   signalCalls,
   socketCalls,
   socketMessageCalls,

@@ -13,13 +13,12 @@ import {
   type Timespec,
   timespecOf,
 } from "../abi/structs.ts";
-import type { MachineClock } from "../clock.ts";
 import { childUsage, cpuNs, ownUsage, threadUsage } from "../life/usage.ts";
 import type { TimerClock } from "../signals/posix-timer.ts";
 import type { System } from "../system.ts";
-import { type Thread, ThreadGroup } from "../thread.ts";
+import { type Thread, ThreadGroup, type Wait } from "../thread.ts";
 import type { Call, SyscallGroup } from "./call.ts";
-import { ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "./restart.ts";
+import { ERESTART_RESTARTBLOCK } from "./restart.ts";
 
 export const CLOCK_REALTIME = 0;
 export const CLOCK_MONOTONIC = 1;
@@ -41,6 +40,14 @@ const CPUCLOCK_PERTHREAD = 4;
 /** What the coarse clocks tick in: CONFIG_HZ=250. */
 const COARSE_NS = 4_000_000;
 
+/** Clocks that nobody can sleep by. */
+const SLEEPLESS: ReadonlySet<number> = new Set([
+  CLOCK_THREAD_CPUTIME_ID,
+  CLOCK_MONOTONIC_RAW,
+  CLOCK_REALTIME_COARSE,
+  CLOCK_MONOTONIC_COARSE,
+]);
+
 export const timeCalls: SyscallGroup = [
   [101, "nanosleep", 2, (call) => sleep(call, CLOCK_MONOTONIC, 0, 0)],
   [113, "clock_gettime", 2, clockGettime],
@@ -50,11 +57,18 @@ export const timeCalls: SyscallGroup = [
   [169, "gettimeofday", 2, gettimeofday],
 ];
 
-/** The time of day, seconds and nanoseconds apart: a double holds only the larger of them exactly. */
-export function realtime(clock: MachineClock): Timespec {
-  const boot = timespecOf(clock.bootNs);
-  const { seconds, nanoseconds } = timespecOf(boot.nanoseconds + clock.monotonicNs());
-  return { seconds: boot.seconds + seconds, nanoseconds };
+/** Whether a clock has the number: any for CPU time, whoever's that would be; none for a descriptor of a clock, which there are not. */
+export function isClockId(id: number): boolean {
+  return id < 0 ? !isOfDescriptor(id) : id <= CLOCK_BOOTTIME_ALARM || id === CLOCK_TAI;
+}
+
+function isOfDescriptor(id: number): boolean {
+  return id < 0 && (id & (CPUCLOCK_PERTHREAD | CPUCLOCK_CLOCK_MASK)) === CLOCKFD;
+}
+
+/** Whether there is such a clock, with a time. */
+export function clockExists(call: Call, id: number): boolean {
+  return read(call, id) !== undefined;
 }
 
 /** What a clock shows, or undefined for one that is not there. */
@@ -63,18 +77,19 @@ function read(call: Call, id: number): Timespec | undefined {
     const clock = cpuClock(call, id);
     return clock === undefined ? undefined : timespecOf(clock.nowNs());
   }
-  const { clock } = call.system;
+  const { clock, timeOfDay } = call.system;
   switch (id) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
-    case CLOCK_REALTIME_ALARM:
-    case CLOCK_TAI:
-      return realtime(clock);
+      return timeOfDay.now();
+    case CLOCK_TAI: {
+      const { seconds, nanoseconds } = timeOfDay.now();
+      return { seconds: seconds + timeOfDay.tai, nanoseconds };
+    }
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME:
-    case CLOCK_BOOTTIME_ALARM:
       return timespecOf(clock.monotonicNs());
     case CLOCK_PROCESS_CPUTIME_ID:
       return timespecOf(cpuNs(ownUsage(call.system, call.thread.group)));
@@ -125,63 +140,110 @@ function clockGettime(call: Call): number {
 function clockGetres(call: Call): number {
   const id = call.s32(0);
   if (read(call, id) === undefined) return -EINVAL;
-  const isCoarse = id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE;
+  // CPU time is told in nanoseconds, but those who ask for it all, or for the program's part, are told of ticks.
+  const isOfTicks = id < 0 && (id & CPUCLOCK_CLOCK_MASK) <= CPUCLOCK_VIRT;
+  const isCoarse = id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE || isOfTicks;
   const nanoseconds = isCoarse ? COARSE_NS : 1;
   return call.putIfWanted(call.u64(1), () => encode({ seconds: 0, nanoseconds }));
 }
 
-/** struct timezone, the second argument, is 8 bytes of zeros: nobody sets it. */
 function gettimeofday(call: Call): number {
-  const { seconds, nanoseconds } = realtime(call.system.clock);
+  const { timeOfDay } = call.system;
+  const { seconds, nanoseconds } = timeOfDay.now();
   const failed = call.putIfWanted(
     call.u64(0),
     () => new StructView(16).put64(0, seconds).put64(8, Math.floor(nanoseconds / 1000)).bytes,
   );
-  return failed < 0 ? failed : call.putIfWanted(call.u64(1), () => new Uint8Array(8));
+  return failed < 0
+    ? failed
+    : call.putIfWanted(
+        call.u64(1),
+        () => new StructView(8).put32(0, timeOfDay.minutesWest).put32(4, timeOfDay.dstTime).bytes,
+      );
 }
 
 function clockNanosleep(call: Call): number {
   const id = call.s32(0);
-  if (id === CLOCK_THREAD_CPUTIME_ID || read(call, id) === undefined) return -EINVAL;
-  if (id === CLOCK_MONOTONIC_RAW || id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE)
-    return -EOPNOTSUPP;
+  if (SLEEPLESS.has(id) || isOfDescriptor(id)) return -EOPNOTSUPP;
+  if (!isClockId(id)) return -EINVAL;
   return sleep(call, id, call.s32(1), 2);
 }
 
 /** Argument i points to the time to sleep (or to wake at), i + 1 to where the rest goes if a signal ends the sleep. */
 function sleep(call: Call, id: number, flags: number, i: number): number {
-  const { clock } = call.system;
-  const state = call.thread.callState;
-  let deadlineNs: number;
+  const { callState } = call.thread;
+  if (callState instanceof Sleep) return callState.isOver ? 0 : call.block(callState, callState);
+  const raw = call.get(call.u64(i), TIMESPEC_BYTES);
+  if (raw === undefined) return -EFAULT;
+  const time = getTimespec(raw);
+  if (!isValidTimespec(time)) return -EINVAL;
+  // They want a clock of real time that could wake the machine.
+  if (id === CLOCK_REALTIME_ALARM || id === CLOCK_BOOTTIME_ALARM) return -EOPNOTSUPP;
   const isAbsolute = (flags & TIMER_ABSTIME) !== 0;
-  if (typeof state === "number") {
-    deadlineNs = state;
-  } else {
-    const raw = call.get(call.u64(i), TIMESPEC_BYTES);
-    if (raw === undefined) return -EFAULT;
-    const time = getTimespec(raw);
-    if (!isValidTimespec(time)) return -EINVAL;
-    deadlineNs = isAbsolute ? absoluteDeadline(clock, id, time) : clock.monotonicNs() + nsOf(time);
-  }
-  if (clock.monotonicNs() >= deadlineNs) return 0;
-  const rest = isAbsolute ? 0 : call.u64(i + 1);
-  return call.block(
-    {
-      isReady: () => false,
-      deadlineNs,
-      interrupted: isAbsolute ? -ERESTARTNOHAND : -ERESTART_RESTARTBLOCK,
-      onInterrupt: () =>
-        call.putIfWanted(rest, () => encode(timespecOf(Math.max(0, deadlineNs - clock.monotonicNs())))),
-    },
-    deadlineNs,
-  );
+  const cpu = id < 0 || id === CLOCK_PROCESS_CPUTIME_ID ? cpuClockToSleepIn(call, id) : undefined;
+  if (cpu === null) return -EINVAL;
+  const nowNs = (): number => cpu?.nowNs() ?? call.system.clock.monotonicNs();
+  const untilNs = isAbsolute ? absoluteDeadline(call, id, time) : nowNs() + nsOf(time);
+  const sleeping = new Sleep(call, nowNs, cpu !== undefined, untilNs, isAbsolute ? 0 : call.u64(i + 1));
+  return sleeping.isOver ? 0 : call.block(sleeping, sleeping);
 }
 
-/** A time of the clock `id` on the monotonic clock. */
-export function absoluteDeadline(clock: MachineClock, id: number, time: Timespec): number {
-  if (id === CLOCK_MONOTONIC || id === CLOCK_BOOTTIME || id === CLOCK_BOOTTIME_ALARM) return nsOf(time);
-  const now = realtime(clock);
-  return clock.monotonicNs() + (time.seconds - now.seconds) * 1e9 + (time.nanoseconds - now.nanoseconds);
+/** null where there is none: that of the caller itself, who would never wake, among them (posix_cpu_nsleep). */
+function cpuClockToSleepIn(call: Call, id: number): TimerClock | null {
+  if (id >= 0) return cpuTimeOf(call.system, call.thread.group);
+  const clock = cpuClock(call, id);
+  return clock === undefined || clock.cpuOf === call.thread ? null : clock;
+}
+
+/** A sleep, by whatever clock. */
+class Sleep implements Wait {
+  deadlineNs: number;
+  failed?: number;
+  readonly interrupted: number = -ERESTART_RESTARTBLOCK;
+  readonly #call: Call;
+  readonly #nowNs: () => number;
+  /** On a clock of CPU time, which others advance; undefined: on the monotonic one. */
+  readonly #cpuNs: number | undefined;
+  readonly #rest: number;
+
+  /** @param rest where the time that is left is told, 0: nowhere */
+  constructor(call: Call, nowNs: () => number, isCpuTime: boolean, untilNs: number, rest: number) {
+    this.#call = call;
+    this.#nowNs = nowNs;
+    this.deadlineNs = isCpuTime ? Number.POSITIVE_INFINITY : untilNs;
+    this.#cpuNs = isCpuTime ? untilNs : undefined;
+    this.#rest = rest;
+  }
+
+  get #leftNs(): number {
+    return (this.#cpuNs ?? this.deadlineNs) - this.#nowNs();
+  }
+
+  get isOver(): boolean {
+    return this.#leftNs <= 0;
+  }
+
+  isReady(): boolean {
+    return this.#cpuNs !== undefined && this.isOver;
+  }
+
+  onInterrupt(): void {
+    const left = timespecOf(Math.max(0, this.#leftNs));
+    if (this.#call.putIfWanted(this.#rest, () => encode(left)) < 0) this.failed = -EFAULT;
+  }
+}
+
+/** A time of the clock `id` on the monotonic clock. One of the day makes the call one that waits for that. */
+export function absoluteDeadline(call: Call, id: number, time: Timespec): number {
+  if (!isTimeOfDay(id)) return nsOf(time);
+  const { clock, timeOfDay } = call.system;
+  call.isByTimeOfDay = true;
+  const ahead = id === CLOCK_TAI ? timeOfDay.tai * 1e9 : 0;
+  return clock.monotonicNs() + timeOfDay.until(time) - ahead;
+}
+
+export function isTimeOfDay(id: number): boolean {
+  return id === CLOCK_REALTIME || id === CLOCK_TAI || id === CLOCK_REALTIME_ALARM;
 }
 
 /** Answers clock ticks since boot, and stores those that the process and its children used. */

@@ -55,7 +55,7 @@ export interface ShmTask extends Credentials {
 export interface ShmHost {
   readonly mounts: KernMounts;
   /** Nanoseconds since the epoch. */
-  readonly now: () => number;
+  readonly timeOfDay: () => number;
   /** The process whose call is being served (current): a mapping that is split or dropped does not know who did it. */
   readonly currentPid: number;
 }
@@ -228,6 +228,6 @@ export class ShmNamespace {
   }
 
   #seconds(): number {
-    return Math.floor(this.#host.now() / NS_PER_SECOND);
+    return Math.floor(this.#host.timeOfDay() / NS_PER_SECOND);
   }
 }

@@ -119,6 +119,14 @@ export class Kernel implements ProcHost, OomHost {
   readonly addressRandom: Prng;
   readonly now: () => number;
   readonly bootNs: number;
+  /** How far the time of day is ahead of `now`, which never goes back: it may have been set (clock_settime). Nanoseconds 0 … 10^9 − 1. */
+  timeOfDayOffset: { readonly seconds: number; readonly nanoseconds: number } = {
+    seconds: 0,
+    nanoseconds: 0,
+  };
+  /** Nanoseconds since the epoch, as times of files and of IPC objects say. */
+  readonly timeOfDay = (): number =>
+    this.now() + (this.timeOfDayOffset.seconds * 1e9 + this.timeOfDayOffset.nanoseconds);
   /** Filled in by whoever runs programs. */
   activity: SystemActivity | null = null;
   readonly options: KernelOptions;
@@ -183,10 +191,10 @@ export class Kernel implements ProcHost, OomHost {
     if (options.minFreeKbytes !== undefined) this.phys.watermarks.minFreeKbytes = options.minFreeKbytes;
     this.random = new Prng(options.seed ?? 0);
     this.addressRandom = new Prng((options.seed ?? 0) ^ 0x5bd1e995);
-    this.mounts = new MountNamespace(this.phys, this.now, options.sleep);
+    this.mounts = new MountNamespace(this.phys, this.now, options.sleep, this.timeOfDay);
     this.ipc = new ShmNamespace(this);
-    this.messages = new MessageQueues(this.now);
-    this.semaphores = new Semaphores(this.now);
+    this.messages = new MessageQueues(this.timeOfDay);
+    this.semaphores = new Semaphores(this.timeOfDay);
     check("mount", this.mounts.mount("/", options.root ?? tmpFs()), "/");
   }
 

@@ -148,6 +148,8 @@ export interface ProcHost extends ProcessTable, RemoteAccess {
   /** Nanoseconds since the epoch; and what that was at boot. */
   readonly now: () => number;
   readonly bootNs: number;
+  /** As `now`, after it was set. */
+  readonly timeOfDay: () => number;
   /** null: no program runs. */
   readonly activity: SystemActivity | null;
   /** Numbers of threads that lead no process. */

@@ -49,7 +49,7 @@ export function procSystemStat(host: ProcHost): string {
     `cpu0 ${times}`,
     "intr 0",
     `ctxt ${host.activity?.contextSwitches ?? 0}`,
-    `btime ${Math.floor(host.bootNs / NS_PER_S)}`,
+    `btime ${Math.floor((host.bootNs + (host.timeOfDay() - host.now())) / NS_PER_S)}`,
     `processes ${host.lastPid}`,
     `procs_running ${host.activity?.running ?? 0}`,
     `procs_blocked ${host.activity?.blocked ?? 0}`,

@@ -41,7 +41,7 @@ import type { File } from "../vfs/file.ts";
 import { type DirEntry, isDir, isLnk } from "../vfs/inode.ts";
 import { byteLength, isName } from "../vfs/name-bytes.ts";
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, lookupOne, PathWalk, pathLookup } from "../vfs/namei.ts";
-import { dPath } from "../vfs/path.ts";
+import { dPath, isBelow } from "../vfs/path.ts";
 import { inodePermission, MAY_EXEC } from "../vfs/permission.ts";
 import { fdGet, fdGetRaw, startAt, walkContext } from "./fd.ts";
 import type { Task } from "./task.ts";
@@ -239,10 +239,12 @@ function changeTo(task: Task, dentry: Dentry): number {
   return denied;
 }
 
-/** getcwd(2): the path; ENOENT when the directory was removed. */
+/** getcwd(2): the path, marked where chroot has left it outside; ENOENT when the directory was removed. */
 export function sysGetcwd(task: Task): string | number {
   const { cwd, root } = task.fs;
-  return cwd.unhashed ? -ENOENT : dPath(cwd, root);
+  if (cwd.unhashed) return -ENOENT;
+  const path = dPath(cwd, root);
+  return isBelow(cwd, root) ? path : `(unreachable)${path}`;
 }
 
 /** umask(2): the old mask. */

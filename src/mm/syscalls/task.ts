@@ -5,7 +5,17 @@
  */
 
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
-import { RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STACK } from "../uapi/mman.ts";
+import {
+  RLIM_INFINITY,
+  RLIM_NLIMITS,
+  RLIMIT_CORE,
+  RLIMIT_MEMLOCK,
+  RLIMIT_MSGQUEUE,
+  RLIMIT_NICE,
+  RLIMIT_NOFILE,
+  RLIMIT_RTPRIO,
+  RLIMIT_STACK,
+} from "../uapi/mman.ts";
 import type { Capabilities } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
@@ -44,6 +54,11 @@ export interface Rlimit {
 export function initialRlimits(): Rlimit[] {
   const limits = Array.from({ length: RLIM_NLIMITS }, () => ({ soft: RLIM_INFINITY, hard: RLIM_INFINITY }));
   limits[RLIMIT_STACK].soft = 8 * 2 ** 20;
+  limits[RLIMIT_CORE].soft = 0;
+  limits[RLIMIT_MSGQUEUE] = { soft: 819_200, hard: 819_200 };
+  // No user may raise priorities.
+  limits[RLIMIT_NICE] = { soft: 0, hard: 0 };
+  limits[RLIMIT_RTPRIO] = { soft: 0, hard: 0 };
   limits[RLIMIT_NOFILE] = { soft: 1024, hard: 4096 };
   limits[RLIMIT_MEMLOCK] = { soft: 8 * 2 ** 20, hard: 8 * 2 ** 20 };
   return limits;

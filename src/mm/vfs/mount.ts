@@ -51,11 +51,16 @@ export class MountNamespace implements KernMounts {
   #nextId = 2;
   #nextMinor = 1;
 
-  /** @param sleep lets nanoseconds of the clock `now` pass */
-  constructor(phys: PhysicalMemory, now: () => number, sleep: (ns: number) => void = () => {}) {
+  /** @param sleep lets nanoseconds of the clock `now` pass @param timeOfDay what times of files say */
+  constructor(
+    phys: PhysicalMemory,
+    now: () => number,
+    sleep: (ns: number) => void = () => {},
+    timeOfDay: () => number = now,
+  ) {
     this.phys = phys;
     this.openFiles = new OpenFiles(phys);
-    this.now = now;
+    this.now = timeOfDay;
     this.writeback = new WritebackDomain(phys, now, sleep);
   }
 

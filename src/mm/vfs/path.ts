@@ -24,3 +24,10 @@ export function dPath(dentry: Dentry, root?: Dentry): string {
   if (path === "") path = "/";
   return dentry.unhashed ? `${path} (deleted)` : path;
 }
+
+/** Whether a walk up from `dentry` comes by `root`: it is that, or lies in it. */
+export function isBelow(dentry: Dentry, root: Dentry): boolean {
+  let at: Dentry | null = dentry;
+  while (at !== null && at !== root) at = at.covers ?? at.parent;
+  return at !== null;
+}
