@@ -13,7 +13,7 @@
  * A file that changes without telling (one without a PollQueue: a stream of the host's) is asked instead, each time
  * somebody looks, and counts as woken when it was not ready before.
  */
-import { EINVAL, ELOOP, ENOSPC } from "../../mm/uapi/errno.ts";
+import { EINVAL, ELOOP, ENOSPC, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from "../../mm/uapi/fs.ts";
 import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
@@ -379,10 +379,15 @@ function showItem({ fd, file, event }: EventPollItem): string {
   );
 }
 
+const EPIOCSPARAMS = 0x40088a01;
+const EPIOCGPARAMS = 0x80088a02;
+
 const eventPollOps: FileOperations = {
   poll: (file) => (pollOf(file).isReady ? POLLIN | POLLRDNORM : 0),
   pollQueue: (file) => pollOf(file).queue,
   llseek: (file) => file.pos,
+  // Not ENOTTY, as all others say; its parameters of busy polling it would have with a network to poll.
+  ioctl: (_file, cmd) => (cmd === EPIOCSPARAMS || cmd === EPIOCGPARAMS ? -EOPNOTSUPP : -EINVAL),
   release: (file) => pollOf(file).release(),
   showFdinfo: (file) => pollOf(file).items().map(showItem).join(""),
 };

@@ -14,7 +14,6 @@ import { O_CLOEXEC, O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import { FIOCLEX, FIONBIO, FIONCLEX, FIONREAD } from "../../mm/uapi/fs.ts";
 import { capable } from "../../mm/vfs/capability.ts";
 import { type File, FMODE_READ } from "../../mm/vfs/file.ts";
-import { isReg } from "../../mm/vfs/inode.ts";
 import { pipeOf } from "../../mm/vfs/pipe-file.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeWinsize } from "../abi/structs.ts";
@@ -36,6 +35,7 @@ import {
 } from "../tty/termios.ts";
 import { Tty } from "../tty/tty.ts";
 import { BLOCKED, type Call, type SyscallGroup } from "./call.ts";
+import { fileIoctl } from "./file-ioctl.ts";
 import { ioctlAsync } from "./file-owner.ts";
 import { ERESTARTSYS } from "./restart.ts";
 import { socketIoctl } from "./socket-ioctl.ts";
@@ -101,6 +101,8 @@ function ioctl(call: Call): number {
   if (cmd === FIONBIO) return setNonBlocking(call, file);
   if (cmd === FIOASYNC) return ioctlAsync(call, file);
   if (cmd === FIOCLEX || cmd === FIONCLEX) return sysIoctl(call.process, fd, cmd, call.u64(2));
+  const ofAnyFile = fileIoctl(call, file, cmd);
+  if (ofAnyFile !== undefined) return ofAnyFile;
   const opened = ttyFileOf(file);
   if (opened !== undefined) {
     if (opened.isHungUp) return cmd === TIOCSPGRP ? -ENOTTY : -EIO;
@@ -111,7 +113,6 @@ function ioctl(call: Call): number {
   if (answered !== undefined) return answered;
   const pipe = pipeOf(file);
   if (cmd === FIONREAD && pipe !== undefined) return putInt(call, pipe.unread);
-  if (cmd === FIONREAD && isReg(file.inode)) return putInt(call, file.inode.size - file.pos);
   const terminal = call.system.streams.get(file.inode)?.terminal;
   return cmd === TIOCGWINSZ && terminal !== undefined
     ? call.put(call.u64(2), encodeWinsize({ ...terminal, xPixels: 0, yPixels: 0 }))

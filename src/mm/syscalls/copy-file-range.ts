@@ -55,11 +55,8 @@ export function sysCopyFileRange(
 
 /** generic_copy_file_checks: how many bytes there are to copy, or negative errno. */
 function checkRange(task: Task, source: File, from: number, target: File, to: number, len: number): number {
-  if (isDir(source.inode) || isDir(target.inode)) return -EISDIR;
-  if (!isReg(source.inode) || !isReg(target.inode)) return -EINVAL;
-  const mayCopy =
-    (source.mode & FMODE_READ) !== 0 && (target.mode & FMODE_WRITE) !== 0 && (target.flags & O_APPEND) === 0;
-  if (!mayCopy) return -EBADF;
+  const refused = genericFileRwChecks(source, target);
+  if (refused !== 0) return refused;
   if (source.inode.sb !== target.inode.sb) return -EXDEV;
   if (source.inode.isSwapFile || target.inode.isSwapFile) return -ETXTBSY;
   if (wraps(from, len) || wraps(to, len)) return -EOVERFLOW;
@@ -71,6 +68,15 @@ function checkRange(task: Task, source: File, from: number, target: File, to: nu
   }
   if (source.inode === target.inode && to + count > from && to < from + count) return -EINVAL;
   return from < 0 || to < 0 ? -EINVAL : count;
+}
+
+/** 0, or the negative errno of two files between which nothing can be copied. */
+export function genericFileRwChecks(source: File, target: File): number {
+  if (isDir(source.inode) || isDir(target.inode)) return -EISDIR;
+  if (!isReg(source.inode) || !isReg(target.inode)) return -EINVAL;
+  const mayCopy =
+    (source.mode & FMODE_READ) !== 0 && (target.mode & FMODE_WRITE) !== 0 && (target.flags & O_APPEND) === 0;
+  return mayCopy ? 0 : -EBADF;
 }
 
 /** Whether a range runs past the end of 64 bits; a negative offset counts as a huge one. */
