@@ -11,7 +11,7 @@ import { makedev, POLLOUT } from "../mm/uapi/fs.ts";
 import { codeOf, failure } from "./host-error.ts";
 import { hostInput } from "./host-input.ts";
 import { nonBlockingOutput } from "./non-blocking.ts";
-import { isTerminal } from "./terminal.ts";
+import { hostTerminal, isTerminal } from "./terminal.ts";
 
 const STDIN = 0;
 /** Major number of terminals (UNIX98_PTY_SLAVE_MAJOR). */
@@ -80,22 +80,7 @@ const idle = (ms: number): void => void Atomics.wait(never, 0, 0, ms);
  */
 function appearance(fd: number, screen: () => NodeJS.WriteStream): Partial<MachineStream> {
   if (!isTerminal(fd)) return { mode: S_IFIFO | 0o600 };
-  const terminal = {
-    get rows(): number {
-      return screen().rows ?? 24;
-    },
-    get columns(): number {
-      return screen().columns ?? 80;
-    },
-    ...(fd === STDIN && {
-      // Node puts the settings back at its end.
-      setRaw: (): void => void process.stdin.setRawMode(true).unref(),
-      onResize: (listener: (rows: number, columns: number) => void): void => {
-        screen().on("resize", () => listener(screen().rows, screen().columns));
-      },
-    }),
-  };
-  return { mode: S_IFCHR | 0o620, rdev: makedev(PTS_MAJOR, 0), terminal };
+  return { mode: S_IFCHR | 0o620, rdev: makedev(PTS_MAJOR, 0), terminal: hostTerminal(screen, fd === STDIN) };
 }
 
 /** Writes a text of our own. Who no longer listens does not get it. */

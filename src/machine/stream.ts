@@ -22,6 +22,8 @@ export interface HostTerminal {
    * so from the start.
    */
   setRaw?(): void;
+  /** Whether it puts a return before each newline that it is given (ONLCR), at this moment. Absent: never. */
+  readonly addsReturns?: boolean;
   /** Tells of every change of the size. */
   onResize?(listener: (rows: number, columns: number) => void): void;
 }

@@ -72,7 +72,7 @@ class Screen implements TtySink {
   }
 
   put(bytes: Uint8Array): void {
-    this.#left = this.#stream?.terminal?.setRaw === undefined ? bytes.slice() : withoutReturns(bytes);
+    this.#left = this.#stream?.terminal?.addsReturns === true ? withoutReturns(bytes) : bytes.slice();
     this.#push();
   }
 

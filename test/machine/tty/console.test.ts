@@ -44,7 +44,13 @@ function terminalMachine(
 ): { run(): string; code(): number | null } {
   const shown: string[] = [];
   const screen = streamOf({
-    terminal: { rows: 24, columns: 80 },
+    terminal: {
+      rows: 24,
+      columns: 80,
+      get addsReturns(): boolean {
+        return !keys.isRaw();
+      },
+    },
     write: (bytes) => void shown.push(Buffer.from(bytes).toString()),
   });
   const { machine, install } = testMachine({
@@ -86,6 +92,9 @@ const READ_REOPENED = [
   ...[0x6f72702f, 0x65732f63, 0x662f666c, 0x00302f64],
 ];
 
+/** The same, without any c_oflag either. */
+const READ_RAWER = [...READ_RAW.slice(0, 6), 0xf0012223, ...READ_RAW.slice(6)];
+
 describe("a terminal that hands on every key", () => {
   it("shows what is typed, and gives whole lines to who reads", () => {
     const keys = keyboard(false);
@@ -126,7 +135,7 @@ describe("a terminal that edits lines itself", () => {
     keys.type("typed\n");
     const { run } = terminalMachine(keys, assemble(READ_ONCE));
     // It has shown the line; and puts the return before the newline.
-    expect(run().replaceAll("\r", "")).toBe("typed\n");
+    expect(run()).toBe("typed\n");
     expect(keys.isRaw()).toBe(false);
   });
 
@@ -137,6 +146,18 @@ describe("a terminal that edits lines itself", () => {
     expect(run()).toBe("k");
     expect(code()).toBe(0);
     expect(keys.isRaw()).toBe(true);
+  });
+
+  it("is given newlines as they are meant, once it adds nothing to them", () => {
+    for (const [program, shown] of [
+      [READ_RAW, "a\r\nb"],
+      [READ_RAWER, "a\nb"],
+    ] as const) {
+      const keys = keyboard(true);
+      keys.type("a\nb");
+      const { run } = terminalMachine(keys, assemble(program));
+      expect(run()).toBe(shown);
+    }
   });
 
   it("hangs up who is at it when it goes away", () => {
