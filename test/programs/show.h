@@ -48,6 +48,8 @@ static const char *errorName(int error)
   case ENOTRECOVERABLE: return "ENOTRECOVERABLE";
   case ECANCELED: return "ECANCELED";
   case ELOOP: return "ELOOP";
+  case ENOPROTOOPT: return "ENOPROTOOPT";
+  case ENOTCONN: return "ENOTCONN";
   default: return strerror(error);
   }
 }

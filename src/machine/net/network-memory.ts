@@ -36,12 +36,16 @@ export class NetworkMemory {
     return this.#used + FREE_BYTES <= this.limit;
   }
 
+  /** How many sockets there have been. */
+  socketsMade = 0;
+
   /** Whether another socket may be made. */
   mayAddSocket(): boolean {
     return this.#makeRoom(SOCKET_BYTES);
   }
 
   addSocket(): void {
+    this.socketsMade++;
     this.#used += SOCKET_BYTES;
   }
 

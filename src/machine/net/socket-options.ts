@@ -6,17 +6,20 @@ import { EDOM, EINVAL, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM } from "../../mm
 import { StructView } from "../abi/bytes.ts";
 import { TIMEVAL_BYTES } from "../abi/structs.ts";
 import {
-  AF_INET6,
+  AF_INET,
   AF_NETLINK,
   AF_UNIX,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPPROTO_UDP,
   SOL_NETLINK,
   SOL_SOCKET,
 } from "./constants.ts";
 import { IPV6_V6ONLY } from "./inet-socket.ts";
+import { keptAt, keptNumber } from "./kept-options.ts";
 import type { Socket } from "./socket.ts";
+import { getSpecialOption, setSpecialOption } from "./special-options.ts";
 
 const SO_DEBUG = 1;
 const SO_REUSEADDR = 2;
@@ -56,79 +59,25 @@ const FLAGS: ReadonlySet<number> = new Set([
   44,
   45,
 ]);
-/** SO_PRIORITY, SO_MARK, SO_BUSY_POLL: numbers. */
-const NUMBERS: ReadonlySet<number> = new Set([12, 36, 46]);
+/** Numbers, and what they are at first: SO_PRIORITY, SO_MARK, SO_BUSY_POLL, SO_MAX_PACING_RATE, SO_INCOMING_CPU. */
+const NUMBERS: ReadonlyMap<number, number> = new Map([
+  [12, 0],
+  [36, 0],
+  [46, 0],
+  [47, -1],
+  [49, -1],
+]);
 
 const WMEM_MAX = 4194304;
 const MIN_SEND_BUFFER = 4608;
 const MIN_RECEIVE_BUFFER = 2304;
 const NS_PER_SECOND = 1e9;
 
-/** Kept numbers of the protocols: bounds, and what they are at first. */
-interface Kept {
-  readonly min: number;
-  readonly max: number;
-  readonly first: number;
-  readonly isFlag?: boolean;
-}
-
-const flag: Kept = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY, first: 0, isFlag: true };
 const INT_MAX = 0x7fffffff;
-
-/** NODELAY, CORK, KEEPIDLE, KEEPINTVL, KEEPCNT, SYNCNT, LINGER2, DEFER_ACCEPT, QUICKACK, USER_TIMEOUT, FASTOPEN, … */
-const TCP: ReadonlyMap<number, Kept> = new Map([
-  [1, flag],
-  [3, flag],
-  [4, { min: 1, max: 32767, first: 7200 }],
-  [5, { min: 1, max: 32767, first: 75 }],
-  [6, { min: 1, max: 127, first: 9 }],
-  [7, { min: 1, max: 127, first: 6 }],
-  [8, { min: Number.NEGATIVE_INFINITY, max: INT_MAX, first: 60 }],
-  [9, { min: Number.NEGATIVE_INFINITY, max: INT_MAX, first: 0 }],
-  [12, { ...flag, first: 1 }],
-  [18, { min: 0, max: INT_MAX, first: 0 }],
-  [25, { min: 0, max: INT_MAX, first: 0 }],
-]);
-/** TOS, TTL, PKTINFO, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, FREEBIND, BIND_ADDRESS_NO_PORT, MULTICAST_TTL, MULTICAST_LOOP. */
-const IP: ReadonlyMap<number, Kept> = new Map([
-  [1, { min: 0, max: 255, first: 0 }],
-  [2, { min: 1, max: 255, first: 64 }],
-  [8, flag],
-  [10, { min: 0, max: 5, first: 1 }],
-  [11, flag],
-  [12, flag],
-  [13, flag],
-  [15, flag],
-  [24, flag],
-  [33, { min: 1, max: 255, first: 1 }],
-  [34, { ...flag, first: 1 }],
-]);
-/** UNICAST_HOPS, MULTICAST_HOPS, MULTICAST_LOOP, RECVERR, V6ONLY, RECVPKTINFO, TCLASS. */
-const IPV6: ReadonlyMap<number, Kept> = new Map([
-  [16, { min: 0, max: 255, first: 64 }],
-  [18, { min: 0, max: 255, first: 1 }],
-  [19, { ...flag, first: 1 }],
-  [25, flag],
-  [IPV6_V6ONLY, flag],
-  [49, flag],
-  [67, { min: 0, max: 255, first: 0 }],
-]);
-
-/** PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, LISTEN_ALL_NSID, CAP_ACK, EXT_ACK, GET_STRICT_CHK. */
-const NETLINK: ReadonlyMap<number, Kept> = new Map([3, 4, 5, 8, 10, 11, 12].map((name) => [name, flag]));
 /** NETLINK_ADD_MEMBERSHIP, NETLINK_DROP_MEMBERSHIP: of a group of those who are told of changes, which there are none. */
 const MEMBERSHIP: ReadonlySet<number> = new Set([1, 2]);
 /** RTNLGRP_MAX */
 const NETLINK_GROUPS = 39;
-
-/** The kept options of a level, where the socket has that level. */
-function keptAt(socket: Socket, level: number): ReadonlyMap<number, Kept> | undefined {
-  if (socket.family === AF_UNIX) return undefined;
-  if (socket.family === AF_NETLINK) return level === SOL_NETLINK ? NETLINK : undefined;
-  if (level === IPPROTO_TCP && socket.isStream) return TCP;
-  if (level === IPPROTO_IP) return IP;
-  return level === IPPROTO_IPV6 && socket.family === AF_INET6 ? IPV6 : undefined;
-}
 
 /** @param value what the caller's memory holds @param isRoot may go past limits */
 export function setSocketOption(
@@ -138,18 +87,23 @@ export function setSocketOption(
   value: Uint8Array,
   isRoot: boolean,
 ): number {
-  if (level === SOL_SOCKET) return setOwn(socket, name, value, isRoot);
+  if (level === SOL_SOCKET)
+    return setSpecialOption(socket, level, name, value) ?? setOwn(socket, name, value, isRoot);
   if (socket.family === AF_NETLINK && level === SOL_NETLINK && MEMBERSHIP.has(name)) {
     const group = value.length < 4 ? 0 : new StructView(value).u32(0);
     return group === 0 || group > NETLINK_GROUPS ? -EINVAL : 0;
   }
+  const special = setSpecialOption(socket, level, name, value);
+  if (special !== undefined) return special;
   const kept = keptAt(socket, level)?.get(name);
   if (kept === undefined) return socket.family === AF_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
+  if (kept.ofStream !== undefined && socket.isStream) return -kept.ofStream;
   if (value.length < 4 && (level === IPPROTO_TCP || value.length < 1)) return -EINVAL;
-  const number = value.length < 4 ? value[0] : new StructView(value).s32(0);
-  if (number < kept.min || number > kept.max) return -EINVAL;
+  const wanted = value.length < 4 ? value[0] : new StructView(value).s32(0);
+  const number = keptNumber(kept, wanted, socket.option(level, name, kept.first), socket.isStream);
+  if (Number.isNaN(number)) return -EINVAL;
   if (name === IPV6_V6ONLY && level === IPPROTO_IPV6 && isNamed(socket)) return -EINVAL;
-  socket.setOption(level, name, kept.isFlag === true ? Number(number !== 0) : number);
+  socket.setOption(level, name, number);
   return 0;
 }
 
@@ -229,12 +183,26 @@ function setTimeout(socket: Socket, isForReceiving: boolean, view: StructView): 
   return 0;
 }
 
-/** The bytes of an option's value, or negative errno. */
-export function getSocketOption(socket: Socket, level: number, name: number): Uint8Array | number {
+/** The bytes of an option's value, or negative errno. @param room how many the caller takes: the rest is cut off */
+export function getSocketOption(
+  socket: Socket,
+  level: number,
+  name: number,
+  room: number,
+): Uint8Array | number {
+  const special = getSpecialOption(socket, level, name, room);
+  if (special !== undefined) return special;
   if (level === SOL_SOCKET) return getOwn(socket, name);
-  const kept = keptAt(socket, level)?.get(name);
-  if (kept === undefined) return socket.family === AF_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
+  const options = keptAt(socket, level);
+  const kept = options?.get(name);
+  if (kept === undefined) return isUnknownLevel(socket, level) ? -EOPNOTSUPP : -ENOPROTOOPT;
   return int(socket.option(level, name, kept.first));
+}
+
+/** Whether there are none of the kind, as opposed to none of the name. IPv6 does not tell. */
+function isUnknownLevel({ family, isStream }: Socket, level: number): boolean {
+  if (family === AF_UNIX) return true;
+  return family === AF_INET && level !== IPPROTO_IP && level !== (isStream ? IPPROTO_TCP : IPPROTO_UDP);
 }
 
 function int(value: number): Uint8Array {
@@ -242,7 +210,7 @@ function int(value: number): Uint8Array {
 }
 
 function getOwn(socket: Socket, name: number): Uint8Array | number {
-  if (FLAGS.has(name) || NUMBERS.has(name)) return int(socket.option(SOL_SOCKET, name));
+  if (FLAGS.has(name) || NUMBERS.has(name)) return int(socket.option(SOL_SOCKET, name, NUMBERS.get(name)));
   switch (name) {
     case SO_TYPE:
       return int(socket.type);

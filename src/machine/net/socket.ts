@@ -115,6 +115,8 @@ export abstract class Socket {
   /** Nobody has it any more. */
   isReleased = false;
   readonly memory: NetworkMemory;
+  /** A number that no other socket has or had (SO_COOKIE). */
+  readonly cookie: number;
 
   /** Precondition: `memory` has room for a socket. */
   constructor(memory: NetworkMemory, type: number, protocol: number) {
@@ -122,6 +124,7 @@ export abstract class Socket {
     this.type = type;
     this.protocol = protocol;
     memory.addSocket();
+    this.cookie = memory.socketsMade;
   }
 
   /** It takes connections (SO_ACCEPTCONN). */

@@ -234,7 +234,7 @@ function getsockopt(call: Call): number {
     const room = call.get(call.u64(4), 4);
     if (room === undefined) return -EFAULT;
     if (room.s32(0) < 0) return -EINVAL;
-    const value = getSocketOption(it, call.s32(1), call.s32(2));
+    const value = getSocketOption(it, call.s32(1), call.s32(2), room.s32(0));
     if (typeof value === "number") return value;
     const told = value.subarray(0, room.s32(0));
     if (call.put(call.u64(3), told) < 0) return -EFAULT;
