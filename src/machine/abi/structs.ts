@@ -4,6 +4,7 @@
  * All are little-endian and naturally aligned (the lp64 ABI); `byte: field` in the comments. Sources: include/uapi of
  * Linux 6.18. riscv64 takes the generic layouts of include/uapi/asm-generic.
  */
+import type { MountStat } from "../../mm/syscalls/stat.ts";
 import type { Stat } from "../../mm/vfs/attributes.ts";
 import { StructView } from "./bytes.ts";
 
@@ -105,6 +106,17 @@ export function encodeStat(stat: Stat): Uint8Array {
 }
 
 export const STATX_BASIC_STATS = 0x7ff;
+/** STATX_CTIME, STATX_MTIME */
+const STATX_TIMES_OF_CHANGE = 0xc0;
+const STATX_MNT_ID = 0x1000;
+const STATX_MNT_ID_UNIQUE = 0x4000;
+/** Numbers of mounts that are never given again begin here. */
+const FIRST_UNIQUE_ID: number = 2 ** 32;
+const STATX_ATTR_MOUNT_ROOT = 0x2000;
+/** Which attributes there can be: AUTOMOUNT, MOUNT_ROOT, DAX; on tmpfs also IMMUTABLE, APPEND, NODUMP. */
+const STATX_ATTRIBUTES = 0x203000;
+const STATX_ATTRIBUTES_OF_TMPFS = 0x70;
+const TMPFS_KINDS: ReadonlySet<string> = new Set(["tmpfs", "devtmpfs"]);
 export const STATX_RESERVED = 0x80000000;
 
 /**
@@ -113,15 +125,23 @@ export const STATX_RESERVED = 0x80000000;
  * 80 stx_btime, 96 stx_ctime, 112 stx_mtime (each: 0 tv_sec, 8 tv_nsec u32, 12 pad), 128 stx_rdev_major, 132 minor,
  * 136 stx_dev_major, 140 minor, 144 stx_mnt_id, … zero.
  */
-export function encodeStatx(stat: Stat): Uint8Array {
+export function encodeStatx(found: MountStat, wanted: number): Uint8Array {
+  const { stat, mountId, isMountRoot, fsName } = found;
   const out = new StructView(256);
-  out.put32(0, STATX_BASIC_STATS).put32(4, stat.blksize);
+  // A tmpfs looks at its times of change only for those who ask: a next change shows in them from then on (FS_MGTIME).
+  const isLeftOut = fsName === "tmpfs" && (wanted & STATX_TIMES_OF_CHANGE) === 0;
+  const basic = isLeftOut ? STATX_BASIC_STATS & ~STATX_TIMES_OF_CHANGE : STATX_BASIC_STATS;
+  const isUnique = (wanted & STATX_MNT_ID_UNIQUE) !== 0;
+  out.put32(0, basic | (isUnique ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID)).put32(4, stat.blksize);
+  out.put64(8, isMountRoot ? STATX_ATTR_MOUNT_ROOT : 0);
+  out.put64(56, TMPFS_KINDS.has(fsName) ? STATX_ATTRIBUTES | STATX_ATTRIBUTES_OF_TMPFS : STATX_ATTRIBUTES);
+  out.put64(144, isUnique ? FIRST_UNIQUE_ID + mountId : mountId);
   out.put32(16, stat.nlink).put32(20, stat.uid).put32(24, stat.gid).put16(28, stat.mode);
   out.put64(32, stat.ino).put64(40, stat.size).put64(48, stat.blocks);
   const times = [
     [64, stat.atimeNs],
-    [96, stat.ctimeNs],
-    [112, stat.mtimeNs],
+    [96, isLeftOut ? 0 : stat.ctimeNs],
+    [112, isLeftOut ? 0 : stat.mtimeNs],
   ] as const;
   for (const [at, ns] of times) {
     const { seconds, nanoseconds } = timespecOf(ns);

@@ -24,7 +24,7 @@ import {
   sysPipe2,
 } from "../../mm/syscalls/open.ts";
 import { openFileAt2 } from "../../mm/syscalls/openat2.ts";
-import { sysFstat, sysFstatfs, sysNewfstatat, sysStatfs } from "../../mm/syscalls/stat.ts";
+import { sysFstat, sysFstatfs, sysNewfstatat, sysStatfs, sysStatx } from "../../mm/syscalls/stat.ts";
 import { sysSwapoff, sysSwapon } from "../../mm/syscalls/swapon.ts";
 import { sysFdatasync, sysFsync, sysSync, sysSyncFileRange, sysSyncfs } from "../../mm/syscalls/sync.ts";
 import { E2BIG, EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
@@ -232,8 +232,8 @@ function statx(call: Call): number {
   if (typeof path === "number") return path;
   if ((flags & ~(AT_STATX_SYNC_TYPE | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0)
     return -EINVAL;
-  const stat = sysNewfstatat(call.process, call.s32(0), path, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
-  return typeof stat === "number" ? stat : call.put(call.u64(4), encodeStatx(stat));
+  const found = sysStatx(call.process, call.s32(0), path, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+  return typeof found === "number" ? found : call.put(call.u64(4), encodeStatx(found, mask));
 }
 
 function putStatfs(call: Call, result: ReturnType<typeof sysStatfs>): number {

@@ -13,6 +13,7 @@ const FIOSETOWN = 0x8901;
 const SIOCSPGRP = 0x8902;
 const FIOGETOWN = 0x8903;
 const SIOCGPGRP = 0x8904;
+const SIOCATMARK = 0x8905;
 
 /** What the ioctl answers, undefined where it is none of these. */
 export function socketIoctl(call: Call, file: File, socket: Socket, cmd: number): number | undefined {
@@ -22,6 +23,9 @@ export function socketIoctl(call: Call, file: File, socket: Socket, cmd: number)
       const bytes = cmd === FIONREAD ? socket.inputBytes() : socket.outputBytes();
       return bytes < 0 ? bytes : call.put(call.u64(2), new StructView(4).put32(0, bytes).bytes);
     }
+    // Never: no stream has urgent bytes.
+    case SIOCATMARK:
+      return socket.isStream ? call.put(call.u64(2), new Uint8Array(4)) : undefined;
     case FIOSETOWN:
     case SIOCSPGRP:
       return ioctlSetOwner(call, file);

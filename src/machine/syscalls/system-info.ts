@@ -2,14 +2,10 @@
 
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { NR_SHMEM } from "../../mm/trace/vmstat.ts";
-import { EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
-import {
-  UTS_DOMAINNAME,
-  UTS_NODENAME,
-  UTS_RELEASE,
-  UTS_SYSNAME,
-  UTS_VERSION,
-} from "../../mm/uapi/utsname.ts";
+import { CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
+import { EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
+import { UTS_LEN, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION, type UtsNames } from "../../mm/uapi/utsname.ts";
+import { capable } from "../../mm/vfs/capability.ts";
 import { decodeName } from "../../mm/vfs/name-bytes.ts";
 import { StructView } from "../abi/bytes.ts";
 import { encodeSysinfo, encodeUtsname } from "../abi/structs.ts";
@@ -18,7 +14,6 @@ import type { Call, SyscallGroup } from "./call.ts";
 import { prctlCredentials } from "./prctl-credentials.ts";
 import { prctlTuning } from "./prctl-tuning.ts";
 
-const UTSNAME = [UTS_SYSNAME, UTS_NODENAME, UTS_RELEASE, UTS_VERSION, "riscv64", UTS_DOMAINNAME];
 const GRND_FLAGS = 7;
 /** Bytes made at a time by getrandom. */
 const RANDOM_CHUNK = 4096;
@@ -39,11 +34,31 @@ const COMM_BYTES = 16;
 
 export const systemInfoCalls: SyscallGroup = [
   [92, "personality", 1, personality],
-  [160, "uname", 1, (call) => call.put(call.u64(0), encodeUtsname(UTSNAME))],
+  [160, "uname", 1, uname],
+  [161, "sethostname", 2, (call) => setName(call, "node")],
+  [162, "setdomainname", 2, (call) => setName(call, "domain")],
   [167, "prctl", 5, prctl],
   [179, "sysinfo", 1, sysinfo],
   [278, "getrandom", 3, getrandom],
 ];
+
+function uname(call: Call): number {
+  const { node, domain } = call.system.kernel.utsNames;
+  const names = [UTS_SYSNAME, node, UTS_RELEASE, UTS_VERSION, "riscv64", domain];
+  return call.put(call.u64(0), encodeUtsname(names));
+}
+
+/** Arguments: a name that need not end with a NUL, its length. */
+function setName(call: Call, which: keyof UtsNames): number {
+  const length = call.s32(1);
+  if (!capable(call.process, CAP_SYS_ADMIN)) return -EPERM;
+  if (length < 0 || length > UTS_LEN) return -EINVAL;
+  const name = call.get(call.u64(0), length);
+  if (name === undefined) return -EFAULT;
+  const end = name.bytes.indexOf(0);
+  call.system.kernel.utsNames[which] = decodeName(end < 0 ? name.bytes : name.bytes.subarray(0, end));
+  return 0;
+}
 
 function personality(call: Call): number {
   const { group } = call.thread;

@@ -21,6 +21,7 @@ interface InitialSettings {
 export class KernelSysctl implements Sysctl {
   /** kernel.randomize_va_space: 0 for the same addresses in every run; 2 for a heap at a random place, too. */
   randomizeVaSpace: number;
+  tainted = 0n;
   legacyVaLayout = 0;
   epollMaxUserWatches: number;
   numaStat = true;

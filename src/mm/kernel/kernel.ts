@@ -26,6 +26,7 @@ import type { Tracer } from "../trace/events.ts";
 import { VMSTAT_NAMES } from "../trace/vmstat.ts";
 import { EINVAL, ENOENT } from "../uapi/errno.ts";
 import { SWAP_FLAG_DISCARD, SWAP_FLAG_PREFER, SWAP_FLAG_PRIO_MASK } from "../uapi/swap.ts";
+import { UTS_DOMAINNAME, UTS_NODENAME, type UtsNames } from "../uapi/utsname.ts";
 import { vfsMkdir } from "../vfs/directory.ts";
 import { MountNamespace, type MountOptions } from "../vfs/mount.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../vfs/namei.ts";
@@ -119,6 +120,7 @@ export class Kernel implements ProcHost, OomHost {
   readonly addressRandom: Prng;
   readonly now: () => number;
   readonly bootNs: number;
+  readonly utsNames: UtsNames = { node: UTS_NODENAME, domain: UTS_DOMAINNAME };
   /** How far the time of day is ahead of `now`, which never goes back: it may have been set (clock_settime). Nanoseconds 0 … 10^9 − 1. */
   timeOfDayOffset: { readonly seconds: number; readonly nanoseconds: number } = {
     seconds: 0,

@@ -5,6 +5,7 @@
  * for what somebody has looked at.
  */
 import { ENOENT } from "../uapi/errno.ts";
+import { POLLIN, POLLRDNORM } from "../uapi/fs.ts";
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
 import { procLocks } from "./locks.ts";
@@ -19,6 +20,7 @@ import {
   type ProcName,
   type ProcNode,
   ProcSuperBlock,
+  polledNode,
 } from "./proc-tree.ts";
 import { processDirectory } from "./process-directory.ts";
 import { procSwaps } from "./swaps.ts";
@@ -37,16 +39,19 @@ function rootDirectory(host: ProcHost): ProcDirectory {
   const { processes } = host;
   const cpuinfo = procCpuinfo(host.arch);
   const fixed = fixedDirectory({
-    ...(cpuinfo === undefined ? {} : { cpuinfo: textNode(() => cpuinfo) }),
-    filesystems: textNode(() => procFilesystems(host.mounts)),
-    loadavg: textNode(() => procLoadavg(host)),
-    locks: textNode(() => procLocks(host.mounts.locks)),
-    meminfo: textNode(() => procMeminfo(host)),
+    ...(cpuinfo === undefined ? {} : { cpuinfo: polledNode(textNode(() => cpuinfo)) }),
+    filesystems: polledNode(textNode(() => procFilesystems(host.mounts))),
+    loadavg: polledNode(textNode(() => procLoadavg(host))),
+    locks: polledNode(textNode(() => procLocks(host.mounts.locks))),
+    meminfo: polledNode(textNode(() => procMeminfo(host))),
     mounts: linkNode(() => "self/mounts"),
     // Whoever asks is led to its own directory.
     self: linkNode((_inode, { pid }) => (pid === undefined || !processes.has(pid) ? -ENOENT : String(pid))),
-    stat: textNode(() => procSystemStat(host)),
-    swaps: textNode(() => procSwaps(host)),
+    stat: polledNode(textNode(() => procSystemStat(host))),
+    swaps: polledNode(
+      textNode(() => procSwaps(host)),
+      POLLIN | POLLRDNORM,
+    ),
     sys: directoryNode(sysctlDirectory(host)),
     sysvipc: directoryNode(
       fixedDirectory({
@@ -60,10 +65,10 @@ function rootDirectory(host: ProcHost): ProcDirectory {
         ? -ENOENT
         : `${pid}/task/${host.activity === null || host.activity.currentTid === 0 ? pid : host.activity.currentTid}`,
     ),
-    uptime: textNode(() => procUptime(host)),
-    version: textNode(() => `${UTS_SYSNAME} version ${UTS_RELEASE} (faultline) ${UTS_VERSION}\n`),
-    vmstat: textNode(() => procVmstat(host)),
-    zoneinfo: textNode(() => procZoneinfo(host)),
+    uptime: polledNode(textNode(() => procUptime(host))),
+    version: polledNode(textNode(() => `${UTS_SYSNAME} version ${UTS_RELEASE} (faultline) ${UTS_VERSION}\n`)),
+    vmstat: polledNode(textNode(() => procVmstat(host))),
+    zoneinfo: polledNode(textNode(() => procZoneinfo(host))),
   });
   /** Threads are found by their numbers, and not listed. */
   const findThread = (name: string): ProcName | undefined => {

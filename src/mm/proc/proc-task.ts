@@ -10,6 +10,7 @@ import type { MessageQueues } from "../ipc/message-queues.ts";
 import type { Semaphores } from "../ipc/semaphores.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import { CAP_SYS_PTRACE } from "../uapi/capability.ts";
+import type { UtsNames } from "../uapi/utsname.ts";
 import { capabilitiesOf, capable, isSubset } from "../vfs/capability.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import type { FdTable } from "../vfs/fd-table.ts";
@@ -135,6 +136,8 @@ export interface Sysctl {
   /** Random bits of where mappings begin, in address spaces that are made from now on. */
   mmapRndBits: number;
   randomizeVaSpace: number;
+  /** Why nobody should trust the kernel: bits that only somebody who writes them sets. */
+  tainted: bigint;
   /** vm.numa_stat: events of memory nodes are counted, from `numaStatFrom` allocations on. */
   numaStat: boolean;
   numaStatFrom: number;
@@ -148,6 +151,7 @@ export interface ProcHost extends ProcessTable, RemoteAccess {
   /** Nanoseconds since the epoch; and what that was at boot. */
   readonly now: () => number;
   readonly bootNs: number;
+  readonly utsNames: UtsNames;
   /** As `now`, after it was set. */
   readonly timeOfDay: () => number;
   /** null: no program runs. */

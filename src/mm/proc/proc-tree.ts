@@ -8,7 +8,7 @@
 import { BugError } from "../bug.ts";
 import { EINVAL, ENOENT, EPERM } from "../uapi/errno.ts";
 import { MAX_NON_LFS, S_IFDIR, S_IFLNK, S_IFMT } from "../uapi/fcntl.ts";
-import { PROC_SUPER_MAGIC } from "../uapi/fs.ts";
+import { DEFAULT_POLLMASK, PROC_SUPER_MAGIC } from "../uapi/fs.ts";
 import { dDelete } from "../vfs/dentry.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, type DirEntry, dirEntryType, Inode, type InodeOperations } from "../vfs/inode.ts";
@@ -36,6 +36,16 @@ export interface ProcNode {
   readonly isImmutable?: boolean;
   /** The directory stands for this process as a pidfd does. */
   readonly process?: PidfdTarget;
+}
+
+/** A node that can be polled, and watched by epoll: what it says then. */
+export function polledNode(node: ProcNode, mask: number = DEFAULT_POLLMASK): ProcNode {
+  return node.directory === undefined ? { ...node, fops: { ...node.fops, poll: () => mask } } : node;
+}
+
+/** Nodes that are always ready, and say so (proc_reg_poll, proc_sys_poll): all but those of processes. */
+export function polledNodes(nodes: Record<string, ProcNode>): Record<string, ProcNode> {
+  return Object.fromEntries(Object.entries(nodes).map(([name, node]) => [name, polledNode(node)]));
 }
 
 /** A node, and what it stands for. */

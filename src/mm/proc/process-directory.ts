@@ -4,6 +4,7 @@ import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN } from "../reclaim/oom-badness.ts"
 import { CAP_SYS_ADMIN, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../uapi/capability.ts";
 import { EACCES, EINVAL, ENOTTY, EPERM } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
+import { POLLIN, POLLRDNORM } from "../uapi/fs.ts";
 import { capable } from "../vfs/capability.ts";
 import { File } from "../vfs/file.ts";
 import type { Actor } from "../vfs/inode.ts";
@@ -31,7 +32,7 @@ import {
   type TaskActivity,
   type ThreadActivity,
 } from "./proc-task.ts";
-import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
+import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode, polledNode } from "./proc-tree.ts";
 import { PROCMAP_QUERY, procmapQuery } from "./procmap-query.ts";
 import { openSeq, openSingle, seqOps } from "./seq-file.ts";
 import { procSmapsRollup, smapsEntry } from "./smaps.ts";
@@ -52,6 +53,8 @@ import {
   textNode,
 } from "./text-file.ts";
 
+/** What is mounted can be read; a change, which there is none after the start, would be POLLPRI (mounts_poll). */
+const NO_MOUNT_CHANGED: number = POLLIN | POLLRDNORM;
 /** Digits of a number that is written to timerslack_ns (PROC_NUMBUF is 13). */
 const NUMBER_BYTES = 20;
 /** The longest name of a process, without its NUL (TASK_COMM_LEN − 1). */
@@ -144,8 +147,14 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
       (mm, cmd, arg, { pid }) => mapsIoctl(host, mm, cmd, arg, pid),
     ),
     mem: memoryNode(task, 0o600, memOps(host)),
-    mountinfo: textNode(() => procMountinfo(host.mounts), 0o444, undefined, task),
-    mounts: textNode(() => procMounts(host.mounts), 0o444, undefined, task),
+    mountinfo: polledNode(
+      textNode(() => procMountinfo(host.mounts), 0o444, undefined, task),
+      NO_MOUNT_CHANGED,
+    ),
+    mounts: polledNode(
+      textNode(() => procMounts(host.mounts), 0o444, undefined, task),
+      NO_MOUNT_CHANGED,
+    ),
     numa_maps: mappingsNode(task, (mm) => mappingRecords(mm, numaMapsLine)),
     oom_adj: placedNode(
       textNode(

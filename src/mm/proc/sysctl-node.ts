@@ -4,7 +4,9 @@
  */
 import { EINVAL } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
+import { UTS_LEN, type UtsNames } from "../uapi/utsname.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
+import { encodeName, truncateName } from "../vfs/name-bytes.ts";
 import type { ProcNode } from "./proc-tree.ts";
 import { parseInteger, readBytes, takeText } from "./text-file.ts";
 
@@ -52,6 +54,25 @@ export function unsignedNode(get: () => number, set: (value: number) => void): P
 export function stringNode(text: string): ProcNode {
   const bytes = ENCODER.encode(`${text}\n`);
   return { mode: S_IFREG | 0o444, fops: { read: (_file, to, pos) => readBytes(bytes, to, pos) } };
+}
+
+/** One of the names of the machine: a write replaces it, up to the end of a line (proc_do_uts_string). */
+export function nameNode(names: UtsNames, which: keyof UtsNames): ProcNode {
+  return {
+    mode: S_IFREG | 0o644,
+    fops: {
+      read: (_file, to, pos) => readBytes(encodeName(`${names[which]}\n`), to, pos),
+      write: (_file, from) => {
+        const wanted = from.count;
+        if (wanted === 0) return 0;
+        const text = takeText(from, WRITE_BYTES);
+        if (typeof text === "number") return text;
+        const [line] = text.split(/[\n\0]/, 1);
+        names[which] = truncateName(line, UTS_LEN);
+        return wanted;
+      },
+    },
+  };
 }
 
 export function longNode(setting: LongSetting): ProcNode {

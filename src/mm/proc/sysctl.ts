@@ -11,14 +11,28 @@ import type { Semaphores } from "../ipc/semaphores.ts";
 import { swapSpace } from "../swap/swap-space.ts";
 import { DROP_PAGECACHE, DROP_SLAB, PGALLOC } from "../trace/vmstat.ts";
 import { ERANGE } from "../uapi/errno.ts";
-import { UTS_DOMAINNAME, UTS_NODENAME, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
+import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from "../uapi/utsname.ts";
 import { fsSettings } from "./fs-settings.ts";
 import { hugetlbSettings } from "./hugetlb-settings.ts";
 import { settingsWithoutEffect } from "./idle-settings.ts";
 import { dirtySettings, reclaimSettings } from "./pressure-settings.ts";
 import type { ProcHost, Sysctl } from "./proc-task.ts";
-import { directoryNode, fixedDirectory, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
-import { commandNode, longNode, numberNode, stringNode, unsignedNode, vectorNode } from "./sysctl-node.ts";
+import {
+  directoryNode,
+  fixedDirectory,
+  type ProcDirectory,
+  type ProcNode,
+  polledNodes,
+} from "./proc-tree.ts";
+import {
+  commandNode,
+  longNode,
+  nameNode,
+  numberNode,
+  stringNode,
+  unsignedNode,
+  vectorNode,
+} from "./sysctl-node.ts";
 
 const INT_MIN: number = -(2 ** 31);
 const PID_MAX = 32768;
@@ -26,16 +40,16 @@ const PID_MAX = 32768;
 /** Everything under /proc/sys. */
 export function sysctlDirectory(host: ProcHost): ProcDirectory {
   return fixedDirectory({
-    fs: directoryNode(fixedDirectory(fsSettings(host))),
-    kernel: directoryNode(fixedDirectory(kernelSettings(host))),
-    vm: directoryNode(fixedDirectory(vmSettings(host))),
+    fs: directoryNode(fixedDirectory(polledNodes(fsSettings(host)))),
+    kernel: directoryNode(fixedDirectory(polledNodes(kernelSettings(host)))),
+    vm: directoryNode(fixedDirectory(polledNodes(vmSettings(host)))),
   });
 }
 
 function kernelSettings(host: ProcHost): Record<string, ProcNode> {
   return {
-    domainname: stringNode(UTS_DOMAINNAME),
-    hostname: stringNode(UTS_NODENAME),
+    domainname: nameNode(host.utsNames, "domain"),
+    hostname: nameNode(host.utsNames, "node"),
     osrelease: stringNode(UTS_RELEASE),
     ostype: stringNode(UTS_SYSNAME),
     pid_max: numberNode({ get: () => PID_MAX }),
@@ -90,6 +104,12 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
         host.ipc.shmmni = segments;
       },
       max: IPC_MNI,
+    }),
+    tainted: longNode({
+      get: () => host.sysctl.tainted,
+      set: (why) => {
+        host.sysctl.tainted |= why;
+      },
     }),
     version: stringNode(UTS_VERSION),
   };

@@ -3,6 +3,7 @@ import { PAGE_SIZE } from "../page.ts";
 import { EBADF, EINVAL } from "../uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, NAME_MAX } from "../uapi/fcntl.ts";
 import { type Stat, vfsGetattr } from "../vfs/attributes.ts";
+import type { Dentry } from "../vfs/dentry.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../vfs/namei.ts";
 import type { SuperBlock } from "../vfs/super-block.ts";
 import { fdGetRaw, startAt, walkContext } from "./fd.ts";
@@ -19,13 +20,36 @@ export function sysFstat(task: Task, fd: number): Stat | number {
 
 /** newfstatat(2): stat, lstat, and with AT_EMPTY_PATH fstat. */
 export function sysNewfstatat(task: Task, dirfd: number, path: string, flags: number): Stat | number {
+  const dentry = findToStat(task, dirfd, path, flags);
+  return typeof dentry === "number" ? dentry : vfsGetattr(dentry.inode);
+}
+
+function findToStat(task: Task, dirfd: number, path: string, flags: number): Dentry | number {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | IGNORED_FLAGS)) !== 0) return -EINVAL;
   const start = startAt(task, dirfd, path);
   if (typeof start === "number") return start;
-  if (path === "" && (flags & AT_EMPTY_PATH) !== 0) return vfsGetattr(start.inode);
+  if (path === "" && (flags & AT_EMPTY_PATH) !== 0) return start;
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? LOOKUP_FOLLOW : 0;
-  const dentry = pathLookup(walkContext(task), start, path, follow);
-  return typeof dentry === "number" ? dentry : vfsGetattr(dentry.inode);
+  return pathLookup(walkContext(task), start, path, follow);
+}
+
+/** What statx tells beside that: of the file's mount, and whether the file is the root of it. */
+export interface MountStat {
+  readonly stat: Stat;
+  readonly mountId: number;
+  readonly isMountRoot: boolean;
+  readonly fsName: string;
+}
+
+/** statx(2). */
+export function sysStatx(task: Task, dirfd: number, path: string, flags: number): MountStat | number {
+  const dentry = findToStat(task, dirfd, path, flags);
+  if (typeof dentry === "number") return dentry;
+  const stat = vfsGetattr(dentry.inode);
+  if (typeof stat === "number") return stat;
+  const { sb } = dentry.inode;
+  const isMountRoot = dentry.parent === null && dentry.pseudoName === null;
+  return { stat, mountId: task.fs.mounts.idOf(sb), isMountRoot, fsName: sb.fsName };
 }
 
 /** struct statfs as plain numbers. */
