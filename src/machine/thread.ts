@@ -180,6 +180,8 @@ export class ThreadGroup {
   tellsContinued = false;
   /** Timers of timer_create, by their ids; execve takes them away. */
   readonly posixTimers: Map<number, PosixTimer> = new Map();
+  /** Those of them whose signals are put aside while they are ignored, in that order. */
+  readonly ignoredTimers: Set<PosixTimer> = new Set();
   nextTimerId = 0;
   /** Instructions executed, system calls made and their time, turns given up and turns ended by the scheduler. */
   instructions = 0;

@@ -3,17 +3,21 @@
  *
  * ```
  *   disarmed ──set──▶ running ──expires──▶ signal queued ──taken──▶ running, if there is an interval, else disarmed
+ *                                             │    ▲
+ *                                      ignored▼    │no longer ignored
+ *                                         signal put aside
  * ```
  *
  * There is at most one signal of a timer in the queue. One with an interval starts anew only when its signal is taken;
- * intervals that went by meanwhile are its overrun, which the signal tells.
+ * intervals that went by meanwhile are its overrun, which the signal tells. Where the signal is ignored, that of a timer with an
+ * interval is kept beside the queue (ignored_posix_timers), and the timer rests.
  */
 import type { System } from "../system.ts";
 import type { Thread, ThreadGroup } from "../thread.ts";
 import type { TimeOfDayUser } from "../time-of-day.ts";
 import type { Timer } from "../timer-queue.ts";
-import { isIgnoredAction, sendSignal } from "./send-signal.ts";
-import { type SigInfo, timerInfo } from "./siginfo.ts";
+import { queueTimerSignal, sendTimerSignal } from "./send-signal.ts";
+import { type SigInfo, type SignalSender, timerInfo } from "./siginfo.ts";
 
 export const SIGEV_SIGNAL = 0;
 export const SIGEV_NONE = 1;
@@ -38,7 +42,7 @@ export interface TimerClock {
   nowNs(): number;
 }
 
-export class PosixTimer implements Timer, TimeOfDayUser {
+export class PosixTimer implements Timer, TimeOfDayUser, SignalSender {
   readonly id: number;
   /** CLOCK_… as it was asked for. */
   readonly clockId: number;
@@ -50,7 +54,10 @@ export class PosixTimer implements Timer, TimeOfDayUser {
   readonly #system: System;
   readonly #group: ThreadGroup;
   readonly #clock: TimerClock;
+  /** It has been started, and has an interval or has not expired. */
   #isRunning = false;
+  /** Its time will come; not while its signal waits to be taken. */
+  #isArmed = false;
   #queued: SigInfo | undefined;
   /** Intervals that were forwarded over while the signal was queued. */
   #missed = 0;
@@ -92,13 +99,15 @@ export class PosixTimer implements Timer, TimeOfDayUser {
     this.#system.timers.stop(this);
     this.#system.timeOfDay.users.delete(this);
     this.#isRunning = false;
+    this.#isArmed = false;
+    this.#group.ignoredTimers.delete(this);
     this.intervalNs = 0;
     this.overrun = 0;
     this.#missed = 0;
     const info = this.#queued;
     this.#queued = undefined;
     if (info === undefined) return;
-    info.onTake = undefined;
+    info.sender = undefined;
     (this.notice.thread?.signals.pending ?? this.#group.pending).drop(info);
   }
 
@@ -113,31 +122,51 @@ export class PosixTimer implements Timer, TimeOfDayUser {
   get leftNs(): number {
     if (!this.#isRunning) return 0;
     const isSilent = this.notice.notify === SIGEV_NONE;
-    if (this.intervalNs > 0 && (isSilent || this.#queued !== undefined)) this.#missed += this.#forward();
+    if (this.intervalNs > 0 && (isSilent || !this.#isArmed)) this.#missed += this.#forward();
     const left = this.expiresNs - this.nowNs();
     return left > 0 ? left : isSilent ? 0 : 1;
   }
 
   expire(): void {
-    const { notify, signal, valueLow, valueHigh, thread } = this.notice;
+    const { notify, thread } = this.notice;
     if (notify === SIGEV_NONE) return;
     this.#isRunning = this.intervalNs > 0;
-    const isBlocked = (thread ?? this.#group.leader).signals.blocked.has(signal);
-    if (!isBlocked && isIgnoredAction(this.#group, signal)) {
-      // Nobody would notice: it goes on, in case somebody does later.
-      if (this.intervalNs === 0) return;
-      this.#forward();
-      this.#run();
-      return;
-    }
-    const info = timerInfo(signal, this.id, valueLow, valueHigh);
-    info.onTake = () => this.#taken();
+    this.#isArmed = false;
+    const info = this.#signal();
     this.#queued = info;
-    sendSignal(this.#group, info, thread);
+    if (!sendTimerSignal(this.#group, info, thread, this.#running())) this.flushed();
+  }
+
+  /** Who is asked first whether it takes a signal for the process: the one that runs (posixtimer_get_target). */
+  #running(): Thread {
+    const last = this.#system.threads.at(-1);
+    return last?.group === this.#group && last.wait === undefined && !last.hasExited
+      ? last
+      : this.#group.leader;
+  }
+
+  #signal(): SigInfo {
+    const { signal, valueLow, valueHigh } = this.notice;
+    const info = timerInfo(signal, this.id, valueLow, valueHigh);
+    info.sender = this;
+    return info;
+  }
+
+  /** Nobody would notice its signal (posixtimer_sig_ignore). */
+  flushed(): void {
+    this.#queued = undefined;
+    if (this.intervalNs > 0) this.#group.ignoredTimers.add(this);
+  }
+
+  /** Somebody would notice its signal, which was put aside, from now on (posixtimer_sig_unignore). */
+  unignore(): void {
+    this.#group.ignoredTimers.delete(this);
+    this.#queued = this.#signal();
+    queueTimerSignal(this.#group, this.#queued, this.notice.thread, this.#running());
   }
 
   /** posixtimer_rearm: the signal leaves the queue, and the next interval begins. */
-  #taken(): void {
+  taken(): void {
     const info = this.#queued;
     this.#queued = undefined;
     if (info === undefined || this.intervalNs === 0) return;
@@ -158,6 +187,7 @@ export class PosixTimer implements Timer, TimeOfDayUser {
 
   #run(): void {
     this.#isRunning = true;
+    this.#isArmed = true;
     if (this.notice.notify !== SIGEV_NONE) this.#system.timers.start(this);
   }
 }

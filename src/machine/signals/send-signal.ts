@@ -32,20 +32,9 @@ export function sendSignal(
   first: Thread = group.leader,
 ): number {
   const { signal } = info;
-  if (thread === undefined) info.chosen = chooseThread(group, signal, first);
-  if (group.hasExited) return 0;
-  // Stopping and continuing cancel each other out, delivered or not (prepare_signal).
-  if (STOPPING.has(signal)) flushPending(group, CONTINUING);
-  if (signal === SIGCONT) {
-    flushPending(group, STOPPING);
-    if (group.stopSignal !== 0) {
-      group.stopNews = "continued";
-      group.tellsContinued = true;
-    }
-    group.stopSignal = 0;
-  }
-  if (isIgnored(thread ?? first, signal)) return 0;
+  if (!prepareSignal(group, signal, thread ?? first)) return 0;
   if (thread?.hasExited === true) return 0;
+  if (thread === undefined) info.chosen = chooseThread(group, signal, first);
   const queue = thread?.signals.pending ?? group.pending;
   if (signal < SIGRTMIN && queue.set.has(signal)) return 0;
   if (!needsRoom(info) || hasRoom(group)) {
@@ -58,6 +47,51 @@ export function sendSignal(
   queue.add(userInfo(signal, SI_USER, 0, 0));
   group.handlers.signalQueue.wake(0);
   return 0;
+}
+
+/**
+ * The signal of a timer, to a thread or with `thread` undefined to the process, where `first` is asked first. It has its place in the
+ * queue even where the same standard signal is pending already. False: nobody would notice it, and it is not queued
+ * (posixtimer_send_sigqueue).
+ */
+export function sendTimerSignal(
+  group: ThreadGroup,
+  info: SigInfo,
+  thread: Thread | undefined,
+  first: Thread,
+): boolean {
+  if (!prepareSignal(group, info.signal, thread ?? first)) return false;
+  queueTimerSignal(group, info, thread, first);
+  return true;
+}
+
+/** Queues it whether anybody would notice or not (posixtimer_queue_sigqueue). */
+export function queueTimerSignal(
+  group: ThreadGroup,
+  info: SigInfo,
+  thread: Thread | undefined,
+  first: Thread,
+): void {
+  if (group.hasExited || thread?.hasExited === true) return;
+  if (thread === undefined) info.chosen = chooseThread(group, info.signal, first);
+  (thread?.signals.pending ?? group.pending).addAnyway(info);
+  group.handlers.signalQueue.wake(0);
+}
+
+/** What a signal does by being sent, and whether anybody would notice it (prepare_signal). */
+function prepareSignal(group: ThreadGroup, signal: number, receiver: Thread): boolean {
+  if (group.hasExited) return false;
+  // Stopping and continuing cancel each other out, delivered or not (prepare_signal).
+  if (STOPPING.has(signal)) flushPending(group, CONTINUING);
+  if (signal === SIGCONT) {
+    flushPending(group, STOPPING);
+    if (group.stopSignal !== 0) {
+      group.stopNews = "continued";
+      group.tellsContinued = true;
+    }
+    group.stopSignal = 0;
+  }
+  return !isIgnored(receiver, signal);
 }
 
 /** complete_signal: one that does not block it. Undefined where all do: the first that stops to. */

@@ -19,10 +19,18 @@ import { SI_TIMER } from "./signal-numbers.ts";
 
 export const SIGINFO_BYTES = 128;
 
+/** Who sent a signal and waits for what becomes of it. */
+export interface SignalSender {
+  /** It leaves the queue, and nobody has been told yet. */
+  taken(): void;
+  /** It was thrown away, since nobody would notice. */
+  flushed(): void;
+}
+
 export class SigInfo {
   readonly bytes: Uint8Array;
-  /** Called when it leaves the queue, before anybody is told: a timer that sent it goes on, and says what it missed. */
-  onTake: ((info: SigInfo) => void) | undefined;
+  /** The timer that sent it, and is told what becomes of it. */
+  sender: SignalSender | undefined;
   /**
    * The thread that was chosen to take it, of a process that it was sent to as a whole; another one takes it if that blocks it
    * or is gone (complete_signal).

@@ -69,9 +69,14 @@ export class PendingSignals {
   add(info: SigInfo): boolean {
     if (info.signal < SIGRTMIN && this.set.has(info.signal)) return true;
     if (this.#queue.length >= MAX_PENDING) return false;
+    this.addAnyway(info);
+    return true;
+  }
+
+  /** Queues a signal that has its place: a timer's, of which there is one in a queue at most. */
+  addAnyway(info: SigInfo): void {
     this.set.add(info.signal);
     this.#queue.push(info);
-    return true;
   }
 
   /** Adds the signals to `set` that `thread` is to take, of those sent to its process. */
@@ -87,7 +92,7 @@ export class PendingSignals {
     const index = this.#queue.findIndex((info) => info.signal === signal);
     const [info] = this.#queue.splice(index, 1);
     if (!this.#queue.some((other) => other.signal === signal)) this.set.delete(signal);
-    info.onTake?.(info);
+    info.sender?.taken();
     return info;
   }
 
@@ -101,7 +106,7 @@ export class PendingSignals {
   flush(signals: SigSet): void {
     const dropped = this.#queue.filter((info) => signals.has(info.signal));
     this.#queue = this.#queue.filter((info) => !signals.has(info.signal));
-    for (const info of dropped) info.onTake?.(info);
+    for (const info of dropped) info.sender?.flushed();
     this.set.deleteAll(signals);
   }
 }

@@ -23,6 +23,7 @@ import {
   SI_KERNEL,
   SI_TKILL,
   SI_USER,
+  SIG_IGN,
   SIGCONT,
   SIGSEGV,
   UNBLOCKABLE,
@@ -173,13 +174,20 @@ function rtSigaction(call: Call): number {
   const old = new StructView(SIGACTION_BYTES).put64(0, action.handler).put64(8, action.flags >>> 0);
   old.bytes.set(action.mask.toBytes(), 16);
   if (wanted !== undefined) {
+    const wasIgnored = action.handler === SIG_IGN;
     action.handler = wanted.u64(0);
     action.flags = (wanted.u32(8) & SA_KNOWN_FLAGS) >>> 0;
     action.mask = SigSet.fromBytes(wanted.bytes, 16).deleteAll(UNBLOCKABLE);
     // What is pending when a signal becomes ignored is forgotten (POSIX 3.3.1.3).
     if (isIgnoredAction(group, signal)) flushPending(group, SigSet.of(signal));
+    else if (wasIgnored) unignoreTimers(group, signal);
   }
   return call.putIfWanted(call.u64(2), () => old.bytes);
+}
+
+/** What timers would have sent is queued now, the last that was put aside in front. */
+function unignoreTimers({ ignoredTimers }: ThreadGroup, signal: number): void {
+  for (const timer of [...ignoredTimers].reverse()) if (timer.notice.signal === signal) timer.unignore();
 }
 
 /** The set at an address; undefined stands for EFAULT. */
