@@ -48,6 +48,7 @@ static const char *errorName(int error)
   case ENOTRECOVERABLE: return "ENOTRECOVERABLE";
   case ECANCELED: return "ECANCELED";
   case ELOOP: return "ELOOP";
+  case EMSGSIZE: return "EMSGSIZE";
   case ENOPROTOOPT: return "ENOPROTOOPT";
   case ENOTCONN: return "ENOTCONN";
   default: return strerror(error);

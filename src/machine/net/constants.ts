@@ -22,6 +22,7 @@ export const MSG_EOR = 0x80;
 export const MSG_WAITALL = 0x100;
 export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
+export const MSG_MORE = 0x8000;
 export const MSG_WAITFORONE = 0x10000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 
@@ -40,6 +41,8 @@ export const SOL_NETLINK = 270;
 export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
+/** A datagram is held back until this is off again. */
+export const UDP_CORK = 1;
 export const IPPROTO_IPV6 = 41;
 
 /** The longest queue of connections that nobody has accepted (net.core.somaxconn). */

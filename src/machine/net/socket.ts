@@ -169,6 +169,9 @@ export abstract class Socket {
     this.memory.removeSocket();
   }
 
+  /** What was held back goes; of most kinds there is nothing. */
+  uncork(): void {}
+
   /** Files under way to it; of most kinds there are none. */
   filesUnderWay(): Iterable<File> {
     return [];

@@ -3,7 +3,16 @@
  */
 import { EINVAL, ENODEV, ENOENT, ENOPROTOOPT, ENOTCONN } from "../../mm/uapi/errno.ts";
 import { StructView } from "../abi/bytes.ts";
-import { AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET } from "./constants.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOL_SOCKET,
+  UDP_CORK,
+} from "./constants.ts";
 import { LO_INDEX, LO_NAME } from "./loopback-device.ts";
 import type { Socket } from "./socket.ts";
 
@@ -48,6 +57,14 @@ export function setSpecialOption(
 ): number | undefined {
   if (level === SOL_SOCKET) return setOwn(socket, name, value);
   if (level === IPPROTO_TCP && socket.isStream && isInet(socket)) return setOfTcp(socket, name, value);
+  if (level === IPPROTO_UDP && isDatagram(socket)) {
+    if (value.length < 4) return -EINVAL;
+    if (name !== UDP_CORK) return -ENOPROTOOPT;
+    const isOn = new StructView(value).s32(0) !== 0;
+    socket.setOption(IPPROTO_UDP, UDP_CORK, Number(isOn));
+    if (!isOn) socket.uncork();
+    return 0;
+  }
   const isMtu = level === IPPROTO_IP && name === IP_MTU && isInet(socket);
   return isMtu ? -ENOPROTOOPT : undefined;
 }
@@ -112,6 +129,8 @@ export function getSpecialOption(
 ): Uint8Array | number | undefined {
   if (at === SOL_SOCKET) return getOwn(socket, name, room);
   if (!isInet(socket)) return undefined;
+  if (at === IPPROTO_UDP && isDatagram(socket))
+    return name === UDP_CORK ? int(socket.option(IPPROTO_UDP, UDP_CORK)) : -ENOPROTOOPT;
   if (at === IPPROTO_TCP && socket.isStream) return getOfTcp(socket, name);
   if (at === IPPROTO_IP && name === IP_MTU) return hasPeer(socket) ? int(MTU_OF_IP) : -ENOTCONN;
   if (at === IPPROTO_IPV6 && name === IPV6_MTU && socket.family === AF_INET6)
@@ -168,6 +187,10 @@ function getOfTcp(socket: Socket, name: number): Uint8Array | number | undefined
 
 function isInet({ family }: Socket): boolean {
   return family === AF_INET || family === AF_INET6;
+}
+
+function isDatagram(socket: Socket): boolean {
+  return isInet(socket) && !socket.isStream;
 }
 
 function hasPeer(socket: Socket): boolean {

@@ -8,6 +8,7 @@ import {
   EFAULT,
   EINVAL,
   EMSGSIZE,
+  ENOBUFS,
   ENOTCONN,
   EOPNOTSUPP,
   EPIPE,
@@ -28,11 +29,13 @@ import {
   IPPROTO_UDP,
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
+  MSG_MORE,
   MSG_OOB,
   MSG_PEEK,
   RCV_SHUTDOWN,
   SEND_SHUTDOWN,
   SOCK_DGRAM,
+  UDP_CORK,
 } from "./constants.ts";
 import { copyDatagram } from "./datagram.ts";
 import { type Endpoint, encodeEndpoint, familyOf, parseEndpoint } from "./inet-address.ts";
@@ -51,11 +54,18 @@ interface Datagram {
   readonly trueSize: number;
 }
 
+/** A datagram that more is to come for (MSG_MORE, UDP_CORK), and where it goes: the first part says. */
+interface HeldBack {
+  readonly target: Endpoint;
+  readonly bytes: Uint8Array;
+}
+
 export class UdpSocket extends InetSocket {
   readonly #stack: InetStack<UdpSocket>;
   readonly #received: Datagram[] = [];
   /** What they count against SO_RCVBUF. */
   #receivedSize = 0;
+  #held: HeldBack | undefined;
 
   constructor(stack: InetStack<UdpSocket>, family: number, ownerUid: number) {
     super(stack.memory, family, SOCK_DGRAM, IPPROTO_UDP, ownerUid);
@@ -94,8 +104,10 @@ export class UdpSocket extends InetSocket {
 
   send(request: SendRequest): number {
     const { from, flags, to } = request;
-    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
     if (from.count > 0xffff) return -EMSGSIZE;
+    if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+    const goesOn = (flags & MSG_MORE) !== 0 || this.option(IPPROTO_UDP, UDP_CORK) !== 0;
+    if (this.#held !== undefined) return this.#hold(this.#held, request, goesOn);
     let target = this.remote;
     if (to !== undefined) {
       const wanted = parseEndpoint(to, this.family);
@@ -111,8 +123,39 @@ export class UdpSocket extends InetSocket {
     if (from.count > MAX_BYTES) return -EMSGSIZE;
     const failed = this.bindAutomatically();
     if (failed !== 0) return failed;
+    if (goesOn) return this.#hold({ target, bytes: new Uint8Array(0) }, request, goesOn);
     const bytes = new Uint8Array(from.count);
     if (from.copyBytesFromIter(bytes) < bytes.length) return -EFAULT;
+    this.#sendTo(target, bytes);
+    return bytes.length;
+  }
+
+  /** Appends to the datagram that is held back, and lets it go if it is whole (udp_sendmsg, do_append_data). */
+  #hold(held: HeldBack, { from }: SendRequest, goesOn: boolean): number {
+    const { count } = from;
+    const bytes = new Uint8Array(held.bytes.length + count);
+    this.#dropHeld();
+    if (bytes.length > MAX_BYTES) return -EMSGSIZE;
+    bytes.set(held.bytes);
+    if (from.copyBytesFromIter(bytes.subarray(held.bytes.length)) < count) return -EFAULT;
+    if (!goesOn) this.#sendTo(held.target, bytes);
+    else if (!this.memory.charge(bytes.length)) return -ENOBUFS;
+    else this.#held = { target: held.target, bytes };
+    return count;
+  }
+
+  #dropHeld(): void {
+    if (this.#held !== undefined) this.memory.uncharge(this.#held.bytes.length);
+    this.#held = undefined;
+  }
+
+  override uncork(): void {
+    const held = this.#held;
+    this.#dropHeld();
+    if (held !== undefined) this.#sendTo(held.target, held.bytes);
+  }
+
+  #sendTo(target: Endpoint, bytes: Uint8Array): void {
     const source = { ip: this.sourceFor(target.ip), port: this.local.port };
     const receiver = this.#receiverAt(target, source);
     if (receiver !== undefined) receiver.#deliver(bytes, source);
@@ -122,7 +165,6 @@ export class UdpSocket extends InetSocket {
       this.queue.wake(POLLERR);
       this.fasync.kill(POLL_ERR);
     }
-    return bytes.length;
   }
 
   /** Whoever is connected to the sender comes first, then the best fit. */
@@ -192,6 +234,7 @@ export class UdpSocket extends InetSocket {
 
   protected release(): void {
     this.leavePort();
+    this.#dropHeld();
     this.#received.length = 0;
     this.memory.uncharge(this.#receivedSize);
     this.#receivedSize = 0;
