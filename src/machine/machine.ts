@@ -224,7 +224,8 @@ export class Machine {
    * Runs until every process has ended, and answers how the first one did. What the programs wrote may still be in the
    * page cache: `kernel.sync()` writes it to storage.
    *
-   * Throws a DeadlockError when every process waits for what can't come.
+   * Where all that are left wait for what can't come, they are killed, if the program that was started has ended (a service that it
+   * left behind); else throws a DeadlockError.
    */
   run(): ExitStatus {
     for (;;) {
@@ -237,7 +238,7 @@ export class Machine {
         }
         this.#sampleLoad();
       }
-      if (turn.kind === "stuck") throw this.#deadlock();
+      if (turn.kind === "stuck") return this.#endStuck();
     }
   }
 
@@ -252,7 +253,7 @@ export class Machine {
         this.#sampleLoad();
       }
       if (turn.kind === "stuck") {
-        if (!this.#isWaitingForInput()) throw this.#deadlock();
+        if (!this.#isWaitingForInput()) return this.#endStuck();
         await pause(INPUT_PAUSE_MS);
         this.#console?.pump();
       } else if (count % turns === 0) {
@@ -355,6 +356,12 @@ export class Machine {
 
   #isWaitingForInput(): boolean {
     return this.#system.threads.some(({ wait }) => wait?.isForInput === true);
+  }
+
+  /** Nobody will ever go on. */
+  #endStuck(): ExitStatus {
+    if (this.#main?.status !== undefined) return this.#killAll("exited");
+    throw this.#deadlock();
   }
 
   #deadlock(): DeadlockError {

@@ -120,6 +120,20 @@ describe("waiting", () => {
     expect(() => machine.run()).toThrow(DeadlockError);
   });
 
+  it("ends when none but a service that the program left behind waits for ever", () => {
+    const { machine, install, kernel } = testMachine();
+    // if (clone(SIGCHLD, 0, 0, 0, 0) != 0) exit(3); ppoll(0, 0, 0, 0)
+    const code = [
+      0x01100513, 0x00000593, 0x00000613, 0x00000693, 0x00000713, 0x0dc00893, 0x00000073, 0x00050863,
+      0x00300513, 0x05d00893, 0x00000073, 0x04900893, 0x00000073,
+    ];
+    install("/service", assemble(code));
+    machine.spawn("/service");
+    expect(machine.run()).toMatchObject({ code: 3, reason: "exited" });
+    expect(machine.finished.map(({ status }) => status)).toEqual([3 << 8, 9]);
+    expect(validate(kernel)).toEqual([]);
+  });
+
   it("goes on when input comes, in runAsync", async () => {
     const input = [undefined, undefined, Buffer.from("A"), null];
     const { machine, install } = testMachine({ stdin: streamOf({ read: () => input.shift() }) });
