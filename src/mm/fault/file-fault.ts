@@ -8,6 +8,7 @@
  */
 
 import { setPageDirty } from "../filemap/dirty.ts";
+import { fileUpdateTime } from "../filemap/file-times.ts";
 import { isLastPage, mmapMissHits, nextMapPage } from "../filemap/filemap-fault.ts";
 import { mlockPage } from "../frames/mlock.ts";
 import { PAGE_SIZE } from "../page.ts";
@@ -80,8 +81,14 @@ function doSharedFault(vmf: FaultContext): number {
     return refused;
   }
   mapFilePage(vmf, vmf.pte, vmf.page, writablePte(vmf.vma));
-  setPageDirty(phys, vmf.page);
+  faultDirtySharedPage(vmf, vmf.page);
   return found & VM_FAULT_MAJOR;
+}
+
+/** A fault has made a page of a shared mapping writable: that counts as a change of the file, where no page_mkwrite has said so. */
+export function faultDirtySharedPage({ phys, vma }: FaultContext, pfn: number): void {
+  setPageDirty(phys, pfn);
+  if (vma.ops?.pageMkwrite === undefined) fileUpdateTime(fileOf(vma).inode);
 }
 
 /** Asks the file system for the page; on success `vmf.page` holds it with a reference. */

@@ -8,7 +8,6 @@
  * - Who wants to hold the page, not to write it, gets the same, but no right to write (FAULT_FLAG_UNSHARE).
  * - Anything else (the zero page, a page-cache page, an anonymous page somebody else uses too) is copied.
  */
-import { setPageDirty } from "../filemap/dirty.ts";
 import { munlockPage } from "../frames/mlock.ts";
 import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPCACHE } from "../frames/page-flags.ts";
 import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../pagetable/pte.ts";
@@ -19,6 +18,7 @@ import { decMmCounter, incMmCounter, MM_ANONPAGES } from "../vma/mm-struct.ts";
 import { VM_LOCKED, VM_SHARED, VM_WRITE } from "../vma/vm-flags.ts";
 import { VM_FAULT_OOM } from "../vma/vm-operations.ts";
 import { CAUSE, type FaultContext, readablePte, writablePte } from "./fault-context.ts";
+import { faultDirtySharedPage } from "./file-fault.ts";
 
 export function doWpPage(vmf: FaultContext): number {
   const { phys, vma } = vmf;
@@ -45,7 +45,7 @@ function wpPageShared(vmf: FaultContext, pfn: number): number {
   const refused = vmf.vma.ops?.pageMkwrite?.(vmf) ?? 0;
   if (refused !== 0) return refused;
   makeWritable(vmf);
-  setPageDirty(vmf.phys, pfn);
+  faultDirtySharedPage(vmf, pfn);
   return 0;
 }
 
