@@ -122,11 +122,17 @@ function flushTimes(inode: NodeInode): void {
 }
 
 /**
- * Seconds for Node, which cuts to whole microseconds after a multiplication that may come out a hair too small: the
- * third of a microsecond on top keeps the right one.
+ * Seconds for Node, which cuts what is behind the point to whole microseconds, or leaves it as exact as a double is (Node 24):
+ * the smallest number that gives the right microsecond, and so nothing on top that would show. As a text, since it takes
+ * a number below 0 for the present.
  */
-function hostSeconds(timeNs: number): number {
-  return Math.round(timeNs / 1000) / 1e6 + 3e-7;
+function hostSeconds(timeNs: number): string {
+  const microseconds = Math.round(timeNs / 1000);
+  const whole = Math.floor(microseconds / 1e6);
+  const part = microseconds - whole * 1e6;
+  let seconds = whole + part / 1e6;
+  while (Math.trunc((seconds - whole) * 1e9) < part * 1000) seconds += Math.abs(seconds) * Number.EPSILON;
+  return `${seconds}`;
 }
 
 function fsyncRegular(file: File, start: number, end: number, datasync: boolean): number {
