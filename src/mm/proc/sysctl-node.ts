@@ -5,8 +5,10 @@
 import { EINVAL } from "../uapi/errno.ts";
 import { S_IFREG } from "../uapi/fcntl.ts";
 import { UTS_LEN, type UtsNames } from "../uapi/utsname.ts";
+import type { FileOperations } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import { encodeName, truncateName } from "../vfs/name-bytes.ts";
+import { copySpliceRead } from "../vfs/splice.ts";
 import type { ProcNode } from "./proc-tree.ts";
 import { parseInteger, readBytes, takeText } from "./text-file.ts";
 
@@ -53,36 +55,36 @@ export function unsignedNode(get: () => number, set: (value: number) => void): P
 
 export function stringNode(text: string): ProcNode {
   const bytes = ENCODER.encode(`${text}\n`);
-  return { mode: S_IFREG | 0o444, fops: { read: (_file, to, pos) => readBytes(bytes, to, pos) } };
+  return settingNode(0o444, { read: (_file, to, pos) => readBytes(bytes, to, pos) });
+}
+
+/** Settings can be spliced, in and out (proc_sys_file_operations). */
+function settingNode(permissions: number, transfers: Pick<FileOperations, "read" | "write">): ProcNode {
+  const fops: FileOperations = { ...transfers, spliceRead: copySpliceRead, spliceWrite: "write" };
+  return { mode: S_IFREG | permissions, fops };
 }
 
 /** One of the names of the machine: a write replaces it, up to the end of a line (proc_do_uts_string). */
 export function nameNode(names: UtsNames, which: keyof UtsNames): ProcNode {
-  return {
-    mode: S_IFREG | 0o644,
-    fops: {
-      read: (_file, to, pos) => readBytes(encodeName(`${names[which]}\n`), to, pos),
-      write: (_file, from) => {
-        const wanted = from.count;
-        if (wanted === 0) return 0;
-        const text = takeText(from, WRITE_BYTES);
-        if (typeof text === "number") return text;
-        const [line] = text.split(/[\n\0]/, 1);
-        names[which] = truncateName(line, UTS_LEN);
-        return wanted;
-      },
+  return settingNode(0o644, {
+    read: (_file, to, pos) => readBytes(encodeName(`${names[which]}\n`), to, pos),
+    write: (_file, from) => {
+      const wanted = from.count;
+      if (wanted === 0) return 0;
+      const text = takeText(from, WRITE_BYTES);
+      if (typeof text === "number") return text;
+      const [line] = text.split(/[\n\0]/, 1);
+      names[which] = truncateName(line, UTS_LEN);
+      return wanted;
     },
-  };
+  });
 }
 
 export function longNode(setting: LongSetting): ProcNode {
-  return {
-    mode: S_IFREG | 0o644,
-    fops: {
-      read: (_file, to, pos) => (pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0)),
-      write: (_file, from) => writeLong(setting, from),
-    },
-  };
+  return settingNode(0o644, {
+    read: (_file, to, pos) => (pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0)),
+    write: (_file, from) => writeLong(setting, from),
+  });
 }
 
 /** As writeNumber, for 64 bits (proc_doulongvec_minmax). */
@@ -106,13 +108,10 @@ export function numberNode(setting: NumberSetting, permissions = 0o644): ProcNod
   const { set } = setting;
   const read = (to: IovIter, pos: number): number =>
     pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0);
-  return {
-    mode: S_IFREG | (set === undefined ? 0o444 : permissions),
-    fops: {
-      read: (_file, to, pos) => read(to, pos),
-      ...(set === undefined ? {} : { write: (_file, from) => writeNumber(setting, set, from) }),
-    },
-  };
+  return settingNode(set === undefined ? 0o444 : permissions, {
+    read: (_file, to, pos) => read(to, pos),
+    ...(set === undefined ? {} : { write: (_file, from) => writeNumber(setting, set, from) }),
+  });
 }
 
 /** A setting that can only be written: it is something to do. */
@@ -121,7 +120,7 @@ export function commandNode(
   bounds: Pick<NumberSetting, "min" | "max">,
 ): ProcNode {
   const setting: NumberSetting = { get: () => 0, ...bounds };
-  return { mode: S_IFREG | 0o200, fops: { write: (_file, from) => writeNumber(setting, act, from) } };
+  return settingNode(0o200, { write: (_file, from) => writeNumber(setting, act, from) });
 }
 
 /** Takes the first word and the white space behind it, as proc_dointvec does: the bytes taken, or -EINVAL. */
@@ -141,14 +140,11 @@ function writeNumber(setting: NumberSetting, set: (value: number) => void, from:
 
 /** Several numbers, of which a write sets as many as it has, up to the first that is none. How far it got is answered. */
 export function vectorNode(setting: VectorSetting): ProcNode {
-  return {
-    mode: S_IFREG | 0o644,
-    fops: {
-      read: (_file, to, pos) =>
-        pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get().join("\t")}\n`), to, 0),
-      write: (_file, from) => writeVector(setting, from),
-    },
-  };
+  return settingNode(0o644, {
+    read: (_file, to, pos) =>
+      pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get().join("\t")}\n`), to, 0),
+    write: (_file, from) => writeVector(setting, from),
+  });
 }
 
 function writeVector(setting: VectorSetting, from: IovIter): number {

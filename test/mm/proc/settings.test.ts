@@ -8,6 +8,7 @@ import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   O_RDONLY,
+  O_RDWR,
   type Process,
   procFs,
   RISCV64,
@@ -342,4 +343,17 @@ describe("vm.memfd_noexec", () => {
     expect(all.map(made)).toEqual(["666 32", "666 32", "666 32", "EACCES"]);
     expect(put("memfd_noexec", "3")).toBe("EINVAL 2");
   });
+});
+
+it("settings are spliced out and in, as they are read and written", () => {
+  const setting = process.open("/proc/sys/vm/max_map_count", O_RDWR);
+  const [reading, writing] = process.pipe2();
+  const room = new Uint8Array(100);
+  const held = (): string => Buffer.from(room.subarray(0, process.read(reading, room))).toString();
+  expect([process.splice(setting, null, writing, null, 100), held()]).toEqual([6, "65530\n"]);
+  expect([process.sendfile(writing, setting, 0, 100), held()]).toEqual([6, "65530\n"]);
+  process.write(writing, new TextEncoder().encode("4711\n"));
+  expect(process.splice(reading, null, setting, 0, 100)).toBe(5);
+  expect(readAll(process, "/proc/sys/vm/max_map_count")).toBe("4711\n");
+  expect([process.splice(setting, 0, writing, null, 3), held()]).toEqual([3, "471"]);
 });
