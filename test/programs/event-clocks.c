@@ -10,8 +10,10 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -357,6 +359,19 @@ static void bySignal(void)
   SHOW(read(fd, infos, sizeof infos[0]));
 }
 
+/* What has no name can't be opened by what /proc calls it, and has nothing that could be set. */
+static void nameless(int fd)
+{
+  char name[40];
+  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+  SHOW(open(name, O_RDONLY));
+  SHOW(fchmod(fd, 0777));
+  SHOW(fchown(fd, 1, 1));
+  SHOW(futimens(fd, NULL));
+  SHOW(lseek(fd, 0, SEEK_SET));
+  close(fd);
+}
+
 int main(void)
 {
   timers();
@@ -365,5 +380,11 @@ int main(void)
   descriptors();
   counters();
   bySignal();
+  sigset_t none;
+  sigemptyset(&none);
+  nameless(eventfd(0, 0));
+  nameless(timerfd_create(CLOCK_MONOTONIC, 0));
+  nameless(signalfd(-1, &none, 0));
+  nameless(epoll_create1(0));
   return 0;
 }

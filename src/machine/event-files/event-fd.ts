@@ -9,6 +9,7 @@ import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
 import { PollQueue } from "../../mm/vfs/poll-queue.ts";
+import { noopLlseek } from "../../mm/vfs/read-write.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { newAnonymousFile } from "./anonymous-file.ts";
 
@@ -71,6 +72,7 @@ const eventOps: FileOperations = {
   read,
   write,
   isStream: true,
+  llseek: noopLlseek,
   changes: (file) => counterOf(file).changes,
   poll: (file) => {
     const { count } = counterOf(file);

@@ -15,6 +15,7 @@ import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
 import { PollQueue } from "../../mm/vfs/poll-queue.ts";
+import { noopLlseek } from "../../mm/vfs/read-write.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { dequeueSignal, hasSignal } from "../signals/dequeue-signal.ts";
@@ -100,6 +101,7 @@ function encode({ bytes, signal, code }: SigInfo): Uint8Array {
 const signalOps: FileOperations = {
   read,
   isStream: true,
+  llseek: noopLlseek,
   poll: (file) => {
     const { reader, set } = maskOf(file);
     return reader !== undefined && hasSignal(reader, set) ? POLLIN : 0;

@@ -9,6 +9,7 @@ import type { File, FileOperations } from "../../mm/vfs/file.ts";
 import type { IovIter } from "../../mm/vfs/iov-iter.ts";
 import type { MountNamespace } from "../../mm/vfs/mount.ts";
 import { PollQueue } from "../../mm/vfs/poll-queue.ts";
+import { noopLlseek } from "../../mm/vfs/read-write.ts";
 import { ERESTART_WOULD_BLOCK } from "../../mm/vfs/would-block.ts";
 import { StructView } from "../abi/bytes.ts";
 import { timespecOf } from "../abi/structs.ts";
@@ -152,6 +153,7 @@ function pair(ns: number): string {
 const timerOps: FileOperations = {
   read,
   isStream: true,
+  llseek: noopLlseek,
   poll: (file) => (timerOf(file).ticks > 0 ? POLLIN : 0),
   pollQueue: (file) => timerOf(file).queue,
   ioctl: () => -ENOTTY,

@@ -164,8 +164,8 @@ function writeAt(file: File, from: IovIter, pos: number, writer: Writer, rwf: nu
 export function vfsLseek(file: File, offset: number, whence: number): number {
   if ((file.mode & FMODE_PATH) !== 0) return -EBADF;
   if (whence < SEEK_SET || whence > SEEK_HOLE) return -EINVAL;
-  const { isStream, llseek = genericLlseek } = file.ops;
-  return isStream === true || llseek === null ? -ESPIPE : llseek(file, offset, whence);
+  const { isStream, llseek = isStream === true ? null : genericLlseek } = file.ops;
+  return llseek === null ? -ESPIPE : llseek(file, offset, whence);
 }
 
 /** FMODE_LSEEK */
