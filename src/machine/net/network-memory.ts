@@ -4,8 +4,8 @@
  * Bytes under way lie outside the machine's RAM, and each socket has a bound of its own only; so there is one for all of
  * them. A socket counts with everything that it is, and with the first bytes under way in each direction: those always
  * fit, so that no pair of sockets has to wait for others to be read. Whoever finds no more acts as in a Linux without
- * memory: making a socket fails with ENOBUFS, so does sending to a UNIX socket, a stream of TCP waits, a datagram is
- * lost.
+ * memory: making a socket fails with ENOBUFS, so does sending a message to a UNIX socket, a stream waits, a datagram of
+ * UDP is lost.
  */
 
 /** What a socket takes with its inode, its file and its first bytes. */
@@ -58,6 +58,11 @@ export class NetworkMemory {
     if (!this.#makeRoom(bytes)) return false;
     this.#used += bytes;
     return true;
+  }
+
+  /** Counts in what is paid for with a socket, whether there is room or not: FREE_BYTES at most for each. */
+  chargeAnyway(bytes: number): void {
+    this.#used += bytes;
   }
 
   #makeRoom(bytes: number): boolean {

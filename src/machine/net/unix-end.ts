@@ -57,7 +57,7 @@ import {
 import { dropFiles, type FilesInFlight } from "./files-in-flight.ts";
 import type { NetworkMemory } from "./network-memory.ts";
 import { type ReceiveRequest, type SendRequest, Socket, senderOf, WOULD_BLOCK } from "./socket.ts";
-import { type MessageSender, streamPiece, trueSize } from "./unix-message.ts";
+import { FREE_PIECE, type MessageSender, streamPiece, trueSize } from "./unix-message.ts";
 import { checkUnixAddress, UNNAMED, type UnixNames } from "./unix-names.ts";
 import { UnixQueue } from "./unix-queue.ts";
 
@@ -84,6 +84,8 @@ export abstract class UnixEnd extends Socket implements MessageSender {
   readonly #messages: UnixQueue;
   /** What its messages count that nobody has received (sk_wmem_alloc). */
   #sent = 0;
+  /** A stream found no memory for what it was to send: its peer has to receive all, or others something. */
+  #lacksMemory = false;
   /** Those connected to it who were told that its queue is full, and not yet that it isn't any more (peer_wait). */
   readonly #heldUp: Set<UnixEnd> = new Set();
 
@@ -194,13 +196,30 @@ export abstract class UnixEnd extends Socket implements MessageSender {
       if (isBroken) return done > 0 ? done : -EPIPE;
       if (this.#sent >= this.sendBuffer) return done > 0 ? done : this.#waitForRoom(request);
       if (done === 0 && this.#hasTooManyFiles(request)) return -ETOOMANYREFS;
-      const bytes = new Uint8Array(streamPiece(from.count, this.sendBuffer));
-      if (from.copyBytesFromIter(bytes) < bytes.length) return done > 0 ? done : -EFAULT;
-      const failed = peer.#queueMessage(this, request, bytes, done > 0 ? [] : request.rights);
-      if (failed !== 0) return done > 0 ? done : failed;
-      done += bytes.length;
+      const size = this.#chargePiece(peer, streamPiece(from.count, this.sendBuffer));
+      if (size === 0) return done > 0 ? done : this.#waitForRoom(request);
+      const bytes = new Uint8Array(size);
+      if (from.copyBytesFromIter(bytes) < size) {
+        this.memory.uncharge(trueSize(size, true));
+        return done > 0 ? done : -EFAULT;
+      }
+      peer.#queueMessage(this, request, bytes, done > 0 ? [] : request.rights);
+      done += size;
     }
     return done;
+  }
+
+  /**
+   * Counts in memory for the next `size` bytes to the peer: how many of them it may be. An end at which nothing waits takes a little
+   * in any case, so that no stream stands still for ever because of others that nobody reads.
+   */
+  #chargePiece(peer: UnixEnd, size: number): number {
+    this.#lacksMemory = !this.memory.charge(trueSize(size, true));
+    if (!this.#lacksMemory) return size;
+    if (!peer.#messages.isEmpty) return 0;
+    const part = Math.min(size, FREE_PIECE);
+    this.memory.chargeAnyway(trueSize(part, true));
+    return part;
   }
 
   #waitForRoom(request: SendRequest): number {
@@ -264,7 +283,9 @@ export abstract class UnixEnd extends Socket implements MessageSender {
     }
     const bytes = new Uint8Array(from.count);
     if (from.copyBytesFromIter(bytes) < bytes.length) return -EFAULT;
-    return receiver.#queueMessage(this, request, bytes, request.rights) || bytes.length;
+    if (!this.memory.charge(trueSize(bytes.length, false))) return -ENOBUFS;
+    receiver.#queueMessage(this, request, bytes, request.rights);
+    return bytes.length;
   }
 
   /** Whoever is connected takes messages of its peer alone (unix_may_send). */
@@ -276,11 +297,10 @@ export abstract class UnixEnd extends Socket implements MessageSender {
     return this.#messages.length > MAX_DGRAM_QLEN;
   }
 
-  /** 0, or -ENOBUFS where memory for messages is out. */
-  #queueMessage(sender: UnixEnd, request: SendRequest, bytes: Uint8Array, rights: readonly File[]): number {
+  /** Precondition: the message's true size is counted as network memory. */
+  #queueMessage(sender: UnixEnd, request: SendRequest, bytes: Uint8Array, rights: readonly File[]): void {
     const { task, credentials } = request;
     const size = trueSize(bytes.length, this.type === SOCK_STREAM);
-    if (!this.memory.charge(size)) return -ENOBUFS;
     for (const file of rights) file.get();
     const tellsWho = sender.passesCredentials || this.passesCredentials;
     sender.#sent += size;
@@ -296,7 +316,6 @@ export abstract class UnixEnd extends Socket implements MessageSender {
     });
     this.queue.wake(READABLE);
     this.tellOfData();
-    return 0;
   }
 
   // Receiving
@@ -357,6 +376,8 @@ export abstract class UnixEnd extends Socket implements MessageSender {
   }
 
   get #isWritable(): boolean {
+    const peer = this.#peer;
+    if (this.#lacksMemory && !this.memory.hasRoom && peer !== undefined && !peer.#messages.isEmpty) return false;
     return this.#state !== "listening" && this.#sent * 4 <= this.sendBuffer;
   }
 

@@ -49,6 +49,9 @@ export function streamPiece(left: number, sendBuffer: number): number {
   return Math.min(left, Math.floor(sendBuffer / 2) - 64, STREAM_HEAD + STREAM_FRAGMENTS);
 }
 
+/** The most of a stream that counts no more than what is paid for with its socket (FREE_BYTES). */
+export const FREE_PIECE: number = 2048 - SHARED_INFO;
+
 /** What a message of so many bytes counts. */
 export function trueSize(size: number, isStream: boolean): number {
   const headRoom = isStream ? STREAM_HEAD : DATAGRAM_HEAD;

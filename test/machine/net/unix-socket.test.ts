@@ -3,20 +3,21 @@ import { expect, it } from "vitest";
 import { SOCK_STREAM } from "../../../src/machine/net/constants.ts";
 import { FilesInFlight } from "../../../src/machine/net/files-in-flight.ts";
 import { NetworkMemory } from "../../../src/machine/net/network-memory.ts";
-import { NOBODY, newSocketFile } from "../../../src/machine/net/socket.ts";
+import { NOBODY, newSocketFile, type SendRequest, WOULD_BLOCK } from "../../../src/machine/net/socket.ts";
 import { UnixNames } from "../../../src/machine/net/unix-names.ts";
 import { UnixSocket } from "../../../src/machine/net/unix-socket.ts";
 import { Kernel } from "../../../src/mm/index.ts";
 import { BytesIter } from "../../../src/mm/kernel/bytes-iter.ts";
 import type { Process } from "../../../src/mm/kernel/process.ts";
 import { ETOOMANYREFS } from "../../../src/mm/uapi/errno.ts";
+import { POLLOUT } from "../../../src/mm/uapi/fs.ts";
 import { RLIMIT_NOFILE } from "../../../src/mm/uapi/mman.ts";
 import type { File } from "../../../src/mm/vfs/file.ts";
 
-function rig() {
+function rig(ram = 4 * 2 ** 30) {
   const kernel = new Kernel({ ram: 16 * 2 ** 20 });
   const process = kernel.spawn();
-  const memory = new NetworkMemory(4 * 2 ** 30);
+  const memory = new NetworkMemory(ram);
   const stack = { memory, names: new UnixNames(), flight: new FilesInFlight(memory) };
   return {
     process,
@@ -101,4 +102,51 @@ it("bounds what a user has under way by his limit of descriptors, and everybody'
     ({ a } = pair());
   expect(sent).toBeGreaterThan(16_000);
   expect(sent).toBeLessThanOrEqual(16_384);
+});
+
+/** What a machine of 16 MiB has for its sockets. */
+function crowded() {
+  const made = rig(0);
+  const { memory, pair, process } = made;
+  const write = (from: UnixSocket, bytes: number): SendRequest & { sent: number } => {
+    const request: SendRequest = {
+      task: process,
+      from: new BytesIter(process.kernel.phys.ram.u8, new Uint8Array(bytes)),
+      to: undefined,
+      flags: 0,
+      rights: [],
+      credentials: undefined,
+    };
+    return Object.assign(request, { sent: from.send(request) });
+  };
+  const full: ReturnType<typeof pair>[] = [];
+  while (memory.hasRoom) {
+    const one = pair();
+    full.push(one);
+    while (write(one.a, 1000).sent > 0);
+  }
+  const receiveAll = (at: UnixSocket): void => {
+    const into = new BytesIter(process.kernel.phys.ram.u8, new Uint8Array(2 ** 20));
+    expect(at.receive({ into, already: 0, flags: 0, outFlags: 0 })).toBeGreaterThan(0);
+  };
+  return { ...made, full, write, receiveAll };
+}
+
+it("a stream waits where memory is out, and goes on when its peer has received what there was, or others have", () => {
+  const { full, pair, write, receiveAll } = crowded();
+  const own = pair();
+  // A little always fits where nothing is.
+  expect(write(own.a, 1000).sent).toBe(1000);
+  const waiting = write(own.a, 1000);
+  expect(waiting.sent).toBe(WOULD_BLOCK);
+  expect(own.a.poll() & POLLOUT).toBe(0);
+  expect(waiting.retryWhen?.()).toBe(false);
+  receiveAll(own.b);
+  expect(waiting.retryWhen?.()).toBe(true);
+  expect(own.a.poll() & POLLOUT).toBe(POLLOUT);
+  expect(write(own.a, 100_000).sent).toBeGreaterThan(1000);
+  expect(write(own.a, 1000).sent).toBe(WOULD_BLOCK);
+  receiveAll(full[0].b);
+  expect(own.a.poll() & POLLOUT).toBe(POLLOUT);
+  expect(write(own.a, 1000).sent).toBe(1000);
 });
