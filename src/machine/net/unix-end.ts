@@ -377,7 +377,8 @@ export abstract class UnixEnd extends Socket implements MessageSender {
 
   get #isWritable(): boolean {
     const peer = this.#peer;
-    if (this.#lacksMemory && !this.memory.hasRoom && peer !== undefined && !peer.#messages.isEmpty) return false;
+    if (this.#lacksMemory && !this.memory.hasRoom && peer !== undefined && !peer.#messages.isEmpty)
+      return false;
     return this.#state !== "listening" && this.#sent * 4 <= this.sendBuffer;
   }
 
