@@ -7,7 +7,7 @@ import { S_IFREG } from "../uapi/fcntl.ts";
 import { UTS_LEN, type UtsNames } from "../uapi/utsname.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
-import { encodeName, truncateName } from "../vfs/name-bytes.ts";
+import { decodeName, encodeName, truncateName } from "../vfs/name-bytes.ts";
 import { copySpliceRead } from "../vfs/splice.ts";
 import type { ProcNode } from "./proc-tree.ts";
 import { parseInteger, readBytes, takeText } from "./text-file.ts";
@@ -64,17 +64,35 @@ function settingNode(permissions: number, transfers: Pick<FileOperations, "read"
   return { mode: S_IFREG | permissions, fops };
 }
 
-/** One of the names of the machine: a write replaces it, up to the end of a line (proc_do_uts_string). */
+/**
+ * A number is written at the beginning of the file, and in one go; what is written behind that is taken, and has no effect
+ * (proc_first_pos_non_zero_ignore).
+ */
+function atStart(write: (from: IovIter) => number): NonNullable<FileOperations["write"]> {
+  return (_file, from, pos) => {
+    if (pos === 0) return write(from);
+    const wanted = from.count;
+    const text = takeText(from, WRITE_BYTES);
+    return typeof text === "number" ? text : wanted;
+  };
+}
+
+/**
+ * One of the names of the machine. A write replaces it from where it stands in the file, up to the end of a line, and has no effect
+ * behind its end (proc_do_uts_string).
+ */
 export function nameNode(names: UtsNames, which: keyof UtsNames): ProcNode {
   return settingNode(0o644, {
     read: (_file, to, pos) => readBytes(encodeName(`${names[which]}\n`), to, pos),
-    write: (_file, from) => {
+    write: (_file, from, pos) => {
       const wanted = from.count;
       if (wanted === 0) return 0;
       const text = takeText(from, WRITE_BYTES);
       if (typeof text === "number") return text;
+      const before = encodeName(names[which]);
+      if (pos > before.length) return wanted;
       const [line] = text.split(/[\n\0]/, 1);
-      names[which] = truncateName(line, UTS_LEN);
+      names[which] = truncateName(decodeName(before.subarray(0, pos)) + line, UTS_LEN);
       return wanted;
     },
   });
@@ -83,7 +101,7 @@ export function nameNode(names: UtsNames, which: keyof UtsNames): ProcNode {
 export function longNode(setting: LongSetting): ProcNode {
   return settingNode(0o644, {
     read: (_file, to, pos) => (pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0)),
-    write: (_file, from) => writeLong(setting, from),
+    write: atStart((from) => writeLong(setting, from)),
   });
 }
 
@@ -110,7 +128,7 @@ export function numberNode(setting: NumberSetting, permissions = 0o644): ProcNod
     pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get()}\n`), to, 0);
   return settingNode(set === undefined ? 0o444 : permissions, {
     read: (_file, to, pos) => read(to, pos),
-    ...(set === undefined ? {} : { write: (_file, from) => writeNumber(setting, set, from) }),
+    ...(set === undefined ? {} : { write: atStart((from) => writeNumber(setting, set, from)) }),
   });
 }
 
@@ -120,7 +138,7 @@ export function commandNode(
   bounds: Pick<NumberSetting, "min" | "max">,
 ): ProcNode {
   const setting: NumberSetting = { get: () => 0, ...bounds };
-  return settingNode(0o200, { write: (_file, from) => writeNumber(setting, act, from) });
+  return settingNode(0o200, { write: atStart((from) => writeNumber(setting, act, from)) });
 }
 
 /** Takes the first word and the white space behind it, as proc_dointvec does: the bytes taken, or -EINVAL. */
@@ -143,7 +161,7 @@ export function vectorNode(setting: VectorSetting): ProcNode {
   return settingNode(0o644, {
     read: (_file, to, pos) =>
       pos > 0 ? 0 : readBytes(ENCODER.encode(`${setting.get().join("\t")}\n`), to, 0),
-    write: (_file, from) => writeVector(setting, from),
+    write: atStart((from) => writeVector(setting, from)),
   });
 }
 

@@ -357,3 +357,99 @@ it("settings are spliced out and in, as they are read and written", () => {
   expect(readAll(process, "/proc/sys/vm/max_map_count")).toBe("4711\n");
   expect([process.splice(setting, 0, writing, null, 3), held()]).toEqual([3, "471"]);
 });
+
+/** What a host's kernel said: the texts, each at its place in the file, and what is read then. */
+const PLACES: readonly (readonly [
+  name: string,
+  writes: readonly (readonly [string, number])[],
+  after: string,
+])[] = [
+  [
+    "kernel/hostname",
+    [
+      ["ab", 0],
+      ["cd", 2],
+    ],
+    "abcd",
+  ],
+  [
+    "kernel/hostname",
+    [
+      ["ab", 0],
+      ["X", 1],
+    ],
+    "aX",
+  ],
+  [
+    "kernel/hostname",
+    [
+      ["aX", 0],
+      ["YZ", 2],
+      ["YZ", 9],
+    ],
+    "aXYZ",
+  ],
+  [
+    "kernel/hostname",
+    [
+      ["ab\ncd", 0],
+      ["e", 5],
+    ],
+    "ab",
+  ],
+  [
+    "kernel/hostname",
+    [
+      ["a".repeat(70), 0],
+      ["q", 64],
+      ["q", 63],
+      ["r", 65],
+    ],
+    `${"a".repeat(63)}q`,
+  ],
+  [
+    "kernel/hostname",
+    [
+      ["ab", 0],
+      ["k\0l", 0],
+    ],
+    "k",
+  ],
+  [
+    "vm/overcommit_ratio",
+    [
+      ["60", 0],
+      ["70", 2],
+      ["x", 1],
+    ],
+    "60",
+  ],
+  [
+    "vm/overcommit_kbytes",
+    [
+      ["1000", 0],
+      ["200", 4],
+      ["x", 1],
+    ],
+    "1000",
+  ],
+  [
+    "kernel/sem",
+    [
+      ["1 2", 0],
+      ["3", 3],
+      ["zz", 2],
+    ],
+    "1\t2\t500\t32000",
+  ],
+];
+
+it.each(PLACES)("%s, written at its places: %j", (name, writes, after) => {
+  const path = `/proc/sys/${name}`;
+  const fd = process.open(path, O_RDWR);
+  for (const [text, at] of writes) {
+    const bytes = new TextEncoder().encode(text);
+    expect(process.pwrite(fd, bytes, bytes.length, at)).toBe(bytes.length);
+  }
+  expect(readAll(process, path).trimEnd()).toBe(after);
+});
