@@ -3,6 +3,8 @@
 #include "check.h"
 #include <poll.h>
 #include <signal.h>
+#include <sys/personality.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -52,9 +54,35 @@ static void sleep_own_memory(void)
   SAY("parent: %ld s", (long)rest.tv_sec);
 }
 
+/* What is left of a timeout is told, or stays unknown: then the call can't begin anew after a stop either. */
+static void sticky_timeouts(void)
+{
+  for (int sticky = 0; sticky < 2; sticky++) {
+    CHECK(personality(sticky ? STICKY_TIMEOUTS : PER_LINUX) >= 0);
+    struct timespec time = {0, 5000000};
+    CHECK(syscall(SYS_pselect6, 0, NULL, NULL, NULL, &time, NULL) == 0);
+    SAY("sticky %d: pselect leaves %ld ns", sticky, (long)time.tv_nsec);
+    time.tv_nsec = 5000000;
+    CHECK(syscall(SYS_ppoll, NULL, 0, &time, NULL, 0) == 0);
+    SAY("sticky %d: ppoll leaves %ld ns", sticky, (long)time.tv_nsec);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+      time.tv_nsec = 200000000;
+      long answer = syscall(SYS_ppoll, NULL, 0, &time, NULL, 0);
+      SAY("sticky %d: stopped and continued: %s", sticky, answer == 0 ? "0" : errno == EINTR ? "EINTR" : "another error");
+      _exit(0);
+    }
+    usleep(20000);
+    CHECK(kill(child, SIGSTOP) == 0 && waitpid(child, NULL, WUNTRACED) == child);
+    CHECK(kill(child, SIGCONT) == 0 && waitpid(child, NULL, 0) == child);
+  }
+}
+
 int main(void)
 {
   poll_own_descriptors();
   sleep_own_memory();
+  sticky_timeouts();
   return 0;
 }

@@ -6,7 +6,7 @@
  */
 import { fdGet } from "../../mm/syscalls/fd.ts";
 import { NR_OPEN } from "../../mm/syscalls/rlimit.ts";
-import { EBADF, EFAULT, EINVAL } from "../../mm/uapi/errno.ts";
+import { EBADF, EFAULT, EINTR, EINVAL } from "../../mm/uapi/errno.ts";
 import {
   DEFAULT_POLLMASK,
   POLLERR,
@@ -21,6 +21,7 @@ import {
   POLLWRNORM,
 } from "../../mm/uapi/fs.ts";
 import { RLIMIT_NOFILE } from "../../mm/uapi/mman.ts";
+import { STICKY_TIMEOUTS } from "../../mm/uapi/personality.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { StructView } from "../abi/bytes.ts";
 import {
@@ -59,10 +60,13 @@ class Waiting {
   readonly deadlineNs: number;
   /** Where the caller's timeout lies, 0 for none that is told back. */
   readonly timeoutAt: number;
+  /** What the call answers that a signal ends. Where the caller isn't told how much time is left, it can't begin anew. */
+  readonly interrupted: number;
 
-  constructor(deadlineNs: number, timeoutAt: number) {
+  constructor(deadlineNs: number, timeoutAt: number, interrupted: number = -ERESTARTNOHAND) {
     this.deadlineNs = deadlineNs;
     this.timeoutAt = timeoutAt;
+    this.interrupted = interrupted;
   }
 
   /** Tells the caller how much time is left (poll_select_finish). A timeout that can't be written stays. */
@@ -83,7 +87,9 @@ function begin(call: Call, at: number): Waiting | number {
   const time = getTimespec(raw);
   if (!isValidTimespec(time)) return -EINVAL;
   const ns = nsOf(time);
-  return new Waiting(call.system.clock.monotonicNs() + ns, ns === 0 ? 0 : at);
+  const deadlineNs = call.system.clock.monotonicNs() + ns;
+  if ((call.thread.group.personality & STICKY_TIMEOUTS) !== 0) return new Waiting(deadlineNs, 0, -EINTR);
+  return new Waiting(deadlineNs, ns === 0 ? 0 : at);
 }
 
 function finish(call: Call, waiting: Waiting, result: number): number {
@@ -99,12 +105,12 @@ function waitOn(
   isReady: () => boolean,
 ): number | undefined {
   const { thread, system } = call;
-  const { deadlineNs } = waiting;
+  const { deadlineNs, interrupted } = waiting;
   // A signal that has come is found before the time is up (do_poll, do_select).
   if (system.clock.monotonicNs() >= deadlineNs && !thread.hasDeliverable) return undefined;
   const isForInput = files.some((file) => comesFromOutside(system, file));
   const onInterrupt = (): void => waiting.tellRest(call);
-  return call.block({ isReady, deadlineNs, interrupted: -ERESTARTNOHAND, isForInput, onInterrupt }, waiting);
+  return call.block({ isReady, deadlineNs, interrupted, isForInput, onInterrupt }, waiting);
 }
 
 function eventsOf(file: File): number {
