@@ -94,7 +94,12 @@ export class System {
     this.terminals = terminals;
     terminals.system = this;
     this.watches = new WatchLimit(kernel.sysctl);
-    this.network = new Network(random, kernel.phys.totalFrames * PAGE_SIZE, hostLoopback);
+    this.network = new Network(
+      random,
+      kernel.phys.totalFrames * PAGE_SIZE,
+      () => this.timeOfDay.now(),
+      hostLoopback,
+    );
   }
 
   /** How much was done so far: an instruction takes a nanosecond. */

@@ -12,6 +12,7 @@ import {
   ESOCKTNOSUPPORT,
 } from "../../mm/uapi/errno.ts";
 import { capable } from "../../mm/vfs/capability.ts";
+import type { Timespec } from "../abi/structs.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -28,12 +29,11 @@ import {
 import { FilesInFlight } from "./files-in-flight.ts";
 import type { HostLoopback } from "./host-loopback.ts";
 import { Ports } from "./inet-ports.ts";
-import type { InetStack } from "./inet-socket.ts";
 import { NetlinkSocket, type NetlinkStack } from "./netlink-socket.ts";
 import { NetworkMemory } from "./network-memory.ts";
 import type { Socket } from "./socket.ts";
 import { TcpSocket, type TcpStack } from "./tcp-socket.ts";
-import { UdpSocket } from "./udp-socket.ts";
+import { UdpSocket, type UdpStack } from "./udp-socket.ts";
 import type { UnixStack } from "./unix-end.ts";
 import { UnixNames } from "./unix-names.ts";
 import { UnixSocket } from "./unix-socket.ts";
@@ -46,19 +46,25 @@ export class Network {
   readonly #unix: UnixStack;
   readonly #tcp: TcpStack;
   readonly #netlink: NetlinkStack;
-  readonly #udp: InetStack<UdpSocket>;
+  readonly #udp: UdpStack;
 
   /**
    * @param ramBytes of the machine, of which sockets have a part
+   * @param now the time of day
    * @param host lent to streams; undefined: they reach nobody outside
    */
-  constructor(random: (bytes: Uint8Array) => void, ramBytes: number, host?: HostLoopback) {
+  constructor(
+    random: (bytes: Uint8Array) => void,
+    ramBytes: number,
+    now: () => Timespec,
+    host?: HostLoopback,
+  ) {
     const memory = new NetworkMemory(ramBytes);
     this.memory = memory;
     this.#unix = { memory, names: new UnixNames(), flight: new FilesInFlight(memory) };
     this.#tcp = { memory, ports: new Ports(random, /* listenersShare */ false), host };
     this.#netlink = { memory, ports: new Map() };
-    this.#udp = { memory, ports: new Ports(random, /* listenersShare */ true) };
+    this.#udp = { memory, ports: new Ports(random, /* listenersShare */ true), now };
   }
 
   /** A new socket, or negative errno. @param type without flags */

@@ -35,9 +35,11 @@ const SO_SNDLOWAT = 19;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const SO_PEERNAME = 28;
+const SO_TIMESTAMP = 29;
 const SO_ACCEPTCONN = 30;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_TIMESTAMPNS = 35;
 const SO_PROTOCOL = 38;
 const SO_DOMAIN = 39;
 const SO_RCVTIMEO_NEW = 66;
@@ -52,8 +54,8 @@ const FLAGS: ReadonlySet<number> = new Set([
   10,
   11,
   15,
-  29,
-  35,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
   40,
   43,
   44,
@@ -118,7 +120,11 @@ function setOwn(socket: Socket, name: number, value: Uint8Array, isRoot: boolean
   const number = view.s32(0);
   if (FLAGS.has(name)) {
     if (name === SO_DEBUG && number !== 0 && !isRoot) return -EPERM;
-    socket.setOption(SOL_SOCKET, name, Number(number !== 0));
+    const isOn = Number(number !== 0);
+    // One of the two ways to tell time, or none.
+    if (name === SO_TIMESTAMP || name === SO_TIMESTAMPNS)
+      for (const other of [SO_TIMESTAMP, SO_TIMESTAMPNS]) socket.setOption(SOL_SOCKET, other, 0);
+    socket.setOption(SOL_SOCKET, name, isOn);
     return 0;
   }
   switch (name) {

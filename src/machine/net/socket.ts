@@ -72,6 +72,13 @@ export interface SendRequest extends Request {
   readonly credentials: PeerCredentials | undefined;
 }
 
+/** Something that is told beside the bytes (struct cmsghdr). */
+export interface ControlMessage {
+  readonly level: number;
+  readonly type: number;
+  readonly data: Uint8Array;
+}
+
 export interface ReceiveRequest extends Request {
   readonly into: IovIter;
   /** Bytes already received by earlier tries of the same call. */
@@ -81,6 +88,7 @@ export interface ReceiveRequest extends Request {
   /** References belong to the receiver now. */
   rights?: readonly File[];
   credentials?: PeerCredentials;
+  controls?: readonly ControlMessage[];
   outFlags: number;
 }
 

@@ -24,6 +24,7 @@ import {
   POLLWRNORM,
 } from "../../mm/uapi/fs.ts";
 import { POLL_ERR } from "../../mm/vfs/fasync.ts";
+import type { Timespec } from "../abi/structs.ts";
 import {
   AF_UNSPEC,
   IPPROTO_UDP,
@@ -37,12 +38,12 @@ import {
   SOCK_DGRAM,
   UDP_CORK,
 } from "./constants.ts";
-import { copyDatagram } from "./datagram.ts";
-import { type Endpoint, encodeEndpoint, familyOf, parseEndpoint } from "./inet-address.ts";
+import { copyDatagram, udpTrueSize } from "./datagram.ts";
+import { type Endpoint, encodeEndpoint, familyOf, isIpv4, parseEndpoint } from "./inet-address.ts";
+import { headOf, inetControls, type PacketHead, wantsRoute } from "./inet-control.ts";
 import { Ports } from "./inet-ports.ts";
 import { InetSocket, type InetStack } from "./inet-socket.ts";
 import { type ReceiveRequest, type Request, type SendRequest, WOULD_BLOCK } from "./socket.ts";
-import { trueSize } from "./unix-message.ts";
 
 /** The most that fits into one packet behind its headers. */
 const MAX_BYTES = 65507;
@@ -50,6 +51,7 @@ const READABLE: number = POLLIN | POLLRDNORM;
 
 interface Datagram {
   readonly bytes: Uint8Array;
+  readonly head: PacketHead;
   readonly from: Endpoint;
   readonly trueSize: number;
 }
@@ -60,14 +62,20 @@ interface HeldBack {
   readonly bytes: Uint8Array;
 }
 
+export interface UdpStack extends InetStack<UdpSocket> {
+  /** The time of day. */
+  readonly now: () => Timespec;
+}
+
 export class UdpSocket extends InetSocket {
-  readonly #stack: InetStack<UdpSocket>;
+  readonly #stack: UdpStack;
   readonly #received: Datagram[] = [];
   /** What they count against SO_RCVBUF. */
   #receivedSize = 0;
   #held: HeldBack | undefined;
+  #lost = 0;
 
-  constructor(stack: InetStack<UdpSocket>, family: number, ownerUid: number) {
+  constructor(stack: UdpStack, family: number, ownerUid: number) {
     super(stack.memory, family, SOCK_DGRAM, IPPROTO_UDP, ownerUid);
     this.#stack = stack;
   }
@@ -158,7 +166,7 @@ export class UdpSocket extends InetSocket {
   #sendTo(target: Endpoint, bytes: Uint8Array): void {
     const source = { ip: this.sourceFor(target.ip), port: this.local.port };
     const receiver = this.#receiverAt(target, source);
-    if (receiver !== undefined) receiver.#deliver(bytes, source);
+    if (receiver !== undefined) receiver.#deliver(bytes, source, headOf(this, target));
     else if (this.remote !== undefined) {
       // The port is unreachable, as a message back says; who is not connected never hears of it.
       this.error = ECONNREFUSED;
@@ -178,11 +186,16 @@ export class UdpSocket extends InetSocket {
   }
 
   /** Without room it is lost. */
-  #deliver(bytes: Uint8Array, from: Endpoint): void {
-    if (this.#receivedSize > this.receiveBuffer) return;
-    const size = trueSize(bytes.length, /* isStream */ false);
-    if (!this.memory.charge(size)) return;
-    this.#received.push({ bytes, from, trueSize: size });
+  #deliver(bytes: Uint8Array, from: Endpoint, head: ReturnType<typeof headOf>): void {
+    const size = udpTrueSize(bytes.length, isIpv4(head.to.ip));
+    // One at least, however large.
+    const isFull = this.#receivedSize > 0 && this.#receivedSize + size > this.receiveBuffer;
+    if (isFull || !this.memory.charge(size)) {
+      this.#lost++;
+      return;
+    }
+    const known = { ...head, time: this.#stack.now(), lost: this.#lost, hasRoute: wantsRoute(this) };
+    this.#received.push({ bytes, from, head: known, trueSize: size });
     this.#receivedSize += size;
     this.queue.wake(READABLE);
     this.tellOfData();
@@ -201,6 +214,7 @@ export class UdpSocket extends InetSocket {
     }
     const copied = copyDatagram(datagram.bytes, request);
     request.name = encodeEndpoint(datagram.from, this.family);
+    if (copied >= 0) request.controls = inetControls(this, datagram.head);
     // A bad address loses it.
     if ((flags & MSG_PEEK) === 0) {
       this.#received.shift();

@@ -175,10 +175,11 @@ function recvmsg(call: Call, file: File, socket: Socket, at: number, flags: numb
 /** Tells the sender's name, what came along, and MSG_… (____sys_recvmsg). */
 function putReceived(call: Call, at: number, view: StructView, received: Received, flags: number): number {
   const control = new ControlOut(call, view.u64(32), view.u64(40));
+  for (const { level, type, data } of received.controls ?? []) control.put(level, type, data);
   if (received.credentials !== undefined) {
     const { pid, uid, gid } = received.credentials;
     const bytes = new StructView(CREDENTIALS_BYTES).put32(0, pid);
-    control.put(SCM_CREDENTIALS, bytes.put32(4, munged(uid)).put32(8, munged(gid)).bytes);
+    control.put(SOL_SOCKET, SCM_CREDENTIALS, bytes.put32(4, munged(uid)).put32(8, munged(gid)).bytes);
   }
   if (received.rights !== undefined) putRights(call, control, received.rights, flags);
   const at48 = received.outFlags | control.flags | (flags & MSG_CMSG_CLOEXEC);
@@ -237,7 +238,7 @@ class ControlOut {
     return this.#length - this.used;
   }
 
-  put(type: number, data: Uint8Array): void {
+  put(level: number, type: number, data: Uint8Array): void {
     if (this.room < CMSGHDR_BYTES) {
       this.flags |= MSG_CTRUNC;
       return;
@@ -248,7 +249,7 @@ class ControlOut {
       size = this.room;
     }
     const out = new StructView(CMSGHDR_BYTES + data.length);
-    out.put64(0, size).put32(8, SOL_SOCKET).put32(12, type).bytes.set(data, CMSGHDR_BYTES);
+    out.put64(0, size).put32(8, level).put32(12, type).bytes.set(data, CMSGHDR_BYTES);
     // What can't be told is as if it had not come.
     if (this.#call.put(this.#at + this.used, out.bytes.subarray(0, size)) < 0) return;
     this.#advance(size);

@@ -12,11 +12,12 @@ import { POLLOUT } from "../../../src/mm/uapi/fs.ts";
 
 const ADDRESS = new Uint8Array([AF_INET, 0, 0x1f, 0x90, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
 const NOWHERE = new Uint8Array(16);
+const noTime = () => ({ seconds: 0, nanoseconds: 0 });
 
 function rig(ramBytes = 2 ** 30) {
   const kernel = new Kernel({ ram: 16 * 2 ** 20 });
   const process = kernel.spawn();
-  const network = new Network((bytes) => void bytes.fill(7), ramBytes);
+  const network = new Network((bytes) => void bytes.fill(7), ramBytes, noTime);
   const make = (): TcpSocket => {
     const made = network.create(process, AF_INET, SOCK_STREAM, 0);
     if (!(made instanceof TcpSocket)) throw new Error(`socket: ${made}`);
@@ -129,7 +130,7 @@ it("what one connection to the host tells is not for the next one of the same so
     },
     listen: () => ({ result: 0, close: () => {} }),
   };
-  const network = new Network((bytes) => void bytes.fill(7), 2 ** 30, host);
+  const network = new Network((bytes) => void bytes.fill(7), 2 ** 30, noTime, host);
   const socket = network.create(process, AF_INET, SOCK_STREAM, 0);
   if (!(socket instanceof TcpSocket)) throw new Error(`socket: ${socket}`);
   const request = { flags: MSG_DONTWAIT };
