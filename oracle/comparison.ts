@@ -137,6 +137,7 @@ export class Comparison {
       hasHoles: (name) => this.reference.hasHoles(name),
       directPosition: (fd) => this.reference.directPosition(process, fd),
       hasLocks: this.hasLocks,
+      wasOnDisk: this.onDisk.has(this.spaces[process]),
     });
   }
 

@@ -29,6 +29,8 @@ export interface Surroundings {
   directPosition(fd: number): number | undefined;
   /** Whether memory may have been locked since the start. */
   readonly hasLocks: boolean;
+  /** Whether the process's memory has had mappings of files on disk. */
+  readonly wasOnDisk: boolean;
 }
 
 export function isUncertain(operation: Operation, surroundings: Surroundings): boolean {
@@ -119,7 +121,12 @@ function seeksDisk({ args }: Operation, { fileName }: Surroundings): boolean {
   );
 }
 
-function scansReadahead({ args }: Operation, { mappings }: Surroundings): boolean {
+/**
+ * What readahead did; and where nothing is, whether there is a page table (it counts as written then): a fault that fails in a mapping of a
+ * real file leaves one or not, as the page cache around it happens to be.
+ */
+function scansReadahead({ args }: Operation, { mappings, wasOnDisk }: Surroundings): boolean {
+  if (wasOnDisk) return true;
   return overlapping(mappings, args[0], args[1] - args[0]).some((mapping) => !hasCertainResidency(mapping));
 }
 
