@@ -1,11 +1,13 @@
 /**
- * What a receiver of datagrams is told beside their bytes, as far as it has asked for that: when they came and how many were lost
- * (sock_recv_cmsgs), where they were sent to, and what their heads say (ip_cmsg_recv_offset, ip6_datagram_recv_ctl).
+ * Control messages of datagrams. A receiver is told, as far as it has asked for that, when they came and how many were lost
+ * (sock_recv_cmsgs), where they were sent to, and what their heads say (ip_cmsg_recv_offset, ip6_datagram_recv_ctl). A
+ * sender says what the head of one packet is to be (ip_cmsg_send, ip6_datagram_send_ctl).
  */
+import { EINVAL, ENETUNREACH, ENODEV } from "../../mm/uapi/errno.ts";
 import { StructView } from "../abi/bytes.ts";
 import type { Timespec } from "../abi/structs.ts";
 import { AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, SOL_SOCKET } from "./constants.ts";
-import { type Endpoint, encodeEndpoint, isIpv4 } from "./inet-address.ts";
+import { ANY4, ANY6, type Endpoint, encodeEndpoint, isIpv4, isLocal, parseEndpoint } from "./inet-address.ts";
 import { LO_INDEX } from "./loopback-device.ts";
 import type { ControlMessage, Socket } from "./socket.ts";
 
@@ -19,6 +21,9 @@ const IP_PKTINFO = 8;
 const IP_RECVTTL = 12;
 const IP_RECVTOS = 13;
 const IP_RECVORIGDSTADDR = 20;
+const IP_PROTOCOL = 52;
+const IPPROTO_MAX = 263;
+const IN_PKTINFO_BYTES = 12;
 
 const IPV6_2292PKTINFO = 2;
 const IPV6_2292HOPLIMIT = 8;
@@ -27,9 +32,12 @@ const IPV6_RECVPKTINFO = 49;
 const IPV6_PKTINFO = 50;
 const IPV6_RECVHOPLIMIT = 51;
 const IPV6_HOPLIMIT = 52;
+const IPV6_DONTFRAG = 62;
 const IPV6_RECVTCLASS = 66;
 const IPV6_TCLASS = 67;
 const IPV6_RECVORIGDSTADDR = 74;
+
+const IN6_PKTINFO_BYTES = 20;
 
 const DEFAULT_HOPS = 64;
 
@@ -47,15 +55,99 @@ export interface PacketHead {
   readonly hasRoute: boolean;
 }
 
+/** What a sender's control messages say of one packet. */
+export interface PacketWishes {
+  readonly source?: string;
+  readonly hops?: number;
+  readonly service?: number;
+}
+
+/** What the control messages for a packet to `to` wish; or negative errno. Those of other levels say nothing. */
+export function packetWishes(controls: readonly ControlMessage[], to: Endpoint): PacketWishes | number {
+  let wishes: PacketWishes = {};
+  for (const control of controls) {
+    const wish = isIpv4(to.ip) ? wishOf4(control) : wishOf6(control);
+    if (typeof wish === "number") return wish;
+    wishes = { ...wishes, ...wish };
+  }
+  return wishes;
+}
+
+function wishOf4({ level, type, data }: ControlMessage): PacketWishes | number {
+  const view = new StructView(data);
+  if (level === IPPROTO_IPV6 && type === IPV6_PKTINFO) return source6(view, /* isMapped */ true);
+  if (level !== IPPROTO_IP) return {};
+  const number = data.length === 4 ? view.s32(0) : Number.NaN;
+  switch (type) {
+    case IP_PKTINFO: {
+      if (data.length !== IN_PKTINFO_BYTES) return -EINVAL;
+      if (view.s32(0) !== 0 && view.s32(0) !== LO_INDEX) return -ENODEV;
+      const source = data.subarray(4, 8).join(".");
+      if (source === ANY4) return {};
+      return isLocal(source) ? { source } : -ENETUNREACH;
+    }
+    case IP_TTL:
+      return number >= 1 && number <= 255 ? { hops: number } : -EINVAL;
+    case IP_TOS: {
+      const service = data.length === 1 ? data[0] : number;
+      return service >= 0 && service <= 255 ? { service } : -EINVAL;
+    }
+    case IP_PROTOCOL:
+      return number >= 1 && number < IPPROTO_MAX ? {} : -EINVAL;
+    default:
+      return -EINVAL;
+  }
+}
+
+function wishOf6({ level, type, data }: ControlMessage): PacketWishes | number {
+  if (level !== IPPROTO_IPV6) return {};
+  const view = new StructView(data);
+  const number = data.length === 4 ? view.s32(0) : Number.NaN;
+  switch (type) {
+    case IPV6_PKTINFO:
+    case IPV6_2292PKTINFO:
+      return source6(view, /* isMapped */ false);
+    case IPV6_HOPLIMIT:
+    case IPV6_2292HOPLIMIT:
+      if (!(number >= -1 && number <= 255)) return -EINVAL;
+      return number < 0 ? {} : { hops: number };
+    case IPV6_TCLASS:
+      return number >= -1 && number <= 255 ? { service: number & 0xff } : -EINVAL;
+    case IPV6_DONTFRAG:
+      return number === 0 || number === 1 ? {} : -EINVAL;
+    default:
+      return -EINVAL;
+  }
+}
+
+/** struct in6_pktinfo. @param isMapped its address has to be one of IPv4: that is what the packet is of */
+function source6(view: StructView, isMapped: boolean): PacketWishes | number {
+  if (view.bytes.length < IN6_PKTINFO_BYTES) return -EINVAL;
+  const address = new Uint8Array(28);
+  address[0] = AF_INET6;
+  address.set(view.bytes.subarray(0, 16), 8);
+  const parsed = parseEndpoint(address, AF_INET6);
+  if (typeof parsed === "number" || (isMapped && !isIpv4(parsed.ip))) return -EINVAL;
+  if (view.s32(16) !== 0 && view.s32(16) !== LO_INDEX) return -ENODEV;
+  const { ip } = parsed;
+  if (ip === ANY6 || ip === ANY4) return {};
+  if (isMapped) return isLocal(ip) ? { source: ip } : -ENETUNREACH;
+  return isLocal(ip) && !isIpv4(ip) ? { source: ip } : -EINVAL;
+}
+
 /** What the sender's settings make of a packet's head. */
-export function headOf(sender: Socket, to: Endpoint): Pick<PacketHead, "to" | "hops" | "service"> {
+export function headOf(
+  sender: Socket,
+  to: Endpoint,
+  wishes: PacketWishes,
+): Pick<PacketHead, "to" | "hops" | "service"> {
   const [level, hops, service] = isIpv4(to.ip)
     ? [IPPROTO_IP, IP_TTL, IP_TOS]
     : [IPPROTO_IPV6, IPV6_UNICAST_HOPS, IPV6_TCLASS];
   return {
     to,
-    hops: sender.option(level, hops, DEFAULT_HOPS),
-    service: sender.option(level, service),
+    hops: wishes.hops ?? sender.option(level, hops, DEFAULT_HOPS),
+    service: wishes.service ?? sender.option(level, service),
   };
 }
 

@@ -70,6 +70,8 @@ export interface SendRequest extends Request {
   /** Files and credentials that go along (SCM_RIGHTS, SCM_CREDENTIALS). The files are the caller's, which drops them. */
   readonly rights: readonly File[];
   readonly credentials: PeerCredentials | undefined;
+  /** What is said to the protocol, of other levels than the socket's own. */
+  readonly controls?: readonly ControlMessage[];
 }
 
 /** Something that is told beside the bytes (struct cmsghdr). */

@@ -40,7 +40,14 @@ import {
 } from "./constants.ts";
 import { copyDatagram, udpTrueSize } from "./datagram.ts";
 import { type Endpoint, encodeEndpoint, familyOf, isIpv4, parseEndpoint } from "./inet-address.ts";
-import { headOf, inetControls, type PacketHead, wantsRoute } from "./inet-control.ts";
+import {
+  headOf,
+  inetControls,
+  type PacketHead,
+  type PacketWishes,
+  packetWishes,
+  wantsRoute,
+} from "./inet-control.ts";
 import { Ports } from "./inet-ports.ts";
 import { InetSocket, type InetStack } from "./inet-socket.ts";
 import { type ReceiveRequest, type Request, type SendRequest, WOULD_BLOCK } from "./socket.ts";
@@ -56,9 +63,10 @@ interface Datagram {
   readonly trueSize: number;
 }
 
-/** A datagram that more is to come for (MSG_MORE, UDP_CORK), and where it goes: the first part says. */
-interface HeldBack {
+/** A datagram to be sent; where more is to come for it (MSG_MORE, UDP_CORK), the first part says where it goes and how. */
+interface Outgoing {
   readonly target: Endpoint;
+  readonly wishes: PacketWishes;
   readonly bytes: Uint8Array;
 }
 
@@ -72,7 +80,7 @@ export class UdpSocket extends InetSocket {
   readonly #received: Datagram[] = [];
   /** What they count against SO_RCVBUF. */
   #receivedSize = 0;
-  #held: HeldBack | undefined;
+  #held: Outgoing | undefined;
   #lost = 0;
 
   constructor(stack: UdpStack, family: number, ownerUid: number) {
@@ -124,6 +132,8 @@ export class UdpSocket extends InetSocket {
       target = this.target(wanted);
     }
     if (target === undefined) return -EDESTADDRREQ;
+    const wishes = packetWishes(request.controls ?? [], target);
+    if (typeof wishes === "number") return wishes;
     if (this.error !== 0) return this.takeError();
     if ((this.shutdownState & SEND_SHUTDOWN) !== 0) return -EPIPE;
     const unreachable = this.mayReach(target);
@@ -131,24 +141,24 @@ export class UdpSocket extends InetSocket {
     if (from.count > MAX_BYTES) return -EMSGSIZE;
     const failed = this.bindAutomatically();
     if (failed !== 0) return failed;
-    if (goesOn) return this.#hold({ target, bytes: new Uint8Array(0) }, request, goesOn);
+    if (goesOn) return this.#hold({ target, wishes, bytes: new Uint8Array(0) }, request, goesOn);
     const bytes = new Uint8Array(from.count);
     if (from.copyBytesFromIter(bytes) < bytes.length) return -EFAULT;
-    this.#sendTo(target, bytes);
+    this.#sendTo({ target, wishes, bytes });
     return bytes.length;
   }
 
   /** Appends to the datagram that is held back, and lets it go if it is whole (udp_sendmsg, do_append_data). */
-  #hold(held: HeldBack, { from }: SendRequest, goesOn: boolean): number {
+  #hold(held: Outgoing, { from }: SendRequest, goesOn: boolean): number {
     const { count } = from;
     const bytes = new Uint8Array(held.bytes.length + count);
     this.#dropHeld();
     if (bytes.length > MAX_BYTES) return -EMSGSIZE;
     bytes.set(held.bytes);
     if (from.copyBytesFromIter(bytes.subarray(held.bytes.length)) < count) return -EFAULT;
-    if (!goesOn) this.#sendTo(held.target, bytes);
+    if (!goesOn) this.#sendTo({ ...held, bytes });
     else if (!this.memory.charge(bytes.length)) return -ENOBUFS;
-    else this.#held = { target: held.target, bytes };
+    else this.#held = { ...held, bytes };
     return count;
   }
 
@@ -160,13 +170,13 @@ export class UdpSocket extends InetSocket {
   override uncork(): void {
     const held = this.#held;
     this.#dropHeld();
-    if (held !== undefined) this.#sendTo(held.target, held.bytes);
+    if (held !== undefined) this.#sendTo(held);
   }
 
-  #sendTo(target: Endpoint, bytes: Uint8Array): void {
-    const source = { ip: this.sourceFor(target.ip), port: this.local.port };
+  #sendTo({ target, wishes, bytes }: Outgoing): void {
+    const source = { ip: wishes.source ?? this.sourceFor(target.ip), port: this.local.port };
     const receiver = this.#receiverAt(target, source);
-    if (receiver !== undefined) receiver.#deliver(bytes, source, headOf(this, target));
+    if (receiver !== undefined) receiver.#deliver(bytes, source, headOf(this, target, wishes));
     else if (this.remote !== undefined) {
       // The port is unreachable, as a message back says; who is not connected never hears of it.
       this.error = ECONNREFUSED;

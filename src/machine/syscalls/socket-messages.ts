@@ -39,7 +39,7 @@ import {
   SCM_RIGHTS,
   SOL_SOCKET,
 } from "../net/constants.ts";
-import type { PeerCredentials, Socket } from "../net/socket.ts";
+import type { ControlMessage, PeerCredentials, Socket } from "../net/socket.ts";
 import { BLOCKED, type Call, type SyscallGroup } from "./call.ts";
 import { ERESTARTSYS } from "./restart.ts";
 import { type Enclosed, type Received, receiveOn, sendOn } from "./socket-transfer.ts";
@@ -120,6 +120,7 @@ function getControl(
 ): Enclosed | number {
   const length = view.u64(40);
   const rights: File[] = [];
+  const controls: ControlMessage[] = [];
   let credentials: PeerCredentials | undefined;
   if (length > CONTROL_MAX) return -EINVAL;
   const control = call.get(view.u64(32), length);
@@ -130,8 +131,11 @@ function getControl(
     const [level, type] = [control.s32(at + 8), control.s32(at + 12)];
     const data = new StructView(control.bytes.subarray(at + CMSGHDR_BYTES, at + size));
     at += Math.ceil(size / 8) * 8;
-    // Of other levels, or for sockets that take none along.
-    if (level !== SOL_SOCKET) continue;
+    // Of other levels: to the protocol.
+    if (level !== SOL_SOCKET) {
+      controls.push({ level, type, data: data.bytes });
+      continue;
+    }
     if (type === SCM_RIGHTS && socket.family === AF_UNIX) {
       const failed = getRights(call, data, rights);
       if (failed !== 0) return failed;
@@ -146,7 +150,7 @@ function getControl(
       if (!isAllowed) return -EPERM;
     } else return -EINVAL;
   }
-  return { to, rights, credentials };
+  return { to, rights, credentials, controls };
 }
 
 function getRights(call: Call, data: StructView, rights: File[]): number {

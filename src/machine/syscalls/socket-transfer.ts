@@ -11,6 +11,7 @@ import { O_NONBLOCK } from "../../mm/uapi/fcntl.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_WAITALL, SOCK_STREAM } from "../net/constants.ts";
 import {
+  type ControlMessage,
   type PeerCredentials,
   type ReceiveRequest,
   type Request,
@@ -93,6 +94,7 @@ export interface Enclosed {
   readonly to: Uint8Array | undefined;
   readonly rights: readonly File[];
   readonly credentials: PeerCredentials | undefined;
+  readonly controls?: readonly ControlMessage[];
 }
 
 export const NOTHING_ENCLOSED: Enclosed = { to: undefined, rights: [], credentials: undefined };

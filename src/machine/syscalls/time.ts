@@ -57,7 +57,7 @@ export const timeCalls: SyscallGroup = [
   [169, "gettimeofday", 2, gettimeofday],
 ];
 
-/** Whether a clock has the number: any for CPU time, whoever's that would be; none for a descriptor of a clock, which there are not. */
+/** Whether the number is a clock's: every one for CPU time is, even of a process that is not there; those of clock devices are not. */
 export function isClockId(id: number): boolean {
   return id < 0 ? !isOfDescriptor(id) : id <= CLOCK_BOOTTIME_ALARM || id === CLOCK_TAI;
 }
