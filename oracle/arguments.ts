@@ -11,6 +11,8 @@ export interface MemoryView {
   maps(slot: number): readonly Mapping[];
   /** Ids that shmget has answered, the last ones. */
   segments(): readonly number[];
+  /** Descriptors that pidfd_open has answered the process, the last ones. */
+  pidfds(slot: number): readonly number[];
 }
 
 const PAGE_SIZE = 4096;

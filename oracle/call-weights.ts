@@ -33,7 +33,7 @@ export const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [4, "process_vm_readv"],
   [4, "process_vm_writev"],
   [2, "process_madvise"],
-  [1, "pidfd_open"],
+  [2, "pidfd_open"],
   [2, "pidfd_madvise"],
   [2, "dup"],
   [1, "dup2"],

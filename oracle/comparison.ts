@@ -48,8 +48,9 @@ const MAX_SWEEP = 2 ** 21;
 /** Mappings no farther apart than this are looked up in pagemap at once. */
 const CLOSE: number = 64 * PAGE_SIZE;
 
-/** So many of the last segments are worth a call. */
+/** So many of the last segments are worth a call, and so many of a process's last pidfds. */
 const SEGMENTS = 5;
+const PIDFDS = 3;
 
 /** Steps between two looks at everything that /proc says of all processes, where not every step is looked at so. */
 const LOOK_EVERY = 8;
@@ -67,6 +68,8 @@ export class Comparison {
    */
   private readonly onDisk = new Set<number>();
   private readonly knownSegments: number[] = [];
+  /** By slot. */
+  private readonly knownPidfds: number[][] = Array.from({ length: SLOTS }, () => []);
   private readonly piped = new PipedMemory();
   private lastResult = 0;
   /** Whether memory may have been locked since the start. */
@@ -98,6 +101,10 @@ export class Comparison {
     return this.knownSegments.slice(-SEGMENTS);
   }
 
+  pidfds(slot: number): readonly number[] {
+    return this.knownPidfds[slot].slice(-PIDFDS);
+  }
+
   /** Performs one step on both; `seen` is what the reference said. */
   step(operation: Operation, seen?: (outcome: Outcome) => void): Mismatch | undefined {
     const expected = this.isLeftOut(operation) ? SKIPPED : this.reference.perform(operation);
@@ -106,6 +113,8 @@ export class Comparison {
     this.piped.note(operation, expected.result, this.pipeUser(operation.process));
     this.lastResult = expected.result;
     if (operation.call === "shmget" && expected.result >= 0) this.knownSegments.push(expected.result);
+    if (operation.call === "pidfd_open" && expected.result >= 0)
+      this.knownPidfds[operation.process].push(expected.result);
     let actual: Outcome;
     try {
       actual = this.candidate.perform(operation);

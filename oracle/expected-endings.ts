@@ -34,7 +34,7 @@ export const EXPECTED: Partial<Readonly<Record<CallName, string>>> = {
   process_vm_readv: "EFAULT",
   process_vm_writev: "EFAULT",
   process_madvise: "EINVAL ENOMEM EPERM EFAULT",
-  pidfd_open: "EINVAL",
+  pidfd_open: "EINVAL ESRCH",
   pidfd_madvise: "EBADF EINVAL ENOMEM EPERM EFAULT ESRCH EACCES",
   fsync: "EBADF EINVAL",
   dup: "EBADF",

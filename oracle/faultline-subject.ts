@@ -38,6 +38,7 @@ import type { Operation } from "./operation.ts";
 import { type CallAboutOthers, isAboutOthers } from "./other-arguments.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
 import {
+  isSlot,
   type Outcome,
   PROCMAP_QUERY_WORDS,
   SKIPPED,
@@ -119,9 +120,10 @@ export class FaultlineSubject implements Subject {
       case "mincore":
         return this.mincore(task, args[0], args[1], args[2]);
       case "pidfd_open": {
-        const target = this.processes[args[0]];
-        if (target === undefined) return SKIPPED;
-        return { result: sysPidfdOpen(this.kernel.processes, task, target.pid, args[1]) };
+        const [slot, flags] = args;
+        const pid = isSlot(slot) ? this.processes[slot]?.pid : slot;
+        if (pid === undefined) return SKIPPED;
+        return { result: sysPidfdOpen(this.kernel.processes, task, pid, flags) };
       }
       case "pidfd_madvise":
         return { result: adviseByPidfd(task, args) };

@@ -10,19 +10,24 @@ import { CALL_WEIGHTS, CUTTING_CALLS } from "./call-weights.ts";
 import { canBeDirect, directArguments } from "./direct-arguments.ts";
 import { FileArguments, isAboutFiles } from "./file-arguments.ts";
 import { isFileTransfer } from "./file-transfers.ts";
+import { beforeCrowd, type FollowUp, followUps } from "./follow-ups.ts";
 import { isHarmless } from "./harmless.ts";
 import { isAboutMappings, MappingArguments } from "./mapping-arguments.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { argumentsAboutOther, type CallAboutOthers, isAboutOthers } from "./other-arguments.ts";
 import { isAboutPages, PageArguments } from "./page-arguments.ts";
-import { isAboutProcesses, ProcessArguments } from "./process-arguments.ts";
+import { isAboutProcesses, ProcessArguments, type ProcessCall } from "./process-arguments.ts";
 import type { Random } from "./random.ts";
 import { SegmentArguments } from "./segment-arguments.ts";
 import { SLOTS, SPECIAL_FD } from "./subject.ts";
 import { TransferArguments } from "./transfer-arguments.ts";
 
-/** One sequence of so many comes to the limit of mappings, after some steps, and goes on for some. */
-const CROWDED_SEQUENCES = 250;
+/**
+ * One of the first sequences comes to the limit of mappings, after some steps, and goes on for some; and one of so many again:
+ * it takes as long as ten others, and is the only way to some errors.
+ */
+const FIRST_CROWDED = 60;
+const CROWDED_SEQUENCES = 200;
 const CALM_STEPS = 40;
 const CROWDED_STEPS = 30;
 const CROWD_START = 0x10_0000_0000;
@@ -59,11 +64,15 @@ export class SequenceGenerator {
   /** Steps until one process has as many mappings as it may. */
   private untilCrowd = Number.POSITIVE_INFINITY;
   private readonly hasCrowds: boolean;
+  private untilCrowded: number;
+  /** Steps that are to come before others. */
+  private planned: FollowUp[] = [];
 
   /** @param hasCrowds a few sequences reach the number of mappings that a process may have, and take half a minute each */
   constructor(random: Random, hasCrowds = true) {
     this.random = random;
     this.hasCrowds = hasCrowds;
+    this.untilCrowded = random.below(FIRST_CROWDED);
   }
 
   /**
@@ -73,9 +82,11 @@ export class SequenceGenerator {
    */
   start(length: number): number {
     const { random } = this;
+    this.planned = [];
     this.hasLocks = random.chance(50);
     this.hasDisk = random.chance(75);
-    const isCrowded = random.below(CROWDED_SEQUENCES) === 0 && this.hasCrowds;
+    const isCrowded = this.untilCrowded-- === 0 && this.hasCrowds;
+    if (isCrowded) this.untilCrowded = CROWDED_SEQUENCES;
     this.untilCrowd = isCrowded ? random.below(CALM_STEPS) : Number.POSITIVE_INFINITY;
     return isCrowded ? Math.min(length, this.untilCrowd + CROWDED_STEPS) : length;
   }
@@ -87,25 +98,36 @@ export class SequenceGenerator {
         [3, this.random.below(CALM_STEPS)],
         [2, -1],
       ]);
-      return { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - missing] };
+      const crowd = { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - missing] } as const;
+      this.planned = [...beforeCrowd(0), crowd];
     }
     for (;;) {
       const operation = this.propose(view);
       const isWanted = (this.hasLocks || !locksMemory(operation)) && (this.hasDisk || !mapsDisk(operation));
-      if (isWanted && isHarmless(operation) && isPossible(operation, view)) return operation;
+      if (!isWanted || !isHarmless(operation) || !isPossible(operation, view)) continue;
+      this.planned.push(...followUps(operation, this.random, view.segments()));
+      return operation;
     }
   }
 
   private propose(view: MemoryView): Operation {
     const living = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => view.isAlive(slot));
+    const planned = this.planned.shift();
+    if (planned?.args !== undefined) return { ...planned, args: planned.args };
     const isCrowded = this.untilCrowd < 0;
-    const process = isCrowded && this.random.chance(70) ? 0 : this.random.pick(living);
-    const call = this.random.weighted(isCrowded && this.random.chance(60) ? CUTTING_CALLS : CALL_WEIGHTS);
+    const process = planned?.process ?? (isCrowded && this.random.chance(70) ? 0 : this.random.pick(living));
+    const call =
+      planned?.call ??
+      this.random.weighted(isCrowded && this.random.chance(60) ? CUTTING_CALLS : CALL_WEIGHTS);
     const from =
       isCrowded && this.random.chance(80) ? this.besideCrowd(view, process) : this.sourceOf(view, process);
     if (isAboutSegments(call)) {
       const segments = new SegmentArguments(this.random, from, view.segments());
       return { process, call, args: segments.of(call, view.maps(process)) };
+    }
+    if (isAboutProcesses(call)) {
+      const processes = new ProcessArguments(this.random, from, living, view.pidfds(process));
+      return { process, call, args: processes.of(call) };
     }
     if (!isAboutOthers(call)) return { process, call, args: this.argumentsOf(call, from) };
     const other = this.random.chance(95) ? this.random.pick(living) : this.random.below(SLOTS);
@@ -124,7 +146,7 @@ export class SequenceGenerator {
   }
 
   private argumentsOf(
-    call: Exclude<CallName, CallAboutOthers | CallAboutSegments>,
+    call: Exclude<CallName, CallAboutOthers | CallAboutSegments | ProcessCall>,
     from: ArgumentSource,
   ): number[] {
     const { random } = this;
@@ -133,7 +155,6 @@ export class SequenceGenerator {
     if (isAboutPages(call)) return new PageArguments(random, from).of(call);
     if (isAboutFiles(call)) return new FileArguments(random, from).of(call);
     if (isFileTransfer(call)) return new TransferArguments(random, from).of(call);
-    if (isAboutProcesses(call)) return new ProcessArguments(random, from).of(call);
     switch (call) {
       case "crowd":
         return [CROWD_START, 1 + random.below(CALM_STEPS)];

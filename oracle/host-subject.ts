@@ -19,6 +19,7 @@ import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
 import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
 import {
   FIGURES,
+  isSlot,
   MAX_ACCESS,
   MEMFD_NAMES,
   NOBODY,
@@ -161,9 +162,12 @@ export class HostSubject implements Subject {
         return this.transfer(process, NR.process_vm_writev, args);
       case "process_madvise":
         return this.adviseOther(process, args);
-      case "pidfd_open":
-        if (family.isFree(args[0])) return SKIPPED;
-        return { result: family.syscall(process, NR.pidfd_open, [family.pid(args[0]), args[1]]) };
+      case "pidfd_open": {
+        const [slot, flags] = args;
+        if (isSlot(slot) && family.isFree(slot)) return SKIPPED;
+        const pid = isSlot(slot) ? family.pid(slot) : slot;
+        return { result: family.syscall(process, NR.pidfd_open, [pid, flags]) };
+      }
       case "pidfd_madvise": {
         const [fd, addr, length, advice, flags] = args;
         const range = family.putWords(process, [addr, length]);

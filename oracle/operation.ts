@@ -189,7 +189,7 @@ function openFlags(value: number): string {
  * is the first of the bytes stored, that of `mincore` 0 for a good vector, or an address. A limit of -1 is none. The
  * first argument of `process_vm_readv`, `process_vm_writev` and `process_madvise` is the slot of the other process, then
  * come a range of the caller's and one of the other's, up to four times (for process_madvise a range of the other's, the
- * advice, and further ranges). `pidfd_open` opens one for the process of a slot, and `pidfd_madvise` is a process_madvise of one
+ * advice, and further ranges). `pidfd_open` opens one for the process of a slot (or of another number, which nobody has), and `pidfd_madvise` is a process_madvise of one
  * range with any descriptor: descriptor, range, advice and flags. `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
  * asks for the mapping at an address, `pagemap_scan` for the pages of a range: start, end, room for regions, most pages, the
  * four masks of categories and flags. `mem_read` and

@@ -17,6 +17,8 @@ const PAGE_SIZE = 4096;
 /** A personality that has nothing to do with memory, and the number that only asks for the one there is. */
 const WHOLE_SECONDS = 0x200_0000;
 const PERSONALITY_QUERY = 0xffff_ffff;
+/** Numbers that no process has (past any pid_max), or can have. */
+const STRANGERS: readonly number[] = [2 ** 22 + 1, -1];
 
 const PROCESS_CALLS = [
   "fork",
@@ -40,10 +42,18 @@ export function isAboutProcesses(call: CallName): call is ProcessCall {
 export class ProcessArguments {
   private readonly random: Random;
   private readonly from: ArgumentSource;
+  private readonly living: readonly number[];
+  private readonly pidfds: readonly number[];
 
-  constructor(random: Random, from: ArgumentSource) {
+  /**
+   * @param living slots with a process
+   * @param pidfds descriptors that stand, or stood, for processes
+   */
+  constructor(random: Random, from: ArgumentSource, living: readonly number[], pidfds: readonly number[]) {
     this.random = random;
     this.from = from;
+    this.living = living;
+    this.pidfds = pidfds;
   }
 
   of(call: ProcessCall): number[] {
@@ -70,7 +80,11 @@ export class ProcessArguments {
         return this.limitArguments();
       case "pidfd_open":
         return [
-          random.below(SLOTS),
+          random.weighted([
+            [20, random.pick(this.living)],
+            [1, random.below(SLOTS)],
+            [1, random.pick(STRANGERS)],
+          ]),
           random.weighted([
             [6, 0],
             [2, pidfd.PIDFD_NONBLOCK],
@@ -113,11 +127,14 @@ export class ProcessArguments {
       [1, random.pick([16, 99, -1])],
     ]);
     const initial = INITIAL_LIMITS.find(([name]) => name === resource)?.[1] ?? -1;
+    // A few pages are less than one segment or one mapping has; without any, locking takes a privilege.
+    const isOfLocks = resource === mman.RLIMIT_MEMLOCK;
     const soft = random.weighted([
       [10, initial],
       [8, random.below(400) * PAGE_SIZE],
+      [isOfLocks ? 4 : 0, random.below(6) * PAGE_SIZE],
       [2, random.below(2 ** 21)],
-      [1, 0],
+      [isOfLocks ? 3 : 1, 0],
     ]);
     return [
       resource,
@@ -136,7 +153,8 @@ export class ProcessArguments {
     return random.weighted([
       [3, random.pick([pidfd.PIDFD_SELF_THREAD, pidfd.PIDFD_SELF_THREAD_GROUP])],
       [4, PID_FD],
-      [4, 9 + random.below(6)],
+      [this.pidfds.length === 0 ? 0 : 9, this.pidfds.at(random.below(this.pidfds.length)) ?? 0],
+      [1, 9 + random.below(6)],
       [2, from.descriptor()],
     ]);
   }

@@ -51,7 +51,7 @@ export class SegmentArguments {
       [30, (1 + random.below(8)) * PAGE_SIZE],
       [12, 1 + random.below(6 * PAGE_SIZE)],
       [3, 0],
-      [1, 2 ** 47],
+      [3, 2 ** 47],
       [1, 2 ** 63],
       [1, 2 ** 64 - PAGE_SIZE],
     ]);

@@ -7,6 +7,12 @@ import type { CallName, Operation } from "./operation.ts";
 
 /** How many processes live at most; slot 0 always does. */
 export const SLOTS = 4;
+
+/** Whether a step means the process of a slot; any other number is one that no process has. */
+export function isSlot(value: number): boolean {
+  return value >= 0 && value < SLOTS;
+}
+
 /** The lowest descriptor that the real files at the beginning of PREAMBLE leave free. */
 const FIRST_FREE_FD = 9;
 /** The longest `load`, `store` and `peek`: what the oracle's own buffers hold. */
