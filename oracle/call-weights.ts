@@ -64,7 +64,7 @@ export const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [3, "fork"],
   [1, "vfork"],
   [1, "clone"],
-  [1, "exec"],
+  [4, "exec"],
   [4, "exit"],
 ];
 

@@ -12,7 +12,6 @@ const UNCERTAIN: ReadonlySet<CallName> = new Set([
   "fork",
   "vfork",
   "clone",
-  "exec",
   "exit",
   "mem_read",
   "mem_write",
@@ -24,11 +23,20 @@ const UNCERTAIN: ReadonlySet<CallName> = new Set([
   "brk",
 ]);
 
+/** Whether execve was refused, and read nothing but what the oracle has put there. */
+function isRefused(result: number | undefined, [, ...places]: readonly number[]): boolean {
+  return (
+    result !== undefined && result < 0 && places.slice(0, 3).every((addr) => addr <= 0 || addr >= 2 ** 47)
+  );
+}
+
 /** @param mapsOf the mappings before the call */
 export function hasCertainFaults(
   { process, call, args }: Operation,
+  result: number | undefined,
   mapsOf: (slot: number) => readonly Mapping[],
 ): boolean {
+  if (call === "exec") return isRefused(result, args);
   if (UNCERTAIN.has(call)) return false;
   if (call === "mmap" && (args[3] & MAP_ANONYMOUS) === 0) return false;
   const touched = [...mapsOf(process)];

@@ -130,7 +130,7 @@ export class Comparison {
     return (
       this.compareBytes(operation, expected, actual) ??
       this.compareFaults(operation, expected, actual) ??
-      this.compareState(operation)
+      this.compareState(operation, expected.result)
     );
   }
 
@@ -218,23 +218,22 @@ export class Comparison {
 
   /** Where all that a call touches is independent of the storage, the faults it takes are, too. */
   private compareFaults(operation: Operation, expected: Outcome, actual: Outcome): Mismatch | undefined {
-    if (expected.faults === actual.faults || !hasCertainFaults(operation, (slot) => this.maps(slot))) {
-      return undefined;
-    }
+    if (expected.faults === actual.faults) return undefined;
+    if (!hasCertainFaults(operation, expected.result, (slot) => this.maps(slot))) return undefined;
     return { what: "faults", expected: `${expected.faults} faults`, actual: `${actual.faults} faults` };
   }
 
   /** The maps of whom the step was about, and now and then everything about all. */
-  private compareState(operation: Operation): Mismatch | undefined {
+  private compareState(operation: Operation, result: number): Mismatch | undefined {
     const { process, call, args } = operation;
     const slots = [process];
-    if (call === "fork" || call === "vfork" || call === "clone") {
+    if (result === 0 && (call === "fork" || call === "vfork" || call === "clone")) {
       slots.push(args[0]);
       const parent = this.spaces[process];
       this.spaces[args[0]] = call === "fork" ? this.knownMaps.length : parent;
       if (this.onDisk.has(parent)) this.onDisk.add(this.spaces[args[0]]);
     }
-    if (call === "exec") this.spaces[process] = this.knownMaps.length;
+    if (result === 0 && call === "exec") this.spaces[process] = this.knownMaps.length;
     for (const slot of slots) {
       const mismatch = this.isFree(slot) ? undefined : this.compareMaps(slot);
       if (mismatch !== undefined) return mismatch;

@@ -41,6 +41,8 @@ export const CODE_ADDRESS = 0x1010_0000;
 export const START_BREAK: number = CODE_ADDRESS + 0x1000;
 /** Descriptor of the first request pipe; its answer pipe is the next one, the second channel starts two later. */
 export const FIRST_CHANNEL = 500;
+/** The executor's own file, for exec. */
+export const IMAGE_FD = 601;
 
 /** Places in an answer, in bytes. */
 export const USAGE_BEFORE = 72;
@@ -66,16 +68,17 @@ const PROGRAM_HEADER_SIZE = 56;
 const PT_LOAD = 1;
 const PT_GNU_STACK = 0x6474e551;
 const READ_EXECUTE = 5;
+const EM_X86_64 = 62;
 const READ_WRITE = 6;
 
-/** The executor as an ELF file: one segment with the code, and a stack that isn't executable. */
-export function executorImage(): Uint8Array {
+/** The executor as an ELF file for that kind of machine: one segment with the code, and a stack that isn't executable. */
+export function executorImage(machine: number = EM_X86_64): Uint8Array {
   const code = Buffer.from(CODE, "hex");
   const codeOffset = ELF_HEADER_SIZE + 2 * PROGRAM_HEADER_SIZE;
   const image = Buffer.alloc(codeOffset + code.length);
   image.write("\x7fELF\x02\x01\x01", "latin1");
   image.writeUInt16LE(2, 16); // ET_EXEC
-  image.writeUInt16LE(62, 18); // EM_X86_64
+  image.writeUInt16LE(machine, 18);
   image.writeUInt32LE(1, 20);
   image.writeBigUInt64LE(BigInt(CODE_ADDRESS + codeOffset), 24); // e_entry
   image.writeBigUInt64LE(BigInt(ELF_HEADER_SIZE), 32); // e_phoff

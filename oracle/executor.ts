@@ -8,12 +8,14 @@
  */
 import { closeSync, fchmodSync, openSync, readSync, writeSync } from "node:fs";
 import { O_CREAT, O_RDWR, POSIX_FADV_DONTNEED } from "../src/mm/uapi/fcntl.ts";
+import { execCall } from "./exec-programs.ts";
 import {
   ANSWER_LENGTH,
   ARGUMENT_ADDRESS,
   ARGUMENT_LENGTH,
   executorImage,
   FIRST_CHANNEL,
+  IMAGE_FD,
   RU_MINFLT,
   USAGE_AFTER,
   USAGE_BEFORE,
@@ -42,6 +44,7 @@ export const NR = {
   madvise: 28,
   dup: 32,
   dup2: 33,
+  chdir: 80,
   getpid: 39,
   fchmod: 91,
   umount2: 166,
@@ -95,8 +98,6 @@ export const NR = {
 /** A file that all processes hold under SCRATCH_FD: bytes travel between their memory and us through it. */
 export const SCRATCH_FD = 600;
 export const SCRATCH_LENGTH: number = 2 ** 20;
-/** The executor's own file, for exec. */
-const IMAGE_FD = 601;
 /** Something on a disk, which has a cache that can be asked to drop its pages. */
 const DISK_FD = 602;
 
@@ -199,6 +200,8 @@ export class ExecutorFamily {
       // Whoever changes its user is closed to others of the same user, too, until it says otherwise.
       this.expect(NR.prctl, [PR_SET_DUMPABLE, 1, 0, 0, 0]);
     }
+    // What exec starts is found from there.
+    this.expect(NR.chdir, [this.putArgument(0, Buffer.from(`${directory}\0`))]);
   }
 
   /** A file of a file system that is mounted noexec over `directory`, in no other process's sight, and at once unmounted. */
@@ -274,16 +277,14 @@ export class ExecutorFamily {
     return 0;
   }
 
-  /** Starts the executor's program again in a process: nothing of its memory is left. 0 or a negative errno. */
-  exec(slot: number): number {
-    const name = Buffer.from(`/proc/self/fd/${IMAGE_FD}\0`);
-    // argv has slot + 1 entries, which tells the new program its channel; they all point to the name.
-    const words = [...new Array<number>(slot + 1).fill(ARGUMENT_ADDRESS), 0];
-    const bytes = new Uint8Array(32 + words.length * WORD);
-    bytes.set(name);
-    bytes.set(new Uint8Array(new BigUint64Array(words.map(BigInt)).buffer), 32);
-    const path = this.putArgument(slot, bytes);
-    const result = this.syscall(slot, NR.execve, [path, path + 32, 0]);
+  /**
+   * execve with the arguments of a step `exec`. Where it succeeds it has started the executor's program again: nothing of the
+   * process's memory is left. 0 or a negative errno.
+   */
+  exec(slot: number, args: readonly number[]): number {
+    const { bytes, path, argv, env } = execCall(slot, args);
+    this.putArgument(slot, bytes);
+    const result = this.syscall(slot, NR.execve, [path, argv, env]);
     if (result < 0) return result;
     this.resumeParent(slot);
     this.reopen(slot);

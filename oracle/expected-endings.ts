@@ -67,6 +67,6 @@ export const EXPECTED: Partial<Readonly<Record<CallName, string>>> = {
   fork: "",
   vfork: "",
   clone: "",
-  exec: "",
+  exec: "ENOENT ENOTDIR EACCES ENOEXEC EFAULT ETXTBSY E2BIG ELOOP ELIBBAD EIO ENAMETOOLONG",
   exit: "",
 };

@@ -8,18 +8,22 @@ import { exitProcess, setBrk } from "../src/mm/kernel/task-lifecycle.ts";
 import { procFs } from "../src/mm/proc/proc-fs.ts";
 import { devFs } from "../src/mm/shmem/dev-fs.ts";
 import { tmpFs } from "../src/mm/shmem/tmpfs.ts";
+import { sysFchmod } from "../src/mm/syscalls/attributes.ts";
+import { sysChdir } from "../src/mm/syscalls/directory.ts";
 import { sysDup2 } from "../src/mm/syscalls/open.ts";
 import { sysSetrlimit } from "../src/mm/syscalls/rlimit.ts";
 import { O_CREAT, O_RDWR } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { ADDR_NO_RANDOMIZE } from "../src/mm/uapi/personality.ts";
 import { nodeFs } from "../src/storage/node/index.ts";
+import { EM_RISCV } from "./exec-programs.ts";
 import {
   ARGUMENT_ADDRESS,
   ARGUMENT_LENGTH,
   CODE_ADDRESS,
   DATA_ADDRESS,
   executorImage,
+  IMAGE_FD,
   START_BREAK,
 } from "./executor-image.ts";
 import { hostArch, hostMinAddr } from "./host-arch.ts";
@@ -69,6 +73,8 @@ export function spawnFirst(kernel: Kernel): Process {
   const first = kernel.spawn({ comm: "oracle", uid: NOBODY, gid: NOBODY });
   first.personality(ADDR_NO_RANDOMIZE);
   if (process.getuid?.() === 0) openNoexec(kernel, first);
+  openImage(first);
+  sysChdir(first, MOUNT_POINT);
   for (const [resource, bytes] of INITIAL_LIMITS) sysSetrlimit(first, resource, { soft: bytes, hard: bytes });
   occupyExecutorAreas(first);
   return first;
@@ -88,6 +94,15 @@ export function occupyExecutorAreas(task: Process): void {
   task.mm.startData = CODE_ADDRESS;
   task.mm.endData = CODE_ADDRESS + executorImage().length;
   setBrk(task, START_BREAK);
+}
+
+/** The executor's program as a file of memory, as the host's processes hold theirs. */
+function openImage(first: Process): void {
+  const fd = first.memfd_create("executor");
+  first.write(fd, executorImage(EM_RISCV));
+  sysFchmod(first, fd, 0o555);
+  sysDup2(first, fd, IMAGE_FD);
+  first.close(fd);
 }
 
 function openNoexec(kernel: Kernel, first: Process): void {

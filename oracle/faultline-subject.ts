@@ -1,5 +1,8 @@
 /** Faultline as a subject: a kernel of its own for each sequence, over real files, asked by the functions behind its system calls. */
-import { copyFromUser, copyToUser } from "../src/mm/fault/uaccess.ts";
+import { ElfError } from "../src/machine/elf/elf-error.ts";
+import { type StringSource, userStrings } from "../src/machine/life/exec-strings.ts";
+import { prepareExec } from "../src/machine/life/prepare-exec.ts";
+import { copyFromUser, copyToUser, readUserString } from "../src/mm/fault/uaccess.ts";
 import { BusError, SegmentationFault } from "../src/mm/kernel/errors.ts";
 import type { Kernel } from "../src/mm/kernel/kernel.ts";
 import type { Process } from "../src/mm/kernel/process.ts";
@@ -20,12 +23,13 @@ import { sysClose, sysOpenat, sysPipe2 } from "../src/mm/syscalls/open.ts";
 import { sysPidfdOpen } from "../src/mm/syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../src/mm/syscalls/process-madvise.ts";
 import { sysPread64, sysWrite } from "../src/mm/syscalls/read-write.ts";
-import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
-import { AT_FDCWD, O_WRONLY } from "../src/mm/uapi/fcntl.ts";
+import { EFAULT, EINVAL, ENOENT } from "../src/mm/uapi/errno.ts";
+import { AT_FDCWD, O_WRONLY, PATH_MAX } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { READ_IMPLIES_EXEC } from "../src/mm/uapi/personality.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
+import { EM_RISCV, execCall, makePrograms } from "./exec-programs.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { systemCall, userBuffer } from "./faultline-calls.ts";
 import { bootKernel, occupyExecutorAreas, spawnFirst, takeShmFiles } from "./faultline-kernel.ts";
@@ -71,6 +75,7 @@ export class FaultlineSubject implements Subject {
   constructor(directory: string, isThorough: boolean, overcommit?: number) {
     this.validateEvery = isThorough ? 1 : VALIDATE_EVERY;
     this.directory = makeTestFiles(directory);
+    makePrograms(this.directory, EM_RISCV);
     this.kernel = bootKernel(this.directory, isThorough, overcommit);
     this.processes = [spawnFirst(this.kernel)];
     this.reader = new FaultlineReader(this.kernel);
@@ -94,7 +99,7 @@ export class FaultlineSubject implements Subject {
     const before = task?.minFlt ?? 0;
     if (task !== undefined) becomeCurrent(task);
     const outcome = this.performUnchecked(operation);
-    if (task !== undefined) outcome.faults = task.minFlt - before;
+    if (task !== undefined) outcome.faults ??= task.minFlt - before;
     if (++this.steps % this.validateEvery === 0) this.validate();
     return outcome;
   }
@@ -150,7 +155,7 @@ export class FaultlineSubject implements Subject {
       case "clone":
         return this.fork(call, task, args[0]);
       case "exec":
-        return this.exec(task);
+        return this.exec(operation.process, task, args);
       case "exit":
         return this.exit(operation.process, task);
       default:
@@ -253,7 +258,14 @@ export class FaultlineSubject implements Subject {
     return { result: 0 };
   }
 
-  private exec(task: Process): Outcome {
+  /** Everything up to the point of no return is the machine's own; the program that it finds is not loaded. */
+  private exec(slot: number, task: Process, args: readonly number[]): Outcome {
+    const { mmu } = this.kernel;
+    const { bytes, path, argv, env } = execCall(slot, args);
+    copyToUser(mmu, task, ARGUMENT_ADDRESS, bytes);
+    const before = task.minFlt;
+    const found = this.findProgram(task, path, userStrings(task, argv, env));
+    if (found !== 0) return { result: found, faults: task.minFlt - before };
     // x86-64 makes readable memory executable only for programs that ask for it themselves (set_personality_64bit).
     task.personality(task.personality() & ~READ_IMPLIES_EXEC);
     const result = execMm(task);
@@ -262,6 +274,18 @@ export class FaultlineSubject implements Subject {
     this.vforkParents.delete(task);
     occupyExecutorAreas(task);
     return { result };
+  }
+
+  private findProgram(task: Process, pathAt: number, strings: StringSource): number {
+    const path = readUserString(this.kernel.mmu, task, pathAt, PATH_MAX);
+    if (typeof path === "number") return path;
+    if (path === "") return -ENOENT;
+    const prepared = prepareExec(task, { path, strings });
+    if (typeof prepared === "number") return prepared;
+    if (prepared instanceof ElfError) return -prepared.errno;
+    prepared.file.put();
+    prepared.interpreter?.file.put();
+    return 0;
   }
 
   private exit(slot: number, task: Process): Outcome {

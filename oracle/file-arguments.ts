@@ -6,7 +6,7 @@ import type { ArgumentSource } from "./arguments.ts";
 import type { CallName } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { MEMFD_NAMES, SPECIAL_FD } from "./subject.ts";
-import { FILE_NAMES } from "./test-files.ts";
+import { EXECUTABLE_NAME, FILE_NAMES } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
 
@@ -51,7 +51,7 @@ export class FileArguments {
     switch (call) {
       case "open":
         return [
-          random.below(FILE_NAMES.length),
+          random.chance(12) ? FILE_NAMES.indexOf(EXECUTABLE_NAME) : random.below(FILE_NAMES.length),
           random.weighted([
             [4, fcntl.O_RDWR],
             [2, fcntl.O_RDONLY],

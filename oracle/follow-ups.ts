@@ -4,9 +4,11 @@
  */
 import * as ipc from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
+import { PROGRAMS } from "./exec-programs.ts";
 import type { CallName, Operation } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { isSlot } from "./subject.ts";
+import { EXECUTABLE_NAME, FILE_NAMES } from "./test-files.ts";
 
 /** A step to come; without arguments those that fit when it is its turn. */
 export interface FollowUp {
@@ -41,6 +43,9 @@ export function followUps(
       if (args[0] !== mman.RLIMIT_MEMLOCK || !random.chance(70)) return [];
       if (segments.length === 0 || random.chance(30)) return [{ process, call: random.pick(LOCKING) }];
       return [{ process, call: "shmctl", args: [random.pick(segments), ipc.SHM_LOCK, 0] }];
+    case "open":
+      if (FILE_NAMES[args[0]] !== EXECUTABLE_NAME || !random.chance(60)) return [];
+      return [{ process, call: "exec", args: [PROGRAMS.indexOf(EXECUTABLE_NAME)] }];
     case "crowd":
       return Array.from({ length: CUTS }, (_, at) => ({
         process,

@@ -9,6 +9,7 @@ import { F_ADD_SEALS, F_GET_SEALS, FIONREAD } from "../src/mm/uapi/fs.ts";
 import { MADV_DONTDUMP, MADV_PAGEOUT, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import { type Host, hasSwap } from "./availability.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
+import { EM_X86_64, makePrograms } from "./exec-programs.ts";
 import { ExecutorFamily, NR, PR_SET_DUMPABLE, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { isFileTransfer, transferOnHost } from "./file-transfers.ts";
@@ -98,6 +99,7 @@ export class HostSubject implements Subject {
   constructor({ libc, directory, shmDirectory }: Host) {
     this.libc = libc;
     this.directory = makeTestFiles(directory);
+    makePrograms(this.directory, EM_X86_64);
     this.shmDirectory = makeShmFiles(shmDirectory);
     this.family = new ExecutorFamily(libc, SLOTS, STACK_LIMIT, this.directory);
   }
@@ -210,9 +212,12 @@ export class HostSubject implements Subject {
       case "clone":
         return family.isFree(args[0]) ? { result: family.fork(call, process, args[0]) } : SKIPPED;
       case "exec":
-        if (EXEC_LIMITS.some(([resource, least]) => family.softLimit(process, resource) < least))
+        if (
+          (args[0] ?? 0) === 0 &&
+          EXEC_LIMITS.some(([resource, least]) => family.softLimit(process, resource) < least)
+        )
           return SKIPPED;
-        return { result: family.exec(process) };
+        return { result: family.exec(process, args) };
       case "exit":
         if (!family.canExit(process)) return SKIPPED;
         family.exit(process);

@@ -9,6 +9,7 @@ import * as fs from "../src/mm/uapi/fs.ts";
 import * as ipc from "../src/mm/uapi/ipc.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../src/mm/uapi/pidfd.ts";
+import { PROGRAMS } from "./exec-programs.ts";
 
 export interface Operation {
   /** Slot of the calling process. The step is skipped where no process lives there. */
@@ -155,6 +156,11 @@ function resource(value: number): string {
   return RLIMITS.get(value) ?? decimal(value);
 }
 
+function program(value: number): string {
+  const path = PROGRAMS[value] ?? String(value);
+  return path.length < 40 ? `"${path}"` : `"${path.slice(0, 40)}…"`;
+}
+
 function octal(value: number): string {
   return `0${value.toString(8)}`;
 }
@@ -197,7 +203,8 @@ function openFlags(value: number): string {
  * `dumpable` sets or clears what lets others look into the process. `crowd` cuts so many
  * pages from an address on into mappings of a page each. An offset of -1 is a null pointer, and further segments of `preadv2`,
  * `pwritev2` and `vmsplice` come last. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone`
- * (CLONE_VM) name the slot of the child.
+ * (CLONE_VM) name the slot of the child. `exec` starts one of PROGRAMS, 0 or nothing for the executor's own; path, argv and envp may be
+ * addresses, 0 for good ones (-1: a null pointer), and then come how many strings the environment has, and of how many bytes.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   mmap: [hex, hex, prot, mapFlags, decimal, hex],
@@ -263,7 +270,7 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   fork: [decimal],
   vfork: [decimal],
   clone: [decimal],
-  exec: [],
+  exec: [program, hex, hex, hex],
   exit: [],
 };
 

@@ -8,6 +8,7 @@ import {
 } from "../src/mm/uapi/personality.ts";
 import * as pidfd from "../src/mm/uapi/pidfd.ts";
 import type { ArgumentSource } from "./arguments.ts";
+import { execArguments } from "./exec-arguments.ts";
 import type { CallName } from "./operation.ts";
 import { someAdvice } from "./page-arguments.ts";
 import type { Random } from "./random.ts";
@@ -64,6 +65,7 @@ export class ProcessArguments {
       case "clone":
         return [1 + random.below(SLOTS - 1)];
       case "exec":
+        return execArguments(random, from);
       case "exit":
         return [];
       case "personality":

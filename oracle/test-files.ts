@@ -11,22 +11,25 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-const SIZES: readonly number[] = [0, 1, 4096, 10_000, 5 * 4096, 70_001];
+const SIZES: readonly number[] = [0, 1, 4096, 10_000, 5 * 4096, 70_001, 3000];
 const SHM_SIZES: readonly number[] = [0, 10_000, 5 * 4096, 10_000];
 /** The one on tmpfs that only root may write. */
 const READ_ONLY_NAME = "shm3";
+/** The one on disk that may be executed, though it is no program, and not while somebody has it open for writing. */
+export const EXECUTABLE_NAME = "file6";
 /** Names of the files on disk and of those on tmpfs. */
 export const DISK_NAMES: readonly string[] = SIZES.map((_, index) => `file${index}`);
 export const SHM_NAMES: readonly string[] = SHM_SIZES.map((_, index) => `shm${index}`);
 /** What `open` can open: the directory itself is one, a name from the root on is the same for both subjects. */
 export const FILE_NAMES: readonly string[] = [
-  ...DISK_NAMES,
+  ...DISK_NAMES.filter((name) => name !== EXECUTABLE_NAME),
   ".",
   ...SHM_NAMES.filter((name) => name !== READ_ONLY_NAME),
   "/dev/zero",
   "/dev/null",
   "missing",
   READ_ONLY_NAME,
+  EXECUTABLE_NAME,
 ];
 
 /** What is read of a file in the end (bytes): a sparse one may be longer than any memory. */
@@ -64,6 +67,7 @@ function makeFiles(parent: string, names: readonly string[]): string {
 
 /** Permissions of a test file, which is root's. */
 export function modeOf(name: string): number {
+  if (name === EXECUTABLE_NAME) return 0o777;
   return name === READ_ONLY_NAME ? 0o444 : 0o666;
 }
 

@@ -26,6 +26,7 @@ import { ElfError } from "./elf/elf-error.ts";
 import type { ProgramString } from "./elf/stack-image.ts";
 import { MachineActivity, ProcessActivity } from "./life/activity.ts";
 import { commitExec } from "./life/exec.ts";
+import { givenStrings } from "./life/exec-strings.ts";
 import { exitGroup } from "./life/exit.ts";
 import { prepareExec } from "./life/prepare-exec.ts";
 import { LoadAverage } from "./load-average.ts";
@@ -202,7 +203,7 @@ export class Machine {
       this.#openStreams(process);
       const moved = sysChdir(process, cwd);
       if (moved < 0) throw new LinuxError("chdir", -moved, cwd);
-      const prepared = prepareExec(process, { path, argv, env });
+      const prepared = prepareExec(process, { path, strings: givenStrings(argv, env) });
       if (prepared instanceof ElfError) throw prepared;
       if (typeof prepared === "number") throw new LinuxError("execve", -prepared, path);
       const state = commitExec(this.#system, group.leader, prepared);

@@ -1,5 +1,6 @@
 /** What the paths of system calls lead to: names that are no text, and programs that are none. */
 import { describe, expect, it } from "vitest";
+import { givenStrings } from "../../src/machine/life/exec-strings.ts";
 import { prepareExec } from "../../src/machine/life/prepare-exec.ts";
 import { sysFchmodat } from "../../src/mm/syscalls/attributes.ts";
 import { sysGetdents, sysMknodat } from "../../src/mm/syscalls/directory.ts";
@@ -49,7 +50,7 @@ describe("execve", () => {
     const { kernel, shell, install } = testMachine();
     install("/hello", repoFile("test/programs/bin/hello"));
     const user = kernel.spawn({ uid: 1000, gid: 1000 });
-    const request = { path: "/hello", argv: [], env: [] };
+    const request = { path: "/hello", strings: givenStrings([], []) };
     sysFchmodat(shell, AT_FDCWD, "/hello", 0o644, 0);
     expect(prepareExec(user, request)).toBe(-EACCES);
     sysFchmodat(shell, AT_FDCWD, "/hello", 0o711, 0);

@@ -11,6 +11,7 @@ import { Prng } from "../../src/lib/prng.ts";
 import { devPtsFs, MACHINE_BYTES, Terminals, terminalNodes, VirtualClock } from "../../src/machine/index.ts";
 import { MachineActivity, ProcessActivity } from "../../src/machine/life/activity.ts";
 import { commitExec } from "../../src/machine/life/exec.ts";
+import { givenStrings } from "../../src/machine/life/exec-strings.ts";
 import { prepareExec } from "../../src/machine/life/prepare-exec.ts";
 import { LoadAverage } from "../../src/machine/load-average.ts";
 import { makeHart, Scheduler } from "../../src/machine/scheduler.ts";
@@ -231,7 +232,7 @@ class Fuzz {
     }
     const process = this.#kernel.spawn();
     const group = new ThreadGroup(process, new SignalHandlers(), 0);
-    const prepared = prepareExec(process, { path, argv: ["fuzz"], env: [] });
+    const prepared = prepareExec(process, { path, strings: givenStrings(["fuzz"], []) });
     if (prepared === -ENOMEM) {
       process.exit();
       return false;

@@ -97,6 +97,9 @@ export function readElfHeaders(read: FileReader, isInterpreter = false): ElfProg
   const header = new StructView(ELF_HEADER_BYTES);
   const start = readOrThrow(read, 0, ELF_HEADER_BYTES);
   header.bytes.set(start);
+  // Of a dynamic linker the whole header is read, or it is none (elf_read).
+  if (isInterpreter && start.length < ELF_HEADER_BYTES)
+    throw new ElfError("truncated", "the file ends within its ELF header");
   checkHeader(header, start.length);
   const phoff = header.u64(32);
   const phnum = header.u16(56);
@@ -160,8 +163,9 @@ function readProgramHeaders(read: FileReader, phoff: number, phnum: number, phen
   if (phentsize !== PROGRAM_HEADER_BYTES || size === 0 || size > PAGE_SIZE) {
     throw new ElfError("not-executable", `${phnum} program headers of ${phentsize} bytes: not a program`);
   }
-  const bytes = phoff <= Number.MAX_SAFE_INTEGER - size ? readOrThrow(read, phoff, size) : new Uint8Array(0);
-  if (bytes.length < size) throw new ElfError("truncated", "the file ends within its program headers");
+  const bytes = phoff <= Number.MAX_SAFE_INTEGER - size ? read(phoff, size) : new Uint8Array(0);
+  if (typeof bytes === "number" || bytes.length < size)
+    throw new ElfError("truncated", "the file ends within its program headers", ENOEXEC);
   return new StructView(bytes);
 }
 

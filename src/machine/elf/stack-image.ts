@@ -20,16 +20,9 @@
  * The image is computed whole, as bytes and the address that they belong at: building it needs no memory of the
  * program, writing it is one copy, and a test can look at it.
  */
-import { E2BIG } from "../../mm/uapi/errno.ts";
 import { encodeName } from "../../mm/vfs/name-bytes.ts";
 import { AT_EXECFN, AT_NULL, AT_RANDOM } from "../abi/auxv.ts";
 import { StructView } from "../abi/bytes.ts";
-
-/** The longest single argument or environment string, NUL included (MAX_ARG_STRLEN). */
-const MAX_ARG_STRLEN = 131072;
-/** Strings may always take this much (ARG_MAX), and never more than three quarters of the default stack. */
-const ARG_MAX = 131072;
-const STK_LIM = 8 * 2 ** 20;
 
 /** A string of a program: bytes without the NUL, or text, which is encoded as a name is: UTF-8, for the most part. */
 export type ProgramString = string | Uint8Array;
@@ -58,27 +51,6 @@ export interface StackImage {
   readonly envEnd: number;
   /** The auxiliary vector in there. */
   readonly auxv: Uint8Array;
-}
-
-/**
- * 0, or -E2BIG when the strings are more than execve takes (bprm_stack_limits, copy_strings).
- * @param stackLimit RLIMIT_STACK in bytes
- */
-export function checkArgumentSize(
-  path: ProgramString,
-  argv: readonly ProgramString[],
-  env: readonly ProgramString[],
-  stackLimit: number,
-): number {
-  const pointers = (Math.max(argv.length, 1) + env.length) * 8;
-  const limit = Math.max(Math.min((STK_LIM / 4) * 3, Math.floor(stackLimit / 4)), ARG_MAX) - pointers;
-  let total = byteLength(path) + 1;
-  for (const text of [...argv, ...env]) {
-    const length = byteLength(text) + 1;
-    if (length > MAX_ARG_STRLEN) return -E2BIG;
-    total += length;
-  }
-  return total > limit ? -E2BIG : 0;
 }
 
 /** Bytes from the top of the stack down to the first string of the program, which are copied before all else. */

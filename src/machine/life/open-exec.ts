@@ -21,7 +21,8 @@ import type { FileReader } from "../elf/elf-header.ts";
 export function openExec(process: Process, path: string): File | number {
   const start = startAt(process, AT_FDCWD, path);
   if (typeof start === "number") return start;
-  const dentry = pathLookup(walkContext(process), start, path, LOOKUP_FOLLOW);
+  // An empty path, which no program could ask for, is the working directory (getname_kernel).
+  const dentry = path === "" ? start : pathLookup(walkContext(process), start, path, LOOKUP_FOLLOW);
   return typeof dentry === "number" ? dentry : openDentryExec(process, dentry);
 }
 

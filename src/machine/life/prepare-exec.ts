@@ -7,16 +7,16 @@
  */
 import type { Process } from "../../mm/kernel/process.ts";
 import { startAt, walkContext } from "../../mm/syscalls/fd.ts";
-import { ELOOP, ENOENT, ENOEXEC } from "../../mm/uapi/errno.ts";
+import { EIO, ELIBBAD, ELOOP, ENOENT, ENOEXEC } from "../../mm/uapi/errno.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
-import { RLIMIT_STACK } from "../../mm/uapi/mman.ts";
 import type { File } from "../../mm/vfs/file.ts";
 import { encodeName } from "../../mm/vfs/name-bytes.ts";
 import { LOOKUP_FOLLOW, pathLookup } from "../../mm/vfs/namei.ts";
 import { ElfError } from "../elf/elf-error.ts";
 import { checkSegments, type ElfProgram, parseElf, readElfHeaders } from "../elf/elf-header.ts";
 import { BINPRM_BUF_SIZE, parseScriptLine } from "../elf/script.ts";
-import { checkArgumentSize, type ProgramString } from "../elf/stack-image.ts";
+import type { ProgramString } from "../elf/stack-image.ts";
+import { type ProgramStrings, type StringSource, StringStack } from "./exec-strings.ts";
 import { openDentryExec, openExec, readerOf } from "./open-exec.ts";
 
 /** Scripts that may lead to one another, with the program at the end. */
@@ -24,8 +24,7 @@ const MAX_DEPTH = 5;
 
 export interface ExecRequest {
   readonly path: string;
-  readonly argv: readonly ProgramString[];
-  readonly env: readonly ProgramString[];
+  readonly strings: StringSource;
   /** Where a relative path starts, and the AT_… flags (execveat). Default: the working directory, none. */
   readonly dirfd?: number;
   readonly flags?: number;
@@ -38,19 +37,17 @@ export interface PreparedElf {
 }
 
 /** A program that can be started. */
-export interface PreparedExec extends PreparedElf {
+export interface PreparedExec extends PreparedElf, ProgramStrings {
   /** What it was started as (AT_EXECFN): a script's own path. */
   readonly path: string;
   /** Its name (comm), not cut to length. */
   readonly name: string;
-  readonly argv: readonly ProgramString[];
-  readonly env: readonly ProgramString[];
   readonly interpreter: PreparedElf | undefined;
 }
 
 /** Negative errno, an ElfError that says what is wrong with the file, or the program. */
 export function prepareExec(process: Process, request: ExecRequest): PreparedExec | ElfError | number {
-  const { argv, env, dirfd = AT_FDCWD, flags = 0 } = request;
+  const { dirfd = AT_FDCWD, flags = 0 } = request;
   const start = startAt(process, dirfd, request.path);
   if (typeof start === "number") return start;
   const dentry =
@@ -67,14 +64,18 @@ export function prepareExec(process: Process, request: ExecRequest): PreparedExe
   if (typeof file === "number") return file;
   const path = shownPath(request.path, dirfd);
   const name = request.path === "" ? dentry.name : path.slice(path.lastIndexOf("/") + 1);
-  const tooLarge = checkArgumentSize(path, argv, env, process.rlimits[RLIMIT_STACK].soft);
-  if (tooLarge !== 0) {
-    file.put();
-    return tooLarge;
-  }
+  const stack = new StringStack(process);
+  const strings = request.strings(stack, path);
+  if (typeof strings === "number") file.put();
   // A descriptor that closes on execve has no path by the time at which an interpreter would open it.
   const isInaccessible = path !== request.path && process.files.isCloexec(dirfd);
-  return findProgram(process, file, { path, name, argv, env }, isInaccessible);
+  const found =
+    typeof strings === "number"
+      ? strings
+      : findProgram(process, file, { path, name, ...strings }, stack, isInaccessible);
+  // The pages go with the memory that comes to nothing; a program that starts faults for them when it is loaded.
+  if (typeof found === "number" || found instanceof ElfError) process.minFlt += stack.pages;
+  return found;
 }
 
 /** What a program that execveat starts is called (bprm->fdpath). */
@@ -90,6 +91,7 @@ function findProgram(
   process: Process,
   first: File,
   invocation: Invocation,
+  stack: StringStack,
   isInaccessible: boolean,
 ): PreparedExec | ElfError | number {
   let file = first;
@@ -107,19 +109,19 @@ function findProgram(
     if (isInaccessible) return -ENOENT;
     const { interpreter, argument } = line;
     const inserted = argument === undefined ? [interpreter] : [interpreter, argument];
+    stack.pop(argv[0]);
+    const tooLarge = [scriptPath, ...inserted.toReversed()].reduce(
+      (error, text) => error || stack.push(text),
+      0,
+    );
+    if (tooLarge !== 0) return tooLarge;
     argv = [...inserted, scriptPath, ...argv.slice(1)];
     scriptPath = interpreter;
     const next = openExec(process, interpreter);
     if (typeof next === "number") return next;
     file = next;
   }
-  const tooLarge = checkArgumentSize(
-    invocation.path,
-    argv,
-    invocation.env,
-    process.rlimits[RLIMIT_STACK].soft,
-  );
-  const found = tooLarge === 0 ? prepareElf(process, file) : tooLarge;
+  const found = prepareElf(process, file);
   if (typeof found === "number" || found instanceof ElfError) {
     file.put();
     return found;
@@ -161,7 +163,8 @@ function prepareInterpreter(process: Process, path: string): PreparedElf {
   } catch (error) {
     file.put();
     if (!(error instanceof ElfError) || error.kind === "malformed") throw error;
-    throw new ElfError("dynamic", `its dynamic linker ${printable(path)}: ${error.message}`);
+    const errno = error.errno === EIO ? EIO : ELIBBAD;
+    throw new ElfError("dynamic", `its dynamic linker ${printable(path)}: ${error.message}`, errno);
   }
 }
 

@@ -1,9 +1,9 @@
 /** execve and execveat: another program for the process (execve(2), execveat(2); the work is in life/prepare-exec.ts and exec.ts). */
-import { readUserBytesZ } from "../../mm/fault/uaccess.ts";
-import { E2BIG, EFAULT, EINVAL, ENOENT } from "../../mm/uapi/errno.ts";
+import { EINVAL, ENOENT } from "../../mm/uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
 import { ElfError } from "../elf/elf-error.ts";
 import { commitExec } from "../life/exec.ts";
+import { userStrings } from "../life/exec-strings.ts";
 import { exitGroup } from "../life/exit.ts";
 import { type ExecRequest, prepareExec } from "../life/prepare-exec.ts";
 import { SIGSEGV } from "../signals/signal-numbers.ts";
@@ -11,11 +11,6 @@ import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
 
 /** Only find out whether the file could be executed (since Linux 6.14). */
 const AT_EXECVE_CHECK = 0x10000;
-/** The longest argument string, NUL included, and a bound on their number that no stack could hold. */
-const MAX_ARG_STRLEN = 131072;
-const MAX_STRINGS = 0x80000;
-/** No stack limit allows more: three quarters of the default stack. */
-const MAX_STRING_BYTES = 6 * 2 ** 20;
 
 export const execveCalls: SyscallGroup = [
   [221, "execve", 3, execve],
@@ -42,11 +37,8 @@ function execute(
   where: Required<Pick<ExecRequest, "path" | "dirfd" | "flags">>,
   first: number,
 ): number {
-  const argv = strings(call, call.u64(first));
-  if (typeof argv === "number") return argv;
-  const env = strings(call, call.u64(first + 1));
-  if (typeof env === "number") return env;
-  const prepared = prepareExec(call.process, { ...where, argv, env });
+  const strings = userStrings(call.process, call.u64(first), call.u64(first + 1));
+  const prepared = prepareExec(call.process, { ...where, strings });
   if (typeof prepared === "number") return prepared;
   // Segments that make no sense are only met past the point of no return.
   if (prepared instanceof ElfError && prepared.kind !== "malformed") return -prepared.errno;
@@ -55,22 +47,4 @@ function execute(
   if (typeof state === "number") exitGroup(call.system, call.thread.group, SIGSEGV);
   else call.system.hart.loadState(state);
   return REGISTERS_SET;
-}
-
-/** The strings of an argv or envp; a null pointer is an empty one. */
-function strings(call: Call, at: number): Uint8Array[] | number {
-  const found: Uint8Array[] = [];
-  let total = 0;
-  if (at === 0) return found;
-  for (let i = 0; i < MAX_STRINGS; i++) {
-    const pointer = call.get(at + i * 8, 8);
-    if (pointer === undefined) return -EFAULT;
-    if (pointer.u64(0) === 0) return found;
-    const bytes = readUserBytesZ(call.system.mmu, call.process, pointer.u64(0), MAX_ARG_STRLEN);
-    if (typeof bytes === "number") return bytes === -EFAULT ? -EFAULT : -E2BIG;
-    total += bytes.length + 1;
-    if (total > MAX_STRING_BYTES) return -E2BIG;
-    found.push(bytes);
-  }
-  return -E2BIG;
 }

@@ -99,6 +99,7 @@ export class File implements MappedFile {
   flags: number;
   /** This opening has made what it opens (FMODE_CREATED). */
   isCreated = false;
+  private isWriter = false;
   /** Byte offset of the next read or write. */
   pos = 0;
   /** Descriptors, mappings and calls in progress that hold it. */
@@ -152,7 +153,12 @@ export class File implements MappedFile {
     this.wbErr = errseqSample(inode.mapping?.wbErr ?? 0);
     this.sbErr = errseqSample(inode.sb.bdi?.wbErr ?? 0);
     igrab(inode);
-    if ((mode & FMODE_WRITE) !== 0) inode.writers++;
+  }
+
+  /** It was opened by a path, and may write: nobody executes it from now on until it is closed (FMODE_WRITER). */
+  becomeWriter(): void {
+    this.isWriter = true;
+    this.inode.writers++;
   }
 
   get mapping(): AddressSpace {
@@ -178,7 +184,7 @@ export class File implements MappedFile {
     this.refs--;
     if (this.refs < 0) throw new BugError("File.put", `"${this.dentry.name}" has ${this.refs} references`);
     if (this.refs > 0) return;
-    if ((this.mode & FMODE_WRITE) !== 0) this.inode.writers--;
+    if (this.isWriter) this.inode.writers--;
     if (this.openFiles !== undefined) this.openFiles.files--;
     for (const forget of [...this.watchers]) forget();
     removeFileLocks(this);

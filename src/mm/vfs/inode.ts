@@ -132,7 +132,7 @@ export class Inode implements DirtyInode {
   isAnon = false;
   /** Open files and dentries that hold it. */
   refs = 0;
-  /** Of the open files, those that may write (i_writecount). */
+  /** Of the files that were opened by a path, those that may write (i_writecount): a memfd is none. */
   writers = 0;
   /** Address spaces that execute it, while which nobody may open it for writing (a negative i_writecount). */
   executions = 0;

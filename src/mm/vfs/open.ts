@@ -188,6 +188,7 @@ export function openInode(opener: Actor, dentry: Dentry, inode: Inode, flags: nu
   const mode = ((flags & O_ACCMODE) + 1) & (FMODE_READ | FMODE_WRITE);
   if ((mode & FMODE_WRITE) !== 0 && isReg(inode) && inode.executions > 0) return -ETXTBSY;
   const file = new File(dentry, inode, mode, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), RA_PAGES);
+  if ((mode & FMODE_WRITE) !== 0) file.becomeWriter();
   file.opener = opener;
   let failed = inode.ops.open?.(inode, file, flags) ?? 0;
   if (failed === 0 && (flags & O_DIRECT) !== 0 && !file.canDirect) failed = -EINVAL;
