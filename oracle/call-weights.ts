@@ -63,7 +63,7 @@ export const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [4, "shmctl"],
   [3, "fork"],
   [1, "vfork"],
-  [1, "clone"],
+  [2, "clone"],
   [4, "exec"],
   [4, "exit"],
 ];

@@ -2,6 +2,7 @@
  * Two subjects side by side: each step goes to both, and everything a program could see of it is compared: what the
  * call returned, the bytes it read, the maps of the process (and of its new child).
  */
+import { CLONE_VM } from "../src/machine/life/fork.ts";
 import { errnoName } from "../src/mm/uapi/errno.ts";
 import { hasCertainFaults } from "./certain-faults.ts";
 import { costs } from "./costs.ts";
@@ -230,7 +231,8 @@ export class Comparison {
     if (result === 0 && (call === "fork" || call === "vfork" || call === "clone")) {
       slots.push(args[0]);
       const parent = this.spaces[process];
-      this.spaces[args[0]] = call === "fork" ? this.knownMaps.length : parent;
+      const isShared = call === "vfork" || (call === "clone" && ((args[1] ?? CLONE_VM) & CLONE_VM) !== 0);
+      this.spaces[args[0]] = isShared ? parent : this.knownMaps.length;
       if (this.onDisk.has(parent)) this.onDisk.add(this.spaces[args[0]]);
     }
     if (result === 0 && call === "exec") this.spaces[process] = this.knownMaps.length;

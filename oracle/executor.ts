@@ -7,6 +7,7 @@
  * started another program: until then it is suspended, and no call of it can be made.
  */
 import { closeSync, fchmodSync, openSync, readSync, writeSync } from "node:fs";
+import { CLONE_VM } from "../src/machine/life/fork.ts";
 import { O_CREAT, O_RDWR, POSIX_FADV_DONTNEED } from "../src/mm/uapi/fcntl.ts";
 import { execCall } from "./exec-programs.ts";
 import {
@@ -111,7 +112,6 @@ const PATH_BYTES = 0x1000;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_THP_DISABLE = 41;
 export const PR_SET_DUMPABLE = 4;
-const CLONE_VM = 0x100;
 const SIGCHLD = 17;
 const WORD = 8;
 const REQUEST_WORDS = 8;
@@ -264,9 +264,9 @@ export class ExecutorFamily {
     return result;
   }
 
-  /** Makes a child of `slot` in the free slot `child`; returns 0 or a negative errno. */
-  fork(call: ForkCall, slot: number, child: number): number {
-    const args = call === "clone" ? [CLONE_VM | SIGCHLD, 0, 0, 0, 0] : [];
+  /** Makes a child of `slot`; `args` are those of the step. 0 or a negative errno. */
+  fork(call: ForkCall, slot: number, [child, flags = CLONE_VM, pidfdAt = 0]: readonly number[]): number {
+    const args = call === "clone" ? [flags + SIGCHLD, 0, pidfdAt, 0, 0] : [];
     this.send(slot, NR[call], args, channelOf(child));
     // The parent of a vfork waits: its child tells its number itself.
     const holdsParent = call === "vfork";

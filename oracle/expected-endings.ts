@@ -66,7 +66,7 @@ export const EXPECTED: Partial<Readonly<Record<CallName, string>>> = {
   shmdt: "EINVAL",
   fork: "",
   vfork: "",
-  clone: "",
+  clone: "EINVAL EPERM EFAULT",
   exec: "ENOENT ENOTDIR EACCES ENOEXEC EFAULT ETXTBSY E2BIG ELOOP ELIBBAD EIO ENAMETOOLONG",
   exit: "",
 };

@@ -1,7 +1,9 @@
 /** Faultline as a subject: a kernel of its own for each sequence, over real files, asked by the functions behind its system calls. */
 import { ElfError } from "../src/machine/elf/elf-error.ts";
 import { type StringSource, userStrings } from "../src/machine/life/exec-strings.ts";
+import { CLONE_VM, checkCloneFlags, copyProcess } from "../src/machine/life/fork.ts";
 import { prepareExec } from "../src/machine/life/prepare-exec.ts";
+import { SIGCHLD } from "../src/machine/signals/signal-numbers.ts";
 import { copyFromUser, copyToUser, readUserString } from "../src/mm/fault/uaccess.ts";
 import { BusError, SegmentationFault } from "../src/mm/kernel/errors.ts";
 import type { Kernel } from "../src/mm/kernel/kernel.ts";
@@ -12,6 +14,7 @@ import {
   exitProcess,
   forkProcess,
   reapChild,
+  unshareFiles,
 } from "../src/mm/kernel/task-lifecycle.ts";
 import { validate } from "../src/mm/kernel/validate.ts";
 import { PAGE_SIZE } from "../src/mm/page.ts";
@@ -153,7 +156,7 @@ export class FaultlineSubject implements Subject {
       case "fork":
       case "vfork":
       case "clone":
-        return this.fork(call, task, args[0]);
+        return this.fork(call, task, args);
       case "exec":
         return this.exec(operation.process, task, args);
       case "exit":
@@ -249,9 +252,11 @@ export class FaultlineSubject implements Subject {
     return result;
   }
 
-  private fork(call: "fork" | "vfork" | "clone", task: Process, slot: number): Outcome {
+  private fork(call: "fork" | "vfork" | "clone", task: Process, args: readonly number[]): Outcome {
+    const [slot, flags = CLONE_VM, pidfdAt = 0] = args;
     if (!this.isFree(slot)) return SKIPPED;
-    const child = forkProcess(task, { vm: call !== "fork" });
+    const child =
+      call === "clone" ? clone(task, flags, pidfdAt) : forkProcess(task, { vm: call === "vfork" });
     if (typeof child === "number") return { result: child };
     this.processes[slot] = child;
     if (call === "vfork") this.vforkParents.set(child, task);
@@ -268,7 +273,7 @@ export class FaultlineSubject implements Subject {
     if (found !== 0) return { result: found, faults: task.minFlt - before };
     // x86-64 makes readable memory executable only for programs that ask for it themselves (set_personality_64bit).
     task.personality(task.personality() & ~READ_IMPLIES_EXEC);
-    const result = execMm(task);
+    const result = unshareFiles(task) || execMm(task);
     if (result !== 0) return { result };
     task.files.closeOnExec();
     this.vforkParents.delete(task);
@@ -375,6 +380,21 @@ export class FaultlineSubject implements Subject {
     if (process === undefined) throw new Error(`no process in slot ${slot}`);
     return process;
   }
+}
+
+/** clone(2) without a thread that would run: on x86-64 a pidfd goes where the number of the child would. */
+function clone(task: Process, flags: number, pidfdAt: number): Process | number {
+  const request = {
+    flags,
+    high: 0,
+    exitSignal: SIGCHLD,
+    stack: 0,
+    pidfd: pidfdAt,
+    parentTid: pidfdAt,
+    tls: 0,
+    childTid: 0,
+  };
+  return checkCloneFlags(request) || copyProcess(task, request);
 }
 
 /** How many of `length` accesses succeed before one hits a bad page. */

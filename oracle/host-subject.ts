@@ -210,7 +210,7 @@ export class HostSubject implements Subject {
       case "fork":
       case "vfork":
       case "clone":
-        return family.isFree(args[0]) ? { result: family.fork(call, process, args[0]) } : SKIPPED;
+        return family.isFree(args[0]) ? { result: family.fork(call, process, args) } : SKIPPED;
       case "exec":
         if (
           (args[0] ?? 0) === 0 &&

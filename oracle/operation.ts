@@ -4,6 +4,7 @@
  * Addresses and descriptors are numbers as a program would pass them, never references to earlier results, so that a
  * sequence still means something when some of its steps are taken out.
  */
+import * as clone from "../src/machine/life/fork.ts";
 import * as fcntl from "../src/mm/uapi/fcntl.ts";
 import * as fs from "../src/mm/uapi/fs.ts";
 import * as ipc from "../src/mm/uapi/ipc.ts";
@@ -203,7 +204,7 @@ function openFlags(value: number): string {
  * `dumpable` sets or clears what lets others look into the process. `crowd` cuts so many
  * pages from an address on into mappings of a page each. An offset of -1 is a null pointer, and further segments of `preadv2`,
  * `pwritev2` and `vmsplice` come last. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone`
- * (CLONE_VM) name the slot of the child. `exec` starts one of PROGRAMS, 0 or nothing for the executor's own; path, argv and envp may be
+ * name the slot of the child, the last one also its flags (without any: CLONE_VM) and where a pidfd goes. `exec` starts one of PROGRAMS, 0 or nothing for the executor's own; path, argv and envp may be
  * addresses, 0 for good ones (-1: a null pointer), and then come how many strings the environment has, and of how many bytes.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
@@ -269,7 +270,7 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   shmctl: [decimal, shmCommand, octal],
   fork: [decimal],
   vfork: [decimal],
-  clone: [decimal],
+  clone: [decimal, bits(clone, "CLONE_", "0"), hex],
   exec: [program, hex, hex, hex],
   exit: [],
 };

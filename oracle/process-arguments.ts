@@ -8,6 +8,7 @@ import {
 } from "../src/mm/uapi/personality.ts";
 import * as pidfd from "../src/mm/uapi/pidfd.ts";
 import type { ArgumentSource } from "./arguments.ts";
+import { cloneArguments } from "./clone-arguments.ts";
 import { execArguments } from "./exec-arguments.ts";
 import type { CallName } from "./operation.ts";
 import { someAdvice } from "./page-arguments.ts";
@@ -62,8 +63,9 @@ export class ProcessArguments {
     switch (call) {
       case "fork":
       case "vfork":
-      case "clone":
         return [1 + random.below(SLOTS - 1)];
+      case "clone":
+        return [1 + random.below(SLOTS - 1), ...cloneArguments(random, from)];
       case "exec":
         return execArguments(random, from);
       case "exit":

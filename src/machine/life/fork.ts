@@ -16,7 +16,8 @@
 
 import { copyToUser, putUserU32 } from "../../mm/fault/uaccess.ts";
 import { shareUndoList } from "../../mm/ipc/sem-undo.ts";
-import { exitProcess, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
+import type { Process } from "../../mm/kernel/process.ts";
+import { exitProcess, forkInVain, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
 import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
@@ -48,7 +49,7 @@ export const CLONE_CHILD_CLEARTID = 0x200000;
 export const CLONE_DETACHED = 0x400000;
 export const CLONE_CHILD_SETTID = 0x1000000;
 export const CLONE_NEWUSER = 0x10000000;
-const CLONE_NEWPID = 0x20000000;
+export const CLONE_NEWPID = 0x20000000;
 /** Bits 32 and 33, as CloneRequest.high counts them. */
 export const CLONE_CLEAR_SIGHAND_HIGH = 1;
 export const CLONE_INTO_CGROUP_HIGH = 2;
@@ -84,9 +85,8 @@ export interface CloneRequest {
   readonly wantedPid?: number;
 }
 
-/** What contradicts itself or is not there: 0 or a negative errno, in the order of copy_process. */
-function checkRequest(system: System, parent: Thread, request: CloneRequest): number {
-  const { flags, high, pidfd, parentTid, wantedPid } = request;
+/** What contradicts itself: 0 or -EINVAL, in the order of copy_process. */
+export function checkCloneFlags({ flags, pidfd, parentTid }: CloneRequest): number {
   const has = (bits: number): boolean => (flags & bits) === bits;
   if (has(CLONE_PIDFD | CLONE_PARENT_SETTID) && pidfd === parentTid) return -EINVAL;
   if (has(CLONE_NEWNS | CLONE_FS) || has(CLONE_NEWUSER | CLONE_FS)) return -EINVAL;
@@ -98,25 +98,38 @@ function checkRequest(system: System, parent: Thread, request: CloneRequest): nu
     // One process has one table of descriptors and one working directory here; and pidfds stand for processes.
     if (!has(CLONE_FILES | CLONE_FS) || has(CLONE_PIDFD)) return -EINVAL;
   }
+  return 0;
+}
+
+/** What there is no more of: 0 or a negative errno. */
+function checkResources(system: System, { process }: ThreadGroup, { flags }: CloneRequest): number {
   if (system.groups.size + system.tids.size >= maxThreads(system)) return -EAGAIN;
-  const { process } = parent.group;
   const { openFiles } = system.kernel.mounts;
-  if (!has(CLONE_FILES) && !openFiles.mayHave(process.files.size)) return -ENOMEM;
+  return (flags & CLONE_FILES) === 0 && !openFiles.mayHave(process.files.size) ? -ENOMEM : 0;
+}
+
+/** What is refused only when the memory was copied: 0 or a negative errno. */
+function checkLate(process: Process, { flags, high, wantedPid }: CloneRequest): number {
   if ((flags & CLONE_NEW_ANY) !== 0)
-    return capable(process, CAP_SYS_ADMIN) || has(CLONE_NEWUSER) ? -EINVAL : -EPERM;
+    return capable(process, CAP_SYS_ADMIN) || (flags & CLONE_NEWUSER) !== 0 ? -EINVAL : -EPERM;
   // There is no file system of cgroups that the descriptor could be from.
   if ((high & CLONE_INTO_CGROUP_HIGH) !== 0) return -EBADF;
   if (wantedPid === undefined) return 0;
   if (wantedPid < 1 || wantedPid >= PID_MAX) return -EINVAL;
   if (!capable(process, CAP_SYS_ADMIN) && !capable(process, CAP_CHECKPOINT_RESTORE)) return -EPERM;
-  return system.kernel.processes.has(wantedPid) || system.tids.has(wantedPid) ? -EEXIST : 0;
+  return process.kernel.processes.has(wantedPid) ? -EEXIST : 0;
 }
 
 /** What clone has made: a thread, which is a process of its own if it leads its group. Or a negative errno. */
 export function cloneTask(system: System, parent: Thread, request: CloneRequest): Thread | number {
-  const refused = checkRequest(system, parent, request);
+  const refused = checkCloneFlags(request) || checkResources(system, parent.group, request);
   if (refused !== 0) return refused;
-  if ((request.flags & CLONE_THREAD) !== 0) return cloneThread(system, parent, request);
+  if ((request.flags & CLONE_THREAD) !== 0) {
+    const late = checkLate(parent.group.process, request);
+    if (late !== 0) return late;
+    if (request.wantedPid !== undefined && system.tids.has(request.wantedPid)) return -EEXIST;
+    return cloneThread(system, parent, request);
+  }
   const child = cloneProcess(system, parent, request);
   return typeof child === "number" ? child : child.leader;
 }
@@ -153,26 +166,10 @@ function cloneThread(system: System, parent: Thread, request: CloneRequest): Thr
 function cloneProcess(system: System, parent: Thread, request: CloneRequest): ThreadGroup | number {
   const { flags } = request;
   const has = (bit: number): boolean => (flags & bit) !== 0;
-  const process = forkProcess(parent.group.process, {
-    vm: has(CLONE_VM),
-    files: has(CLONE_FILES),
-    fs: has(CLONE_FS),
-    parent: has(CLONE_PARENT),
-    ...(request.wantedPid === undefined ? {} : { pid: request.wantedPid }),
-  });
-  if (typeof process === "number") return process;
   const from = parent.group;
-  if (has(CLONE_PIDFD)) {
-    const file = newPidfd(from.process.fs.mounts, process, 0);
-    const fd = fdInstall(from.process, file, /* cloexec */ true);
-    const failed = fd < 0 ? fd : putUserU32(system.mmu, from.process, request.pidfd, fd);
-    if (failed < 0) {
-      if (fd >= 0) from.process.files.close(fd);
-      exitProcess(process, 0);
-      releaseChild(process);
-      return failed === fd ? fd : -EFAULT;
-    }
-  }
+  if (request.wantedPid !== undefined && system.tids.has(request.wantedPid)) return -EEXIST;
+  const process = copyProcess(from.process, request);
+  if (typeof process === "number") return process;
   const child = newGroup(parent, process, request);
   const thread = child.leader;
   writeChildState(system, thread, request);
@@ -183,6 +180,32 @@ function cloneProcess(system: System, parent: Thread, request: CloneRequest): Th
   system.groups.set(process.pid, child);
   system.threads.push(thread);
   return child;
+}
+
+/**
+ * What a process is without its threads: the child with memory and descriptors, and its pidfd, if that is wanted. Negative errno
+ * where there is none in the end; what was copied until then has left its traces.
+ */
+export function copyProcess(parent: Process, request: CloneRequest): Process | number {
+  const { mmu } = parent.kernel;
+  const has = (bit: number): boolean => (request.flags & bit) !== 0;
+  const late = checkLate(parent, request);
+  if (late !== 0) return (has(CLONE_VM) ? 0 : forkInVain(parent)) || late;
+  const child = forkProcess(parent, {
+    vm: has(CLONE_VM),
+    files: has(CLONE_FILES),
+    fs: has(CLONE_FS),
+    parent: has(CLONE_PARENT),
+    ...(request.wantedPid === undefined ? {} : { pid: request.wantedPid }),
+  });
+  if (typeof child === "number" || !has(CLONE_PIDFD)) return child;
+  const fd = fdInstall(parent, newPidfd(parent.fs.mounts, child, 0), /* cloexec */ true);
+  const failed = fd < 0 ? fd : putUserU32(mmu, parent, request.pidfd, fd);
+  if (failed >= 0) return child;
+  if (fd >= 0) parent.files.close(fd);
+  exitProcess(child, 0);
+  releaseChild(child);
+  return failed === fd ? fd : -EFAULT;
 }
 
 /** What the machine keeps of a process, for the child. */

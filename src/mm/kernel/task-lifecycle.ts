@@ -121,6 +121,20 @@ export function forkProcess(parent: Process, sharing: Sharing = {}): Process | n
   return child;
 }
 
+/**
+ * A fork that is refused when the memory was copied already: the parent's pages are write-protected, as behind any other. 0 or what would have
+ * been refused before.
+ */
+export function forkInVain(parent: Process): number {
+  const { kernel } = parent;
+  if (parent.exitStatus !== null || isOverNproc(parent)) return -EAGAIN;
+  becomeCurrent(parent);
+  const mm = dupMm(parent.mm, kernel.tlbs);
+  if (typeof mm === "number") return mm;
+  exitMmap(mm, kernel.tlbs);
+  return 0;
+}
+
 /** RLIMIT_NPROC: whether one more process, zombies counted, would be too many for a user other than root. */
 function isOverNproc(process: Process): boolean {
   const { rlimits, kernel } = process;
