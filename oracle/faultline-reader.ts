@@ -51,7 +51,7 @@ export class FaultlineReader {
 
   numaMaps(task: Process): string {
     let text = "";
-    for (const vma of task.mm.vmas) text += numaMapsLine(vma);
+    for (const vma of task.mm.vmas) text += numaMapsLine(vma, task.mempolicy);
     return text;
   }
 

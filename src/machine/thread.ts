@@ -11,6 +11,7 @@
  */
 import type { SemUndoHolder, SemUndoList } from "../mm/ipc/sem-undo.ts";
 import type { Process } from "../mm/kernel/process.ts";
+import type { Mempolicy, PolicyHolder } from "../mm/vma/mempolicy.ts";
 import { TASK_STATE_BYTES } from "./cpu/hart.ts";
 import { type IntervalTimer, newIntervalTimers } from "./signals/interval-timer.ts";
 import type { PosixTimer } from "./signals/posix-timer.ts";
@@ -63,7 +64,7 @@ export interface SchedulingPolicy {
 }
 
 /** One thread of a program. */
-export class Thread implements SemUndoHolder {
+export class Thread implements SemUndoHolder, PolicyHolder {
   /** Its number; a thread that executes a program takes the leader's. */
   tid: number;
   readonly group: ThreadGroup;
@@ -102,6 +103,7 @@ export class Thread implements SemUndoHolder {
   voluntarySwitches = 0;
   involuntarySwitches = 0;
   #comm: string;
+  #mempolicy: Mempolicy | null = null;
 
   constructor(tid: number, group: ThreadGroup, comm = "") {
     this.tid = tid;
@@ -125,6 +127,15 @@ export class Thread implements SemUndoHolder {
   set comm(name: string) {
     if (this.group.leader === this) this.group.process.comm = name;
     this.#comm = name;
+  }
+
+  /** Its memory policy; the leader's is the process's. */
+  get mempolicy(): Mempolicy | null {
+    return this.group.leader === this ? this.group.process.mempolicy : this.#mempolicy;
+  }
+  set mempolicy(policy: Mempolicy | null) {
+    if (this.group.leader === this) this.group.process.mempolicy = policy;
+    else this.#mempolicy = policy;
   }
 
   /** Signals that are pending for it and that it takes: its own, and of the process's those that are its to take. */

@@ -73,6 +73,7 @@ export {
   SPLICE_F_NONBLOCK,
 } from "./uapi/fs.ts";
 export * from "./uapi/ipc.ts";
+export * from "./uapi/mempolicy.ts";
 export * from "./uapi/mman.ts";
 export * from "./uapi/pidfd.ts";
 export * from "./uapi/swap.ts";

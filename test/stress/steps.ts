@@ -31,6 +31,8 @@ import {
   MAP_POPULATE,
   MAP_PRIVATE,
   MAP_SHARED,
+  MPOL_DEFAULT,
+  MPOL_MF_MOVE_ALL,
   MREMAP_DONTUNMAP,
   MREMAP_MAYMOVE,
   MS_ASYNC,
@@ -279,6 +281,13 @@ const ADVICE: readonly Act[] = [
     for (const { file, index } of pages) file?.pages.delete(index);
   }),
 ];
+
+/** Whoever maps the pages, they move to other frames. */
+const migrate = onRun(30, (world, program, { vpn, pages }) => {
+  const { process } = program;
+  const code = outcome(() => process.mbind(vpn * P, pages.length * P, MPOL_DEFAULT, [], MPOL_MF_MOVE_ALL));
+  world.expect(process, code);
+});
 
 const lock = onRun(6, (world, program, { vpn, pages }, random) => {
   const { process } = program;
@@ -626,6 +635,7 @@ const STEPS: readonly (readonly [number, Act])[] = [
   [10, loadRun],
   [22, (world, program, random) => (ADVICE[random.below(ADVICE.length)] as Act)(world, program, random)],
   [3, lock],
+  [3, migrate],
   [4, (world, program) => world.fork(program)],
   [1, (world, program) => (world.programs.length > 1 ? world.exit(program) : undefined)],
   [2, (world, _, random) => world.spawn(random.below(3), random.below(3) === 0 ? -1000 : 0)],

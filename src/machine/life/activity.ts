@@ -1,5 +1,6 @@
 /** What /proc shows of programs that run: the machine's side of it. */
 import type { SignalBits, SystemActivity, TaskActivity, ThreadActivity } from "../../mm/proc/proc-task.ts";
+import type { Mempolicy } from "../../mm/vma/mempolicy.ts";
 import type { LoadAverage } from "../load-average.ts";
 import { SIG_DFL, SIG_IGN } from "../signals/signal-numbers.ts";
 import { SigSet } from "../signals/sigset.ts";
@@ -64,6 +65,9 @@ class OneThread implements ThreadActivity {
   }
   get realTimePriority(): number {
     return this.#thread.sched.priority;
+  }
+  get mempolicy(): Mempolicy | null {
+    return this.#thread.mempolicy;
   }
   get pending(): SignalBits {
     return this.#thread.signals.pending.set;

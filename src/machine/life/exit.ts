@@ -66,6 +66,8 @@ export function exitThread(system: System, thread: Thread): void {
   const turn = system.threads.indexOf(thread);
   if (turn >= 0) system.threads.splice(turn, 1);
   if (thread !== group.leader) system.tids.delete(thread.tid);
+  // A leader that waits for the others as a zombie has none any more.
+  thread.mempolicy = null;
   passChildren(system, thread);
 }
 
@@ -90,8 +92,10 @@ export function killOtherThreads(system: System, thread: Thread): void {
   deleteTimers(group);
   if (group.leader === thread) return;
   system.tids.delete(thread.tid);
+  const { mempolicy } = thread;
   thread.tid = group.pid;
   group.leader = thread;
+  thread.mempolicy = mempolicy;
 }
 
 function deleteTimers({ posixTimers }: ThreadGroup): void {

@@ -143,6 +143,7 @@ function cloneThread(system: System, parent: Thread, request: CloneRequest): Thr
   thread.signals.copyFrom(parent.signals);
   thread.signals.saved = undefined;
   thread.inheritScheduling(parent);
+  thread.mempolicy = parent.mempolicy;
   Object.assign(thread.signals.altStack, { base: 0, size: 0, flags: SS_DISABLE });
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) thread.clearChildTid = request.childTid;
   if ((flags & CLONE_VFORK) !== 0) thread.vforkParent = parent;
@@ -227,6 +228,7 @@ function newGroup(
   child.terminal = from.terminal;
   child.noNewPrivileges = from.noNewPrivileges;
   child.leader.inheritScheduling(parent);
+  child.leader.mempolicy = parent.mempolicy;
   child.membarriers = from.membarriers;
   child.maker = isSibling ? from.maker : parent;
   process.comm = parent.comm;

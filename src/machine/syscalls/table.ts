@@ -20,6 +20,7 @@ import { intervalTimerCalls } from "./interval-timers.ts";
 import { ioPriorityCalls } from "./io-priority.ts";
 import { ipcCalls } from "./ipc.ts";
 import { memoryCalls } from "./memory.ts";
+import { mempolicyCalls } from "./mempolicy.ts";
 import { messageQueueCalls } from "./message-queues.ts";
 import { pidfdCalls } from "./pidfd.ts";
 import { pollCalls } from "./poll.ts";
@@ -56,6 +57,7 @@ const GROUPS: readonly SyscallGroup[] = [
   intervalTimerCalls,
   ipcCalls,
   memoryCalls,
+  mempolicyCalls,
   messageQueueCalls,
   pidfdCalls,
   pollCalls,

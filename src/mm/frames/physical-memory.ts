@@ -143,6 +143,8 @@ export class PhysicalMemory {
   /** Mappings of all address spaces, and how many there may be: in Linux each takes of the RAM (vma-lifetime.ts). */
   nrVmas = 0;
   maxVmas: number;
+  /** Ranges of memory policy of all objects that are shared (vma/shared-policy.ts). */
+  nrPolicyRanges = 0;
   /** For tests: allocations left until every further one fails; −1 for never. */
   failAfter = -1;
   readonly #poison: boolean;

@@ -88,10 +88,12 @@ function shmMmap(file: File, vma: VmArea): number {
   return 0;
 }
 
-/** As shmem's, and counted. No pages around the faulting one are mapped: shm has no map_pages. */
+/** As shmem's, with the policies of the segment, and counted. No pages around the faulting one are mapped: shm has no map_pages. */
 const shmVmOps: VmOperations = {
   fault: shmemVmOps.fault,
   mapsAround: false,
+  setPolicy: shmemVmOps.setPolicy,
+  getPolicy: shmemVmOps.getPolicy,
   open: (vma) => {
     const { namespace, id, base } = dataOf(fileOf(vma));
     if (namespace.open(id, base) !== 0)

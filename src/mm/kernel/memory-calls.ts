@@ -5,6 +5,7 @@ import { type ShmidDs, shmidDs } from "../ipc/shm-segment.ts";
 import type { Vaddr } from "../page.ts";
 import { sysBrk } from "../syscalls/brk.ts";
 import { sysMadvise } from "../syscalls/madvise.ts";
+import { sysMbind, sysSetMempolicyHomeNode } from "../syscalls/mbind.ts";
 import { sysMincore } from "../syscalls/mincore.ts";
 import { sysMlock, sysMlock2, sysMunlock } from "../syscalls/mlock.ts";
 import { sysMlockall, sysMunlockall } from "../syscalls/mlockall.ts";
@@ -41,7 +42,7 @@ import {
   SHM_STAT_ANY,
   SHM_UNLOCK,
 } from "../uapi/ipc.ts";
-import { integer, u64 } from "./call-arguments.ts";
+import { integer, nodeMask, u64 } from "./call-arguments.ts";
 import { check, checkValue, LinuxError } from "./errors.ts";
 import { MemoryAccess } from "./memory-access.ts";
 
@@ -165,6 +166,23 @@ export abstract class MemoryCalls extends MemoryAccess {
   /** mseal(2): from now on the range can't be unmapped, moved, or given other rights. */
   mseal(addr: Vaddr, length: number, flags = 0): void {
     check("mseal", sysMseal(this.caller("mseal"), u64("mseal", addr), u64("mseal", length), flags));
+  }
+
+  /** mbind(2): the memory policy of a range, MPOL_… with its flags and nodes; MPOL_MF_… for pages that are there. */
+  mbind(addr: Vaddr, length: number, mode: number, nodes: readonly number[] = [], flags = 0): void {
+    const [start, len] = [u64("mbind", addr), u64("mbind", length)];
+    const mask = nodeMask("mbind", nodes);
+    check(
+      "mbind",
+      sysMbind(this.caller("mbind"), start, len, mode, () => mask, flags),
+    );
+  }
+
+  /** set_mempolicy_home_node(2): from which node on memory is looked for by the policies of a range. */
+  set_mempolicy_home_node(addr: Vaddr, length: number, node: number, flags = 0): void {
+    const call = "set_mempolicy_home_node";
+    const [start, len] = [u64(call, addr), u64(call, length)];
+    check(call, sysSetMempolicyHomeNode(this.caller(call), start, len, u64(call, node), flags));
   }
 
   /** remap_file_pages(2): shows the file's page `pgoff` and those behind it at `addr`. */

@@ -11,6 +11,8 @@ import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import type { Vaddr } from "../page.ts";
 import { procMaps } from "../proc/maps.ts";
 import type { TaskActivity } from "../proc/proc-task.ts";
+import { sysGetMempolicy, sysSetMempolicy } from "../syscalls/mempolicy.ts";
+import { sysStatPages } from "../syscalls/move-pages.ts";
 import { pidfdGetTask, sysPidfdGetfd, sysPidfdOpen } from "../syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../syscalls/process-madvise.ts";
 import { applyRlimits, sysGetrlimit, sysSetrlimit } from "../syscalls/rlimit.ts";
@@ -20,9 +22,10 @@ import type { Capabilities } from "../vfs/capability.ts";
 import { FdTable } from "../vfs/fd-table.ts";
 import { allOf, type Ids } from "../vfs/ids.ts";
 import { PollQueue } from "../vfs/poll-queue.ts";
+import type { Mempolicy } from "../vma/mempolicy.ts";
 import { MmActor } from "../vma/mm-actor.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
-import { segmentsOf } from "./call-arguments.ts";
+import { nodeList, nodeMask, segmentsOf, u64 } from "./call-arguments.ts";
 import { check, checkValue, LinuxError, OutOfMemoryError } from "./errors.ts";
 import { FileCalls } from "./file-calls.ts";
 import type { Kernel } from "./kernel.ts";
@@ -83,6 +86,8 @@ export class Process extends FileCalls implements Task {
   /** It ended so, or will. */
   wasKilledForMemory = false;
   isOomOrigin = false;
+  /** The memory policy of the first thread. */
+  mempolicy: Mempolicy | null;
   /** Number of the memory cgroup that it is in: 0 for the root. */
   memcg: number;
   parent: Process | null;
@@ -116,6 +121,7 @@ export class Process extends FileCalls implements Task {
     this.securebits = maker?.securebits ?? 0;
     this.groups = maker?.groups ?? [];
     this.capabilities = maker?.capabilities ?? null;
+    this.mempolicy = maker?.mempolicy ?? null;
     this.oomScoreAdj = maker?.oomScoreAdj ?? 0;
     this.oomScoreAdjMin = maker?.oomScoreAdjMin ?? 0;
     this.mm = mm;
@@ -284,6 +290,34 @@ export class Process extends FileCalls implements Task {
     if (typeof target === "number") return check("process_madvise", target);
     const live = target.exitStatus === null ? target : undefined;
     return check("process_madvise", sysProcessMadvise(kernel.mmu, task, live, segments, advice));
+  }
+
+  /** set_mempolicy(2): MPOL_… with its flags, and the nodes that go with it. There is node 0. */
+  set_mempolicy(mode: number, nodes: readonly number[] = []): void {
+    const mask = nodeMask("set_mempolicy", nodes);
+    check(
+      "set_mempolicy",
+      sysSetMempolicy(this.#live("set_mempolicy"), mode, () => mask),
+    );
+  }
+
+  /**
+   * get_mempolicy(2): the policy and its nodes; MPOL_F_ADDR asks for an address's, MPOL_F_NODE for a node instead,
+   * MPOL_F_MEMS_ALLOWED for all nodes. EFAULT where nothing is mapped.
+   */
+  get_mempolicy(flags = 0, addr: Vaddr = 0): { mode: number; nodes: number[] } {
+    const task = this.#live("get_mempolicy");
+    const at = u64("get_mempolicy", addr);
+    const { mode, nodes } = checkValue("get_mempolicy", sysGetMempolicy(this.mmu, task, task, at, flags));
+    return { mode, nodes: nodeList(nodes) };
+  }
+
+  /** move_pages(2) without nodes: for each address the node that its page is on, or a negative errno. */
+  move_pages(pid: number, pages: readonly Vaddr[]): number[] {
+    const task = this.#live("move_pages");
+    const target = pid === 0 ? task : this.kernel.processes.get(pid);
+    const addrs = pages.map((addr) => u64("move_pages", addr));
+    return checkValue("move_pages", sysStatPages(task, target, addrs));
   }
 
   /** What /proc/PID/maps shows. */

@@ -1,4 +1,4 @@
-/** /proc/PID/numa_maps: how many pages of each mapping lie on which memory node (show_numa_map). There is one, node 0. */
+/** /proc/PID/numa_maps: the memory policy of each mapping, and how many of its pages lie on which node (show_numa_map). There is one, node 0. */
 import {
   PG_ACTIVE,
   PG_ANON,
@@ -9,15 +9,17 @@ import {
 } from "../frames/page-flags.ts";
 import { PAGE_SIZE } from "../page.ts";
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL } from "../pagetable/pte.ts";
+import { type Mempolicy, mpolToStr } from "../vma/mempolicy.ts";
 import type { VmArea } from "../vma/vm-area.ts";
 import { VM_HUGETLB } from "../vma/vm-flags.ts";
 import { vmaName } from "../vma/vma-name.ts";
 import { escapeChars, hex } from "./text.ts";
 import { walkPtes } from "./walk-ptes.ts";
 
-/** One mapping's line, with its line end. */
-export function numaMapsLine(vma: VmArea): string {
-  const head = `${hex(vma.start, 8)} default${origin(vma)}`;
+/** One mapping's line, with its line end. @param ofTask the policy that holds where the mapping has none */
+export function numaMapsLine(vma: VmArea, ofTask: Mempolicy | null): string {
+  const policy = vma.policyAt(vma.start) ?? ofTask;
+  const head = `${hex(vma.start, 8)} ${mpolToStr(policy)}${origin(vma)}`;
   const pages = gather(vma);
   if (pages.all === 0) return `${head}\n`;
   const counts: readonly (readonly [string, number, boolean])[] = [

@@ -19,6 +19,7 @@ import type { Actor, Credentials } from "../vfs/inode.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { PidfdTarget } from "../vfs/pidfd.ts";
 import type { Arch } from "../vma/arch.ts";
+import type { Mempolicy } from "../vma/mempolicy.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
 import type { RemoteAccess } from "./remote-access.ts";
 
@@ -46,6 +47,7 @@ export interface ThreadActivity {
   /** SCHED_…, and with the two of real time a priority of 1 … 99, else 0. */
   readonly policy: number;
   readonly realTimePriority: number;
+  readonly mempolicy: Mempolicy | null;
   readonly pending: SignalBits;
   readonly blocked: SignalBits;
 }
@@ -109,6 +111,8 @@ export interface ProcTask extends FaultingTask, Credentials, PidfdTarget {
   /** Whether its user may look into it; not once it has asked that nobody may. */
   readonly isDumpable: boolean;
   comm: string;
+  /** From which memory nodes it wants its memory. */
+  readonly mempolicy: Mempolicy | null;
   readonly files: FdTable;
   readonly fs: { readonly root: Dentry; readonly cwd: Dentry; readonly umask: number };
   readonly rlimits: readonly { readonly soft: number; readonly hard: number }[];

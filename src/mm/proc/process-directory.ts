@@ -155,7 +155,9 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
       textNode(() => procMounts(host.mounts), 0o444, undefined, task),
       NO_MOUNT_CHANGED,
     ),
-    numa_maps: mappingsNode(task, (mm) => mappingRecords(mm, numaMapsLine)),
+    numa_maps: mappingsNode(task, (mm) =>
+      mappingRecords(mm, (vma) => numaMapsLine(vma, (thread ?? task).mempolicy)),
+    ),
     oom_adj: placedNode(
       textNode(
         () => `${oomAdjOf(task.oomScoreAdj)}\n`,

@@ -17,6 +17,7 @@ import { F_SEAL_SEAL, TMPFS_MAGIC } from "../uapi/fs.ts";
 import type { FileOperations } from "../vfs/file.ts";
 import { type Credentials, Inode, type InodeOperations } from "../vfs/inode.ts";
 import type { MountContext, StatFs, SuperBlock } from "../vfs/super-block.ts";
+import type { SharedPolicy } from "../vma/shared-policy.ts";
 
 /** What an inode takes of the space that is for them (BOGO_INODE_SIZE). */
 const INODE_SPACE = 1024;
@@ -39,6 +40,8 @@ export class ShmemInode extends Inode {
   readonly entries: Map<string, ShmemInode> = new Map();
   /** A symbolic link's target. */
   target = "";
+  /** The memory policies of its pages. Absent: it never had any. */
+  policy: SharedPolicy | undefined;
   /** Extended attributes (shmem-xattr.ts). Absent: it never had any. */
   xattrs: Map<string, Uint8Array> | undefined;
 }

@@ -10,11 +10,14 @@ import { BugError } from "../bug.ts";
 import { addToPageCache } from "../filemap/page-cache.ts";
 import type { CommitAsker } from "../frames/commit.ts";
 import { PG_SWAPBACKED, PG_UPTODATE } from "../frames/page-flags.ts";
-import { PAGE_SIZE, type Pfn, type PgOff } from "../page.ts";
+import { PAGE_SIZE, type Pfn, type PgOff, type Vaddr } from "../page.ts";
 import { ENOMEM, ENOSPC } from "../uapi/errno.ts";
 import { AddressSpace, type AddressSpaceOperations } from "../vfs/address-space.ts";
 import { fileOf } from "../vfs/file.ts";
 import type { Inode } from "../vfs/inode.ts";
+import type { Mempolicy } from "../vma/mempolicy.ts";
+import { SharedPolicy } from "../vma/shared-policy.ts";
+import type { VmArea } from "../vma/vm-area.ts";
 import {
   VM_FAULT_LOCKED,
   VM_FAULT_MAJOR,
@@ -98,5 +101,23 @@ function shmemFault(vmf: VmFault): number {
   return inode.sb.wasMajor ? VM_FAULT_LOCKED | VM_FAULT_MAJOR : VM_FAULT_LOCKED;
 }
 
+/** A policy is the file's, even if a private mapping of it is what got it. */
+function shmemSetPolicy(vma: VmArea, policy: Mempolicy | null): number {
+  const inode = shmemOf(fileOf(vma).inode);
+  if (inode.policy === undefined && policy === null) return 0;
+  inode.policy ??= new SharedPolicy(vma.mm.phys);
+  return inode.policy.replace(vma.pgoff, vma.pgoff + (vma.end - vma.start) / PAGE_SIZE, policy);
+}
+
+function shmemGetPolicy(vma: VmArea, addr: Vaddr): Mempolicy | null {
+  const index = vma.pgoff + Math.floor((addr - vma.start) / PAGE_SIZE);
+  return shmemOf(fileOf(vma).inode).policy?.lookup(index) ?? null;
+}
+
 /** No pageMkwrite: a shared page may be written as soon as it is mapped, for nothing has to be written back. */
-export const shmemVmOps: VmOperations = { fault: shmemFault, mapsAround: true };
+export const shmemVmOps: VmOperations & Required<Pick<VmOperations, "setPolicy" | "getPolicy">> = {
+  fault: shmemFault,
+  mapsAround: true,
+  setPolicy: shmemSetPolicy,
+  getPolicy: shmemGetPolicy,
+};

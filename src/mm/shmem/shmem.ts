@@ -368,6 +368,7 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
 function shmemEvict(inode: Inode): void {
   const shmem = shmemOf(inode);
   dropXattrs(shmem);
+  shmem.policy?.free();
   shmem.sb.releaseInode(shmem);
   if (inode.mapping === null) return;
   truncateInodePages(inode.mapping, 0);

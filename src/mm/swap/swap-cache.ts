@@ -129,6 +129,16 @@ export function deleteFromSwapCache(phys: PhysicalMemory, pfn: Pfn, shadow = 0):
   phys.putPage(pfn);
 }
 
+/** The page has moved to another frame, which has the old one's entry in its `priv` and the cache's reference. */
+export function replaceInSwapCache(phys: PhysicalMemory, from: Pfn, to: Pfn): void {
+  const entry = phys.frames.priv[from];
+  const { cache } = swapSpace(phys).infoOf(entry);
+  const slot = swpOffset(entry);
+  if (cache[slot] !== from)
+    throw new BugError("replaceInSwapCache", `entry ${entry} has frame ${cache[slot]}, not ${from}`);
+  cache[slot] = to;
+}
+
 /** Whether anything but the cache names the slot of a page in the cache (folio_swapped). */
 export function isPageSwapped(phys: PhysicalMemory, pfn: Pfn): boolean {
   return swapSpace(phys).count(phys.frames.priv[pfn]) > 0;

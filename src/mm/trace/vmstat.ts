@@ -73,6 +73,8 @@ const NAMES = [
   "htlb_buddy_alloc_fail",
   "unevictable_pgs_cleared",
   "nr_vmscan_immediate_reclaim",
+  "pgmigrate_success",
+  "pgmigrate_fail",
 ] as const;
 
 export type VmStatName = (typeof NAMES)[number];
@@ -146,6 +148,8 @@ export const DROP_SLAB = 64;
 export const HTLB_BUDDY_PGALLOC_FAIL = 65;
 export const UNEVICTABLE_PGCLEARED = 66;
 export const NR_VMSCAN_IMMEDIATE = 67;
+export const PGMIGRATE_SUCCESS = 68;
+export const PGMIGRATE_FAIL = 69;
 
 export type VmStat = Float64Array;
 

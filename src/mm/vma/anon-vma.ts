@@ -30,6 +30,7 @@ import type { PageOwner } from "../frames/physical-memory.ts";
 import { PAGE_SIZE, type PgOff } from "../page.ts";
 import { ENOMEM } from "../uapi/errno.ts";
 import { IntervalNode, IntervalTree } from "./interval-tree.ts";
+import { mpolEqual } from "./mempolicy.ts";
 import type { VmArea } from "./vm-area.ts";
 import { VM_ACCESS_FLAGS, VM_IGNORE_MERGE } from "./vm-flags.ts";
 
@@ -167,6 +168,7 @@ function anonVmaCompatible(a: VmArea, b: VmArea): boolean {
   return (
     a.end === b.start &&
     a.file === b.file &&
+    mpolEqual(a.policy, b.policy) &&
     ((a.flags ^ b.flags) & ~(VM_ACCESS_FLAGS | VM_IGNORE_MERGE)) === 0 &&
     b.pgoff === a.pgoff + (b.start - a.start) / PAGE_SIZE
   );

@@ -7,6 +7,7 @@
 import type { PgOff, Vaddr } from "../page.ts";
 import type { AnonVma, AnonVmaChain } from "./anon-vma.ts";
 import type { IntervalNode } from "./interval-tree.ts";
+import type { Mempolicy } from "./mempolicy.ts";
 import type { MmStruct } from "./mm-struct.ts";
 import { VM_SHARED } from "./vm-flags.ts";
 import type { MappedFile, VmOperations } from "./vm-operations.ts";
@@ -47,6 +48,8 @@ export class VmArea {
   anonVma: AnonVma | null = null;
   /** All anon_vmas whose pages may be mapped here: its own first, then its ancestors' (fork). */
   readonly anonVmaChain: AnonVmaChain[] = [];
+  /** From which memory nodes its memory is to come (vm_policy); null where nothing was said. */
+  policy: Mempolicy | null = null;
   /** Node in the file's i_mmap tree; null while not linked there. */
   iMmapNode: IntervalNode<VmArea> | null = null;
   /** Where readahead from swap stands (swap_readahead_info): the last address, the last window, hits since (pages). */
@@ -70,5 +73,10 @@ export class VmArea {
 
   get isShared(): boolean {
     return (this.flags & VM_SHARED) !== 0;
+  }
+
+  /** The memory policy that holds at an address of it: the object's, where that keeps them (__get_vma_policy). */
+  policyAt(addr: Vaddr): Mempolicy | null {
+    return this.ops?.getPolicy === undefined ? this.policy : this.ops.getPolicy(this, addr);
   }
 }

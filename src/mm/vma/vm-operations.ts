@@ -4,6 +4,7 @@
  */
 import type { Pfn, PgOff, Vaddr } from "../page.ts";
 import type { IntervalTree } from "./interval-tree.ts";
+import type { Mempolicy } from "./mempolicy.ts";
 import type { VmArea } from "./vm-area.ts";
 
 /** Outcome flags of a fault (vm_fault_t, include/linux/mm_types.h). 0: handled, a minor fault. */
@@ -88,6 +89,9 @@ export interface VmOperations {
   /** A mapping with these operations was opened (by fork or split) or closed: SysV shared memory counts them. */
   open?(vma: VmArea): void;
   close?(vma: VmArea): void;
+  /** The policy belongs to what is mapped: gives it to the pages of the whole mapping (0 or -ENOMEM), and looks up a page's. */
+  setPolicy?(vma: VmArea, policy: Mempolicy | null): number;
+  getPolicy?(vma: VmArea, addr: Vaddr): Mempolicy | null;
   /** What /proc/PID/maps calls the mapping, where not the file's path. */
   name?(vma: VmArea): string;
 }

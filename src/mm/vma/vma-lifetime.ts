@@ -57,6 +57,7 @@ export function allocVma(mm: MmStruct, range: VmaRange): VmArea | null {
 export function dupVma(mm: MmStruct, vma: VmArea): VmArea | null {
   const copy = allocVma(mm, vma);
   if (copy === null) return null;
+  copy.policy = vma.policy;
   copy.swapRaAddr = vma.swapRaAddr;
   copy.swapRaWin = vma.swapRaWin;
   copy.swapRaHits = vma.swapRaHits;

@@ -3,8 +3,8 @@
  *
  * A program that maps a page a million times side by side, or that turns a range read-only page by page, must not end
  * with a million mappings. So whenever a range is mapped, or its flags change, the neighbours are looked at: they may
- * join when they have the same flags and file, when the offset in the file (for anonymous memory the pgoff) continues,
- * and when their anonymous pages can be found from one anon_vma.
+ * join when they have the same flags, file and memory policy, when the offset in the file (for anonymous memory the pgoff)
+ * continues, and when their anonymous pages can be found from one anon_vma.
  *
  * ```
  *   a new range *               flags of a part * of V change
@@ -17,6 +17,7 @@
  */
 import { PAGE_SIZE, type PgOff, type Vaddr } from "../page.ts";
 import { type AnonVma, anonVmaClone } from "./anon-vma.ts";
+import { type Mempolicy, mpolEqual } from "./mempolicy.ts";
 import type { MmStruct } from "./mm-struct.ts";
 import type { VmArea } from "./vm-area.ts";
 import { VM_DONTEXPAND, VM_IGNORE_MERGE, VM_STICKY } from "./vm-flags.ts";
@@ -30,6 +31,7 @@ interface MergeRange {
   readonly flags: number;
   readonly pgoff: PgOff;
   readonly file: MappedFile | null;
+  readonly policy: Mempolicy | null;
   /** Where the range's anonymous pages are found; null when it has none. */
   readonly anonVma: AnonVma | null;
   /** The mapping that holds those pages now: the one being changed, or the one that mremap moves. */
@@ -46,16 +48,20 @@ export function vmaMergeNewRange(mm: MmStruct, range: VmaRange): VmArea | null {
   const prev = next === null ? mm.vmas.last : next.prev;
   // Field by field: spreading a range costs more than the merge.
   const { start, end, flags, pgoff, file } = range;
-  const merged = mergeNew({ start, end, flags, pgoff, file, anonVma: null, source: null }, prev, next);
+  const merged = mergeNew(
+    { start, end, flags, pgoff, file, policy: null, anonVma: null, source: null },
+    prev,
+    next,
+  );
   return typeof merged === "number" ? null : merged;
 }
 
 /** As vmaMergeNewRange, for the range that mremap moves `source` to (vma_merge_copied_range). */
 export function vmaMergeCopied(source: VmArea, start: Vaddr, end: Vaddr, pgoff: PgOff): VmArea | null {
-  const { flags, file, anonVma, mm } = source;
+  const { flags, file, policy, anonVma, mm } = source;
   const next = mm.vmas.find(start);
   const prev = next === null ? mm.vmas.last : next.prev;
-  const merged = mergeNew({ start, end, flags, pgoff, file, anonVma, source }, prev, next);
+  const merged = mergeNew({ start, end, flags, pgoff, file, policy, anonVma, source }, prev, next);
   return typeof merged === "number" ? null : merged;
 }
 
@@ -64,9 +70,9 @@ export function vmaMergeCopied(source: VmArea, start: Vaddr, end: Vaddr, pgoff: 
  * mapping, or null when it can't grow. Precondition: the bytes above it are free.
  */
 export function vmaMergeExtend(vma: VmArea, delta: number): VmArea | null {
-  const { end, flags, file, anonVma } = vma;
+  const { end, flags, file, policy, anonVma } = vma;
   const pgoff = vma.pgoff + (end - vma.start) / PAGE_SIZE;
-  const range = { start: end, end: end + delta, flags, pgoff, file, anonVma, source: null };
+  const range = { start: end, end: end + delta, flags, pgoff, file, policy, anonVma, source: null };
   const merged = mergeNew(range, vma, vma.next);
   return typeof merged === "number" ? null : merged;
 }
@@ -78,11 +84,12 @@ export function vmaMergeExtend(vma: VmArea, delta: number): VmArea | null {
 export function vmaJustExpand(prev: VmArea, end: Vaddr, flags: number): VmArea | number | null {
   const start = prev.end;
   const pgoff = start / PAGE_SIZE;
-  return mergeNew({ start, end, flags, pgoff, file: null, anonVma: null, source: null }, prev, null);
+  const range = { start, end, flags, pgoff, file: null, policy: null, anonVma: null, source: null };
+  return mergeNew(range, prev, null);
 }
 
 /**
- * Joins start … end, a part of `vma` whose flags are about to become `flags`, to the neighbours that have these flags
+ * Joins start … end, a part of `vma` whose flags and policy are about to become these, to the neighbours that have them
  * (vma_merge_existing_range). Answers the neighbour that grew, null where none fits, or −ENOMEM, nothing changed.
  */
 export function vmaMergeExisting(
@@ -90,13 +97,14 @@ export function vmaMergeExisting(
   start: Vaddr,
   end: Vaddr,
   flags: number,
+  policy: Mempolicy | null = vma.policy,
 ): VmArea | number | null {
   const wholeLeft = start === vma.start;
   const wholeRight = end === vma.end;
   if (isSpecial(flags) || (!wholeLeft && !wholeRight)) return null;
   const { file, anonVma } = vma;
   const pgoff = vma.pgoff + (start - vma.start) / PAGE_SIZE;
-  const range = { start, end, flags, pgoff, file, anonVma, source: vma };
+  const range = { start, end, flags, pgoff, file, policy, anonVma, source: vma };
   const { prev } = vma;
   const left = wholeLeft && prev !== null && canMergeLeft(range, prev) ? prev : null;
   let right = wholeRight && vma.next !== null && canMergeRight(range, left, vma.next) ? vma.next : null;
@@ -125,8 +133,8 @@ export function vmaMergeExisting(
 
 /** Whether the neighbours `a` and `b` would be one mapping if `b` were changed now: for the validator. */
 export function areMergeable(a: VmArea, b: VmArea): boolean {
-  const { start, end, flags, pgoff, file, anonVma } = b;
-  const range = { start, end, flags, pgoff, file, anonVma, source: b };
+  const { start, end, flags, pgoff, file, policy, anonVma } = b;
+  const range = { start, end, flags, pgoff, file, policy, anonVma, source: b };
   return !isSpecial(flags) && mayGo(b) && canMergeLeft(range, a);
 }
 
@@ -173,6 +181,7 @@ function canMergeRight(range: MergeRange, left: VmArea | null, next: VmArea): bo
 function isMergeable(range: MergeRange, neighbour: VmArea): boolean {
   if (((range.flags ^ neighbour.flags) & ~VM_IGNORE_MERGE) !== 0 || range.file !== neighbour.file)
     return false;
+  if (!mpolEqual(range.policy, neighbour.policy)) return false;
   // One of them has anonymous pages: the other takes its anon_vma over. Not if that came through a fork, for then
   // more and more mappings would hang in the trees of the whole family.
   if (neighbour.anonVma === null && range.anonVma !== null) return !isForkChild(range.source);

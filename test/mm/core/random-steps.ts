@@ -32,6 +32,8 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   MemoryFault,
+  MPOL_DEFAULT,
+  MPOL_MF_MOVE_ALL,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
@@ -88,6 +90,7 @@ export type Step =
     })
   | { readonly op: "brk"; readonly who: number; readonly pages: number }
   | (OnRange & { readonly op: "madvise"; readonly advice: number })
+  | (OnRange & { readonly op: "migrate" })
   | (OnRange & { readonly op: "msync"; readonly isAsync: boolean })
   | { readonly op: "fork" | "exit"; readonly who: number }
   | { readonly op: "load"; readonly who: number; readonly at: number; readonly offset: number }
@@ -183,6 +186,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ op: op("migrate"), who, at, len }) },
   { weight: 1, arbitrary: fc.record({ op: op("msync"), who, at, len, isAsync: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ op: op("fork"), who }) },
   { weight: 1, arbitrary: fc.record({ op: op("exit"), who }) },
@@ -356,6 +360,14 @@ export class World {
       case "madvise":
         this.#madvise(step);
         return;
+      case "migrate": {
+        const { process, shadow } = this.#pair(step.who);
+        const [from, bytes] = [this.#addr(step.at), step.len * P];
+        const result = attempt(() => process.mbind(from, bytes, MPOL_DEFAULT, [], MPOL_MF_MOVE_ALL));
+        const isHole = pagesOf(shadow, step.at, step.at + step.len).every((page) => page === undefined);
+        this.#expect(result, isHole ? "EFAULT" : undefined);
+        return;
+      }
       case "msync": {
         const { process, shadow } = this.#pair(step.who);
         const flags = step.isAsync ? MS_ASYNC : MS_SYNC;

@@ -8,6 +8,8 @@ import {
   MADV_PAGEOUT,
   MADV_WILLNEED,
   MemoryFault,
+  MPOL_DEFAULT,
+  MPOL_MF_MOVE_ALL,
   MREMAP_MAYMOVE,
   PROT_READ,
   type Process,
@@ -44,6 +46,7 @@ export const STEPS = [
   "pageout",
   "cold",
   "willneed",
+  "migrate",
   "swapoff",
   "swapon",
   "break writes",
@@ -223,6 +226,9 @@ export class World {
         return;
       case "willneed":
         process.madvise(addr, this.#run(program, addr, c).length * P, MADV_WILLNEED);
+        return;
+      case "migrate":
+        process.mbind(addr, this.#run(program, addr, c).length * P, MPOL_DEFAULT, [], MPOL_MF_MOVE_ALL);
         return;
     }
   }
