@@ -35,6 +35,12 @@ export const CALL_WEIGHTS: readonly (readonly [number, CallName])[] = [
   [2, "process_madvise"],
   [2, "pidfd_open"],
   [2, "pidfd_madvise"],
+  [5, "mbind"],
+  [1, "set_mempolicy"],
+  [2, "get_mempolicy"],
+  [1, "set_mempolicy_home_node"],
+  [1, "move_pages"],
+  [1, "migrate_pages"],
   [2, "dup"],
   [1, "dup2"],
   [1, "pipe2"],
@@ -81,4 +87,5 @@ export const CUTTING_CALLS: readonly (readonly [number, CallName])[] = [
   [1, "brk"],
   [1, "remap_file_pages"],
   [1, "shmat"],
+  [1, "mbind"],
 ];

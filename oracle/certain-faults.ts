@@ -19,6 +19,8 @@ const UNCERTAIN: ReadonlySet<CallName> = new Set([
   "procmap_query",
   "pagemap_scan",
   "pidfd_madvise",
+  "get_mempolicy",
+  "move_pages",
   "crowd",
   "brk",
 ]);

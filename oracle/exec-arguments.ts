@@ -11,6 +11,7 @@ const BORDERS: readonly number[] = [2 ** 17, 2 ** 21];
 /** What of that the pointers and the path take, and some more. */
 const NEAR = 4096;
 const LONGEST = 100_000;
+const WORD = 8;
 
 export function execArguments(random: Random, from: ArgumentSource): number[] {
   return random.weighted([
@@ -43,7 +44,9 @@ function addresses(random: Random, from: ArgumentSource): number[] {
       [1, random.pick(BEYOND)],
     ]);
   };
-  return [some(30), some(60), some(50)];
+  // Linux reads a path in words, on x86-64 from any address: of one that begins within a word it looks at the next page, too.
+  const path = some(30);
+  return [path > 0 ? path - (path % WORD) : path, some(60), some(50)];
 }
 
 function beyond(random: Random): number[] {

@@ -41,6 +41,7 @@ import { FaultlineReader } from "./faultline-reader.ts";
 import { segmentControl } from "./faultline-segments.ts";
 import { isFileTransfer, transferOnFaultline } from "./file-transfers.ts";
 import type { Mapping } from "./maps.ts";
+import { isAboutPolicy, policyOnFaultline } from "./memory-policy.ts";
 import type { Operation } from "./operation.ts";
 import { type CallAboutOthers, isAboutOthers } from "./other-arguments.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
@@ -164,6 +165,7 @@ export class FaultlineSubject implements Subject {
       default:
         if (isAboutOthers(call)) return this.performOnOther(task, call, args);
         if (isFileTransfer(call)) return transferOnFaultline(task, call, args);
+        if (isAboutPolicy(call)) return policyOnFaultline(task, (slot) => this.processes[slot], call, args);
         return { result: systemCall(task, operation) };
     }
   }

@@ -13,6 +13,7 @@ import { isFileTransfer } from "./file-transfers.ts";
 import { beforeCrowd, type FollowUp, followUps } from "./follow-ups.ts";
 import { isHarmless } from "./harmless.ts";
 import { isAboutMappings, MappingArguments } from "./mapping-arguments.ts";
+import { isAboutPolicy, policyArguments } from "./memory-policy.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { argumentsAboutOther, type CallAboutOthers, isAboutOthers } from "./other-arguments.ts";
 import { isAboutPages, PageArguments } from "./page-arguments.ts";
@@ -155,6 +156,7 @@ export class SequenceGenerator {
     if (isAboutPages(call)) return new PageArguments(random, from).of(call);
     if (isAboutFiles(call)) return new FileArguments(random, from).of(call);
     if (isFileTransfer(call)) return new TransferArguments(random, from).of(call);
+    if (isAboutPolicy(call)) return policyArguments(call, random, from);
     switch (call) {
       case "crowd":
         return [CROWD_START, 1 + random.below(CALM_STEPS)];

@@ -15,6 +15,7 @@ import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { isFileTransfer, transferOnHost } from "./file-transfers.ts";
 import type { Libc } from "./libc.ts";
 import { formatMapFiles, type Mapping, parseMaps } from "./maps.ts";
+import { isAboutPolicy, policyOnHost } from "./memory-policy.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
 import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
@@ -129,6 +130,7 @@ export class HostSubject implements Subject {
     const number = DIRECT[call];
     if (number !== undefined) return { result: family.syscall(process, number, args) };
     if (isFileTransfer(call)) return transferOnHost(family, process, call, args);
+    if (isAboutPolicy(call)) return policyOnHost(family, process, call, args);
     switch (call) {
       case "load": {
         const [addr, length] = args;

@@ -8,6 +8,7 @@ import * as clone from "../src/machine/life/fork.ts";
 import * as fcntl from "../src/mm/uapi/fcntl.ts";
 import * as fs from "../src/mm/uapi/fs.ts";
 import * as ipc from "../src/mm/uapi/ipc.ts";
+import * as mempolicy from "../src/mm/uapi/mempolicy.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../src/mm/uapi/pidfd.ts";
 import { PROGRAMS } from "./exec-programs.ts";
@@ -52,6 +53,12 @@ export type CallName =
   | "process_madvise"
   | "pidfd_open"
   | "pidfd_madvise"
+  | "mbind"
+  | "set_mempolicy"
+  | "get_mempolicy"
+  | "set_mempolicy_home_node"
+  | "move_pages"
+  | "migrate_pages"
   | "fsync"
   | "dup"
   | "dup2"
@@ -162,6 +169,20 @@ function program(value: number): string {
   return path.length < 40 ? `"${path}"` : `"${path.slice(0, 40)}…"`;
 }
 
+const { MPOL_F_NODE, MPOL_F_ADDR, MPOL_F_MEMS_ALLOWED } = mempolicy;
+const POLICY_QUESTIONS = { MPOL_F_NODE, MPOL_F_ADDR, MPOL_F_MEMS_ALLOWED };
+const policyFlags = bits(mempolicy, "MPOL_F_", "0", Object.keys(POLICY_QUESTIONS));
+
+function policyMode(value: number): string {
+  if (value < 0) return decimal(value);
+  const mode = value & ~mempolicy.MPOL_MODE_FLAGS;
+  const name =
+    Object.entries(mempolicy).find(
+      ([key, constant]) => key.startsWith("MPOL_") && !/_MAX|_M?F_|_FLAGS/.test(key) && constant === mode,
+    )?.[0] ?? hex(mode);
+  return mode === value ? name : `${name}|${policyFlags(value - mode)}`;
+}
+
 function octal(value: number): string {
   return `0${value.toString(8)}`;
 }
@@ -206,6 +227,8 @@ function openFlags(value: number): string {
  * `pwritev2` and `vmsplice` come last. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone`
  * name the slot of the child, the last one also its flags (without any: CLONE_VM) and where a pidfd goes. `exec` starts one of PROGRAMS, 0 or nothing for the executor's own; path, argv and envp may be
  * addresses, 0 for good ones (-1: a null pointer), and then come how many strings the environment has, and of how many bytes.
+ * A mask of nodes is a number, -1 a null pointer; the first argument of `move_pages`, which asks for the nodes of the pages of a
+ * range, and of `migrate_pages` is a slot.
  */
 export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   mmap: [hex, hex, prot, mapFlags, decimal, hex],
@@ -240,6 +263,12 @@ export const CALLS: Readonly<Record<CallName, readonly Printer[]>> = {
   process_madvise: [decimal, hex, hex, choice(mman, "MADV_")],
   pidfd_open: [decimal, bits({ PIDFD_NONBLOCK, PIDFD_THREAD }, "", "0")],
   pidfd_madvise: [decimal, hex, hex, choice(mman, "MADV_"), hex],
+  mbind: [hex, hex, policyMode, decimal, bits(mempolicy, "MPOL_MF_", "0")],
+  set_mempolicy: [policyMode, decimal],
+  get_mempolicy: [hex, hex, bits(POLICY_QUESTIONS, "", "0")],
+  set_mempolicy_home_node: [hex, hex, decimal, hex],
+  move_pages: [decimal, hex, hex, bits(mempolicy, "MPOL_MF_", "0")],
+  migrate_pages: [decimal, decimal, decimal],
   fsync: [decimal],
   dup: [decimal],
   dup2: [decimal, decimal],

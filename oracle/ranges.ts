@@ -22,6 +22,10 @@ export const RANGES: Partial<Record<CallName, readonly (readonly [address: numbe
   process_vm_writev: pairs(1, 8),
   process_madvise: [[1, 2], ...pairs(4, 3)],
   pidfd_madvise: [[1, 2]],
+  mbind: [[0, 1]],
+  get_mempolicy: [[0, 1]],
+  set_mempolicy_home_node: [[0, 1]],
+  move_pages: [[1, 2]],
   mincore: [
     [0, 1],
     [2, 1],

@@ -51,6 +51,10 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
       return transfersOntoItself(operation, surroundings) || holdsLockedPages(operation, surroundings);
     case "process_vm_writev":
       return transfersOntoItself(operation, surroundings);
+    case "mbind":
+      return isAboutReadahead(operation.args, surroundings.mappings);
+    case "move_pages":
+      return asksReadahead(operation.args, surroundings);
     case "msync":
       return syncsNeighbours(operation, surroundings);
     case "peek":
@@ -128,6 +132,25 @@ function seeksDisk({ args }: Operation, { fileName }: Surroundings): boolean {
 function scansReadahead({ args }: Operation, { mappings, wasOnDisk }: Surroundings): boolean {
   if (wasOnDisk) return true;
   return overlapping(mappings, args[0], args[1] - args[0]).some((mapping) => !hasCertainResidency(mapping));
+}
+
+/**
+ * Pages that lie in the wrong place, of a mapping of which readahead says what pages there are, or of a real file, whose pages move as
+ * large folios, or don't: where no node is named that there is.
+ */
+function isAboutReadahead(
+  [addr, length, , mask, flags]: readonly number[],
+  mappings: readonly Mapping[],
+): boolean {
+  if (flags === 0 || mask % 2 === 1) return false;
+  return overlapping(mappings, addr, length).some(
+    (mapping) => !hasCertainResidency(mapping) || mapping.name.startsWith("/file"),
+  );
+}
+
+/** Which pages are there is what readahead left. */
+function asksReadahead([other, addr, length]: readonly number[], { mappingsOf }: Surroundings): boolean {
+  return overlapping(mappingsOf(other), addr, length).some((mapping) => !hasCertainResidency(mapping));
 }
 
 /** What readahead did would get into the process's memory. */

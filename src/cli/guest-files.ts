@@ -236,7 +236,7 @@ function kernelFiles(
     },
     { path: "/dev/pts", fs: devPtsFs(terminals) },
     { path: "/proc", fs: procFs(kernel) },
-    { path: "/sys", fs: sysFs() },
+    { path: "/sys", fs: sysFs(kernel) },
   ];
 }
 

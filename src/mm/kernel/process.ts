@@ -313,11 +313,11 @@ export class Process extends FileCalls implements Task {
   }
 
   /** move_pages(2) without nodes: for each address the node that its page is on, or a negative errno. */
-  move_pages(pid: number, pages: readonly Vaddr[]): number[] {
+  move_pages(pid: number, pages: readonly Vaddr[], flags = 0): number[] {
     const task = this.#live("move_pages");
     const target = pid === 0 ? task : this.kernel.processes.get(pid);
     const addrs = pages.map((addr) => u64("move_pages", addr));
-    return checkValue("move_pages", sysStatPages(task, target, addrs));
+    return checkValue("move_pages", sysStatPages(task, target, addrs, flags));
   }
 
   /** What /proc/PID/maps shows. */

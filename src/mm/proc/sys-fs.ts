@@ -1,33 +1,28 @@
 /**
- * /sys, as far as programs look into it for memory and processors: which CPUs there are, and which pools of huge pages. What is
- * not built in has no directory there (transparent huge pages, KSM), nor has the one memory node.
+ * /sys, as far as programs look into it for memory and processors: which CPUs and memory nodes there are, and which pools of
+ * huge pages. What is not built in has no directory there (transparent huge pages, KSM).
  */
-import type { HugePools } from "../frames/huge-pools.ts";
 import { SYSFS_MAGIC } from "../uapi/fs.ts";
 import type { FileSystem } from "../vfs/super-block.ts";
-import { type Arch, RISCV64 } from "../vma/arch.ts";
-import { directoryNode, fixedDirectory, type ProcDirectory, ProcSuperBlock } from "./proc-tree.ts";
+import type { ProcHost } from "./proc-task.ts";
+import { directoryNode, fixedDirectory, linkNode, type ProcDirectory, ProcSuperBlock } from "./proc-tree.ts";
 import { hugepagesDirectory } from "./sys-hugepages.ts";
+import { nodeDirectory } from "./sys-node.ts";
 import { textNode } from "./text-file.ts";
 
-/** Ready to be mounted at /sys: `kernel.mount("/sys", sysFs())`. @param arch whose sizes of huge pages there are */
-export function sysFs(arch: Arch = RISCV64): FileSystem {
+/** Ready to be mounted at /sys: `kernel.mount("/sys", sysFs(kernel))`. */
+export function sysFs(host: ProcHost): FileSystem {
   return {
     name: "sysfs",
     mount: (context) =>
-      new ProcSuperBlock(
-        context,
-        rootDirectory(context.phys.hugePools, arch),
-        "sysfs",
-        SYSFS_MAGIC,
-        /* hasFixedNames */ false,
-      ),
+      new ProcSuperBlock(context, rootDirectory(host), "sysfs", SYSFS_MAGIC, /* hasFixedNames */ false),
   };
 }
 
-function rootDirectory(pools: HugePools, arch: Arch): ProcDirectory {
+function rootDirectory(host: ProcHost): ProcDirectory {
+  const cpu0 = fixedDirectory({ node0: linkNode(() => "../../node/node0") });
   const cpu = fixedDirectory({
-    cpu0: directoryNode(fixedDirectory({}), 0o755),
+    cpu0: directoryNode(cpu0, 0o755),
     isolated: textNode(() => "\n"),
     kernel_max: textNode(() => "0\n"),
     offline: textNode(() => "\n"),
@@ -35,9 +30,12 @@ function rootDirectory(pools: HugePools, arch: Arch): ProcDirectory {
     possible: textNode(() => "0\n"),
     present: textNode(() => "0\n"),
   });
-  const system = fixedDirectory({ cpu: directoryNode(cpu, 0o755) });
+  const system = fixedDirectory({
+    cpu: directoryNode(cpu, 0o755),
+    node: directoryNode(nodeDirectory(host), 0o755),
+  });
   const devices = fixedDirectory({ system: directoryNode(system, 0o755) });
-  const hugepages = hugepagesDirectory(pools, arch.hugePageSizeLogs);
+  const hugepages = hugepagesDirectory(host.phys.hugePools, host.arch.hugePageSizeLogs);
   const mm = fixedDirectory({ hugepages: directoryNode(hugepages, 0o755) });
   const kernel = fixedDirectory({ mm: directoryNode(mm, 0o755) });
   return fixedDirectory({

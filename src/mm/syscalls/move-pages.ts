@@ -46,9 +46,7 @@ export function sysMovePages(
   moved: PagesToMove,
   flags: number,
 ): number {
-  if ((flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) return -EINVAL;
-  if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(task, CAP_SYS_NICE)) return -EPERM;
-  const mm = findMmStruct(task, target);
+  const mm = findMmStruct(task, target, flags);
   if (typeof mm === "number") return mm;
   return moved.nodes === 0 ? statPages(mmu, task, mm, moved) : movePages(mmu, task, mm, moved);
 }
@@ -58,15 +56,18 @@ export function sysStatPages(
   task: Task,
   target: MovedTask | undefined,
   pages: readonly Vaddr[],
+  flags: number,
 ): number[] | number {
-  const mm = findMmStruct(task, target);
+  const mm = findMmStruct(task, target, flags);
   return typeof mm === "number" ? mm : pages.map((addr) => nodeOf(mm, addr));
 }
 
 /** The memory of a process whose pages the caller may move, or a negative errno (find_mm_struct). */
-function findMmStruct(task: Task, target: MovedTask | undefined): MmStruct | number {
+function findMmStruct(task: Task, target: MovedTask | undefined, flags: number): MmStruct | number {
+  if ((flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) return -EINVAL;
+  if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(task, CAP_SYS_NICE)) return -EPERM;
   if (target === undefined) return -ESRCH;
-  if (task !== target && !ptraceMayAccess(task, target)) return -EPERM;
+  if (!ptraceMayAccess(task, target)) return -EPERM;
   return target.exitStatus === null ? target.mm : -EINVAL;
 }
 

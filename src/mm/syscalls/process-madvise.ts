@@ -12,7 +12,7 @@ import { MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED } from "../uapi/mman.ts";
 import { capable } from "../vfs/capability.ts";
 import { doMadvise } from "./madvise.ts";
 import { isOutside } from "./process-vm.ts";
-import { ptraceMayAccess } from "./ptrace-access.ts";
+import { mayAccessMm } from "./ptrace-access.ts";
 import type { Task } from "./task.ts";
 
 /** What may be said of another's memory (process_madvise_remote_valid; COLLAPSE is unknown without huge pages). */
@@ -32,7 +32,7 @@ export function sysProcessMadvise(
 ): number {
   if (ranges.some((range) => isOutside(task, range))) return -EFAULT;
   if (target === undefined) return -ESRCH;
-  if (!ptraceMayAccess(task, target)) return -EACCES;
+  if (!mayAccessMm(task, target)) return -EACCES;
   if (target.mm !== task.mm) {
     if (!REMOTE.has(advice)) return -EINVAL;
     if (!capable(task, CAP_SYS_NICE)) return -EPERM;

@@ -11,7 +11,7 @@ import { PAGE_OFFSET_MASK, PAGE_SIZE } from "../page.ts";
 import { setPageDirty } from "../rmap/page-dirty.ts";
 import { EFAULT, EPERM, ESRCH } from "../uapi/errno.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
-import { ptraceMayAccess } from "./ptrace-access.ts";
+import { mayAccessMm } from "./ptrace-access.ts";
 import type { Task } from "./task.ts";
 
 /** Pages of the other process that are held at a time (PVM_MAX_KMALLOC_PAGES of pointers). */
@@ -42,7 +42,7 @@ function processVmRw(mmu: Mmu, task: Task, transfer: ProcessVmTransfer, write: b
   // Nothing to transfer is no error, whoever it is about.
   if (total === 0 || remote.every(({ len }) => len === 0)) return 0;
   if (target === undefined) return -ESRCH;
-  if (!ptraceMayAccess(task, target)) return -EPERM;
+  if (!mayAccessMm(task, target)) return -EPERM;
   let failed = 0;
   for (const segment of remote) {
     if (iter.count === 0 || failed !== 0) break;

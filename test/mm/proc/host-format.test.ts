@@ -2,7 +2,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import os from "node:os";
 import { describe, expect, it } from "vitest";
-import { Kernel, procFs, X86_64 } from "../../../src/mm/index.ts";
+import { Kernel, procFs, sysFs, X86_64 } from "../../../src/mm/index.ts";
 import { readAll } from "./steps.ts";
 
 /** Names that the host's kernel has and docs/configuration.md leaves out. */
@@ -24,6 +24,7 @@ describe.skipIf(!isJudge)(
   () => {
     const kernel = new Kernel({ arch: X86_64 });
     kernel.mount("/proc", procFs(kernel));
+    kernel.mount("/sys", sysFs(kernel));
     const process = kernel.spawn({ comm: "main" });
 
     const both = (path: string): [guest: string[], host: string[]] => [
@@ -39,6 +40,16 @@ describe.skipIf(!isJudge)(
       const [guest, host] = both("/proc/meminfo");
       const builtIn = (line: string): boolean => isBuilt(label(line));
       expect(guest.filter(builtIn).map(shape)).toEqual(host.filter(builtIn).map(shape));
+    });
+
+    it("meminfo, numastat and vmstat of the memory node", () => {
+      const [guest, host] = both("/sys/devices/system/node/node0/meminfo");
+      const builtIn = (line: string): boolean => isBuilt(label(line.slice("Node 0 ".length)));
+      expect(guest.map(shape)).toEqual(host.filter(builtIn).map(shape));
+      for (const name of ["numastat", "vmstat"]) {
+        const [ours, theirs] = both(`/sys/devices/system/node/node0/${name}`);
+        expect(ours.map(label)).toEqual(theirs.map(label).filter(isBuilt));
+      }
     });
 
     it("vmstat", () => {

@@ -286,7 +286,7 @@ it("looks for huge pages in vain, and lets a group have segments of them", () =>
 });
 
 it("/sys/kernel/mm/hugepages has the same pools, by size", () => {
-  kernel.mount("/sys", sysFs(X86_64));
+  kernel.mount("/sys", sysFs(kernel));
   const pool = "/sys/kernel/mm/hugepages/hugepages-2048kB";
   const said = (file: string, text: string): string => {
     let taken: unknown;
