@@ -28,12 +28,7 @@ export function mlockPage(phys: LruMemory, pfn: Pfn): void {
     lruPrev[pfn]++;
     return;
   }
-  if ((flags[pfn] & PG_UNEVICTABLE) === 0) {
-    lruDel(phys, pfn);
-    flags[pfn] = (flags[pfn] & ~PG_ACTIVE) | PG_UNEVICTABLE;
-    lruAdd(phys, pfn);
-    stat[UNEVICTABLE_PGCULLED]++;
-  }
+  if ((flags[pfn] & PG_UNEVICTABLE) === 0) cull(phys, pfn);
   flags[pfn] |= PG_MLOCKED;
   lruPrev[pfn] = 1;
   stat[NR_MLOCK]++;
@@ -54,6 +49,24 @@ export function munlockPage(phys: LruMemory, pfn: Pfn): void {
   flags[pfn] &= ~PG_UNEVICTABLE;
   lruAdd(phys, pfn);
   stat[UNEVICTABLE_PGRESCUED]++;
+}
+
+/**
+ * Reclaim has come to a page that must stay, because its file does (SHM_LOCK): it becomes unevictable. Answers whether it is
+ * one (folio_evictable).
+ */
+export function cullUnevictable(phys: LruMemory, pfn: Pfn): boolean {
+  if ((phys.frames.flags[pfn] & PG_SHM_LOCKED) === 0) return false;
+  cull(phys, pfn);
+  return true;
+}
+
+function cull(phys: LruMemory, pfn: Pfn): void {
+  const { flags } = phys.frames;
+  lruDel(phys, pfn);
+  flags[pfn] = (flags[pfn] & ~PG_ACTIVE) | PG_UNEVICTABLE;
+  lruAdd(phys, pfn);
+  phys.stat[UNEVICTABLE_PGCULLED]++;
 }
 
 /** The page is on its way to be free, and nobody has taken its locks back. */

@@ -15,6 +15,7 @@ import {
   LRU_INACTIVE_ANON,
   LRU_INACTIVE_FILE,
 } from "../frames/lruvec.ts";
+import { cullUnevictable } from "../frames/mlock.ts";
 import { PG_SWAPBACKED, PG_WORKINGSET } from "../frames/page-flags.ts";
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { SCAN_PAGE_NS, SCAN_ROUND_NS } from "../swap/io-time.ts";
@@ -148,6 +149,7 @@ export class ActiveInactivePolicy implements ReclaimPolicy {
     for (; scanned < nrToScan && scanned < length; scanned++) {
       const pfn = lruTail(phys, group, list);
       if (pfn === 0) break;
+      if (cullUnevictable(phys, pfn)) continue;
       const isUsedAsCode = this.#references.collect(phys, pfn);
       if (isUsedAsCode && (flags[pfn] & PG_SWAPBACKED) === 0) {
         rotated++;

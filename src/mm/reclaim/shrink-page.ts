@@ -2,6 +2,8 @@
  * What reclaim does with one page (shrink_folio_list in mm/vmscan.c).
  *
  * ```
+ *                     of a file that stays? ──yes──▶ unevictable
+ *                          │ no
  *                     in use by a fault or I/O? ──yes──▶ another round
  *                          │ no
  *                     used since? ──yes──▶ active, or another round
@@ -16,6 +18,7 @@
 import { BugError } from "../bug.ts";
 import { deleteFromPageCache, evictFromPageCache, mappingPath } from "../filemap/page-cache.ts";
 import { activatePage, lruRotate } from "../frames/lru.ts";
+import { cullUnevictable } from "../frames/mlock.ts";
 import {
   PG_ANON,
   PG_DIRTY,
@@ -35,7 +38,7 @@ import { swapWritepage } from "../swap/page-io.ts";
 import { addToSwap, deleteFromSwapCache, freeSwap } from "../swap/swap-cache.ts";
 import { swapSpace } from "../swap/swap-space.ts";
 import { waitOnSwapWriteback } from "../swap/swap-writeback.ts";
-import { NR_VMSCAN_IMMEDIATE, NR_VMSCAN_WRITE, PGLAZYFREED } from "../trace/vmstat.ts";
+import { NR_VMSCAN_IMMEDIATE, NR_VMSCAN_WRITE, PGACTIVATE, PGLAZYFREED } from "../trace/vmstat.ts";
 import { AddressSpace } from "../vfs/address-space.ts";
 import { PAGEREF_ACTIVATE, PAGEREF_KEEP, type ReferenceCollector } from "./page-referenced.ts";
 import type { ScanControl } from "./scan-control.ts";
@@ -49,6 +52,7 @@ export function shrinkPage(
   sc: ScanControl,
 ): boolean {
   const { flags } = phys.frames;
+  if (mustStay(phys, pfn)) return false;
   if (isInUse(phys, pfn)) return keep(phys, pfn);
   if ((flags[pfn] & PG_WRITEBACK) !== 0 && !waitsForWriteback(phys, pfn, sc)) return activate(phys, pfn);
   if ((flags[pfn] & (PG_DIRTY | PG_SWAPBACKED | PG_ANON)) === PG_DIRTY) sc.nrUnqueuedDirty++;
@@ -87,12 +91,20 @@ function waitsForWriteback(phys: PhysicalMemory, pfn: Pfn, sc: ScanControl): boo
 export function pageOut(phys: PhysicalMemory, pfn: Pfn): boolean {
   const { flags } = phys.frames;
   if ((flags[pfn] & PG_LOCKED) !== 0) return keep(phys, pfn);
+  if (mustStay(phys, pfn)) return false;
   if ((flags[pfn] & PG_WRITEBACK) !== 0) {
     flags[pfn] |= PG_RECLAIM;
     return activate(phys, pfn);
   }
   flags[pfn] &= ~PG_REFERENCED;
   return takePage(phys, pfn, null);
+}
+
+/** A page of a file that stays leaves the lists that reclaim looks at, which counts as activated. */
+function mustStay(phys: PhysicalMemory, pfn: Pfn): boolean {
+  if (!cullUnevictable(phys, pfn)) return false;
+  phys.stat[PGACTIVATE]++;
+  return true;
 }
 
 /** Whether somebody works on it: it has a reference beside those of its PTEs and its cache. */

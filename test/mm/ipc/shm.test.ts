@@ -14,6 +14,7 @@ import {
   IPC_STAT,
   type Kernel,
   LinuxError,
+  MADV_PAGEOUT,
   MADV_REMOVE,
   MemoryFault,
   MREMAP_FIXED,
@@ -34,7 +35,8 @@ import {
   SHM_UNLOCK,
   validate,
 } from "../../../src/mm/index.ts";
-import { BASE, boot, faults, outcome, P, RW, spawn } from "../core/rig.ts";
+import { ANON, BASE, boot, faults, outcome, P, RW, spawn } from "../core/rig.ts";
+import { addSwap } from "../swap/rig.ts";
 
 function makeSegment(task: Process, pages: number, mode = 0o600): number {
   return task.shmget(IPC_PRIVATE, pages * P, mode);
@@ -270,6 +272,28 @@ describe("a segment that SHM_LOCK keeps in memory", () => {
     task.shmdt(at);
     expect(pages()).toEqual([0, 0]);
   });
+});
+
+describe("pages that were there before SHM_LOCK", () => {
+  for (const lruPolicy of ["lru", "mglru"] as const) {
+    it(`stay under pressure, and when they are to be paged out (${lruPolicy})`, () => {
+      const kernel = boot({ ram: 400 * P, lruPolicy });
+      addSwap(kernel, "memory", 600);
+      const task = kernel.spawn();
+      const id = task.shmget(IPC_PRIVATE, 16 * P, IPC_CREAT | 0o600);
+      const at = task.shmat(id);
+      for (let page = 0; page < 16; page++) task.storeU8(at + page * P, 1 + page);
+      task.shmctl(id, SHM_LOCK);
+      const other = task.mmap(0, 500 * P, RW, ANON);
+      for (let page = 0; page < 500; page++) task.storeU8(other + page * P, 1);
+      task.madvise(at, 8 * P, MADV_PAGEOUT);
+      expect(kernel.vmstat().pswpout).toBeGreaterThan(0);
+      expect(kernel.vmstat().nr_unevictable).toBeGreaterThanOrEqual(8);
+      const { minFlt, majFlt } = task;
+      for (let page = 0; page < 16; page++) expect(task.loadU8(at + page * P)).toBe(1 + page);
+      expect([task.minFlt, task.majFlt]).toEqual([minFlt, majFlt]);
+    });
+  }
 });
 
 describe("limits of shared memory", () => {
