@@ -1,6 +1,8 @@
 /** The system calls of which nothing but the result is compared, as functions of Faultline. */
+import { readUserString } from "../src/mm/fault/uaccess.ts";
 import { UserIter } from "../src/mm/fault/user-iter.ts";
 import type { Process } from "../src/mm/kernel/process.ts";
+import { checkMemfdFlags } from "../src/mm/shmem/memfd.ts";
 import { sysBrk } from "../src/mm/syscalls/brk.ts";
 import { sysFadvise64, sysReadahead } from "../src/mm/syscalls/fadvise.ts";
 import { sysFallocate, sysFtruncate } from "../src/mm/syscalls/file-size.ts";
@@ -19,7 +21,7 @@ import { sysRemapFilePages } from "../src/mm/syscalls/remap-file-pages.ts";
 import { sysSetrlimit } from "../src/mm/syscalls/rlimit.ts";
 import { sysShmat, sysShmdt, sysShmget } from "../src/mm/syscalls/shm.ts";
 import { sysFsync } from "../src/mm/syscalls/sync.ts";
-import { AT_FDCWD } from "../src/mm/uapi/fcntl.ts";
+import { AT_FDCWD, PATH_MAX } from "../src/mm/uapi/fcntl.ts";
 import { F_ADD_SEALS, F_GET_SEALS } from "../src/mm/uapi/fs.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { pathOf } from "./faultline-kernel.ts";
@@ -67,7 +69,7 @@ export function systemCall(task: Process, { call, args }: Operation): number {
     case "shmdt":
       return sysShmdt(task, args[0]);
     case "memfd_create":
-      return sysMemfdCreate(task, MEMFD_NAMES[args[0]], args[1]);
+      return memfdCreate(task, args);
     case "open":
       return sysOpenat(task, AT_FDCWD, pathOf(args[0]), args[1], 0);
     case "close":
@@ -101,6 +103,15 @@ export function systemCall(task: Process, { call, args }: Operation): number {
     default:
       throw new Error(`Faultline can't ${call}`);
   }
+}
+
+/** With what the machine checks on the way where the name is the program's: flags, and the name. */
+function memfdCreate(task: Process, [name, flags, nameAt = 0]: readonly number[]): number {
+  if (nameAt === 0) return sysMemfdCreate(task, MEMFD_NAMES[name], flags);
+  const wrong = checkMemfdFlags(task.fs.mounts, flags);
+  if (wrong !== 0) return wrong;
+  const text = readUserString(task.kernel.mmu, task, nameAt, PATH_MAX);
+  return typeof text === "number" ? text : sysMemfdCreate(task, text, flags);
 }
 
 /** A buffer of the process as one segment. */

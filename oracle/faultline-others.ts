@@ -2,7 +2,7 @@
 import { copyToUser } from "../src/mm/fault/uaccess.ts";
 import type { Process } from "../src/mm/kernel/process.ts";
 import { sysClose, sysOpenat } from "../src/mm/syscalls/open.ts";
-import { pidfdGetTask } from "../src/mm/syscalls/pidfd.ts";
+import { pidfdGetTask, sysPidfdOpen } from "../src/mm/syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../src/mm/syscalls/process-madvise.ts";
 import { sysProcessVmReadv, sysProcessVmWritev } from "../src/mm/syscalls/process-vm.ts";
 import { sysPread64, sysPwrite64 } from "../src/mm/syscalls/read-write.ts";
@@ -76,10 +76,13 @@ function adviseOther(
 ): Outcome {
   const ranges = [{ base, len }];
   for (let at = 0; at < more.length; at += 2) ranges.push({ base: more[at], len: more[at + 1] });
-  if (ranges.some((range) => range.len >= 2 ** 63)) return { result: -EINVAL };
+  const pidfd = sysPidfdOpen(task.kernel.processes, task, target.pid, 0);
+  if (pidfd < 0) return { result: pidfd };
   const own = importedSegments(ranges);
-  if (typeof own === "number") return { result: own };
-  return { result: sysProcessMadvise(task.kernel.mmu, task, target, own, advice) };
+  const result =
+    typeof own === "number" ? own : sysProcessMadvise(task.kernel.mmu, task, target, own, advice);
+  sysClose(task, pidfd);
+  return { result };
 }
 
 function throughMem(

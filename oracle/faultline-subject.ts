@@ -19,15 +19,15 @@ import {
 import { validate } from "../src/mm/kernel/validate.ts";
 import { PAGE_SIZE } from "../src/mm/page.ts";
 import { pagemapScan } from "../src/mm/proc/pagemap-scan.ts";
-import { procmapQuery } from "../src/mm/proc/procmap-query.ts";
+import { PROCMAP_QUERY } from "../src/mm/proc/procmap-query.ts";
 import { sysMincore } from "../src/mm/syscalls/mincore.ts";
 import { sysMmap } from "../src/mm/syscalls/mmap.ts";
-import { sysClose, sysOpenat, sysPipe2 } from "../src/mm/syscalls/open.ts";
+import { sysClose, sysIoctl, sysOpenat, sysPipe2 } from "../src/mm/syscalls/open.ts";
 import { sysPidfdOpen } from "../src/mm/syscalls/pidfd.ts";
 import { sysProcessMadvise } from "../src/mm/syscalls/process-madvise.ts";
 import { sysPread64, sysWrite } from "../src/mm/syscalls/read-write.ts";
 import { EFAULT, EINVAL, ENOENT } from "../src/mm/uapi/errno.ts";
-import { AT_FDCWD, O_WRONLY, PATH_MAX } from "../src/mm/uapi/fcntl.ts";
+import { AT_FDCWD, O_RDONLY, O_WRONLY, PATH_MAX } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { READ_IMPLIES_EXEC } from "../src/mm/uapi/personality.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
@@ -45,15 +45,8 @@ import { isAboutPolicy, policyOnFaultline } from "./memory-policy.ts";
 import type { Operation } from "./operation.ts";
 import { type CallAboutOthers, isAboutOthers } from "./other-arguments.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
-import {
-  isSlot,
-  type Outcome,
-  PROCMAP_QUERY_WORDS,
-  SKIPPED,
-  type Subject,
-  storedBytes,
-  withoutDevice,
-} from "./subject.ts";
+import { procmapCall } from "./procmap-call.ts";
+import { isSlot, type Outcome, SKIPPED, type Subject, storedBytes, withoutDevice } from "./subject.ts";
 import { DISK_NAMES, makeTestFiles, removeTestFiles, takeTestFiles } from "./test-files.ts";
 
 /** Accesses up to here are made byte by byte as a CPU makes them, through the TLB; longer ones as the kernel copies. */
@@ -141,7 +134,7 @@ export class FaultlineSubject implements Subject {
       case "shmctl":
         return segmentControl(task, args, (pid) => this.slotOf(pid));
       case "procmap_query":
-        return this.queryMap(task, args[0], args[1]);
+        return this.queryMap(task, args);
       case "pagemap_scan":
         return this.scanPagemap(task, args);
       case "dumpable":
@@ -215,12 +208,14 @@ export class FaultlineSubject implements Subject {
     return { result: 0, bytes };
   }
 
-  private queryMap(task: Process, addr: number, flags: number): Outcome {
-    const query = new BigUint64Array(PROCMAP_QUERY_WORDS);
-    query.set([BigInt(query.byteLength), BigInt(flags), BigInt(addr)]);
-    copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, new Uint8Array(query.buffer));
-    const result = procmapQuery(this.kernel.mmu, task, task.mm, ARGUMENT_ADDRESS);
-    return { result, bytes: withoutDevice(task.readBytes(ARGUMENT_ADDRESS, query.byteLength)) };
+  private queryMap(task: Process, args: readonly number[]): Outcome {
+    const fd = sysOpenat(task, AT_FDCWD, "/proc/self/maps", O_RDONLY, 0);
+    if (fd < 0) return { result: fd };
+    const { bytes, argument } = procmapCall(args);
+    copyToUser(this.kernel.mmu, task, ARGUMENT_ADDRESS, bytes);
+    const result = sysIoctl(task, fd, PROCMAP_QUERY, argument);
+    sysClose(task, fd);
+    return { result, bytes: withoutDevice(task.readBytes(ARGUMENT_ADDRESS, bytes.length)) };
   }
 
   private scanPagemap(task: Process, args: readonly number[]): Outcome {

@@ -6,7 +6,7 @@ import type { ArgumentSource } from "./arguments.ts";
 import type { CallName } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { MEMFD_NAMES, SPECIAL_FD } from "./subject.ts";
-import { EXECUTABLE_NAME, FILE_NAMES } from "./test-files.ts";
+import { EXECUTABLE_NAME, FILE_NAMES, MISSING_NAME } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
 
@@ -50,20 +50,7 @@ export class FileArguments {
     const { random, from } = this;
     switch (call) {
       case "open":
-        return [
-          random.chance(12) ? FILE_NAMES.indexOf(EXECUTABLE_NAME) : random.below(FILE_NAMES.length),
-          random.weighted([
-            [4, fcntl.O_RDWR],
-            [2, fcntl.O_RDONLY],
-            [1, fcntl.O_WRONLY],
-            [1, fcntl.O_RDWR | fcntl.O_TRUNC],
-            [1, fcntl.O_RDWR | fcntl.O_APPEND],
-            [1, fcntl.O_RDWR | fcntl.O_DIRECT],
-            [1, fcntl.O_PATH],
-            [1, fcntl.O_RDONLY | fcntl.O_DIRECTORY],
-            [1, fcntl.O_RDWR | fcntl.O_CLOEXEC],
-          ]),
-        ];
+        return this.openArguments();
       case "memfd_create":
         return [
           random.below(MEMFD_NAMES.length),
@@ -75,8 +62,11 @@ export class FileArguments {
             [1, mman.MFD_HUGETLB],
             [1, mman.MFD_HUGETLB | mman.MFD_ALLOW_SEALING],
             [1, mman.MFD_HUGETLB | (random.pick([16, 21, 30]) << 26)],
+            [1, mman.MFD_EXEC],
+            [1, mman.MFD_EXEC | mman.MFD_NOEXEC_SEAL],
             [1, 0x80],
           ]),
+          ...(random.chance(95) ? [] : [random.pick([2 ** 47, 2 ** 63])]),
         ];
       case "dup":
       case "close":
@@ -142,6 +132,28 @@ export class FileArguments {
       case "readahead":
         return [from.descriptor(), from.fileOffset(), from.fileOffset()];
     }
+  }
+
+  private openArguments(): number[] {
+    const { random } = this;
+    const file = random.chance(12) ? FILE_NAMES.indexOf(EXECUTABLE_NAME) : random.below(FILE_NAMES.length);
+    const flags = random.weighted([
+      [8, fcntl.O_RDWR],
+      [4, fcntl.O_RDONLY],
+      [2, fcntl.O_WRONLY],
+      [2, fcntl.O_RDWR | fcntl.O_TRUNC],
+      [2, fcntl.O_RDWR | fcntl.O_APPEND],
+      [2, fcntl.O_RDWR | fcntl.O_DIRECT],
+      [2, fcntl.O_PATH],
+      [2, fcntl.O_RDONLY | fcntl.O_DIRECTORY],
+      [2, fcntl.O_RDWR | fcntl.O_CLOEXEC],
+      [1, fcntl.O_RDWR | fcntl.O_CREAT],
+      [1, fcntl.O_RDWR | fcntl.O_CREAT | fcntl.O_EXCL],
+      [1, fcntl.O_RDONLY | fcntl.O_CREAT | fcntl.O_DIRECTORY],
+      [1, fcntl.O_RDONLY | fcntl.O_NOATIME],
+    ]);
+    // Nothing new is made.
+    return [file, FILE_NAMES[file] === MISSING_NAME ? flags & ~fcntl.O_CREAT : flags];
   }
 
   private fallocateArguments(): number[] {

@@ -95,15 +95,18 @@ export class SequenceGenerator {
   next(view: MemoryView): Operation {
     if (this.untilCrowd-- === 0) {
       const missing = this.random.weighted([
-        [6, this.random.below(3)],
-        [3, this.random.below(CALM_STEPS)],
-        [2, -1],
+        [8, this.random.below(3)],
+        [2, this.random.below(CALM_STEPS)],
+        [1, -1],
       ]);
       const crowd = { process: 0, call: "crowd", args: [CROWD_START, MAX_MAPPINGS - missing] } as const;
       this.planned = [...beforeCrowd(0), crowd];
     }
     for (;;) {
-      const operation = this.propose(view);
+      const planned = this.planned.shift();
+      const proposed = this.propose(view, planned);
+      const operation =
+        planned?.first === undefined ? proposed : { ...proposed, args: proposed.args.with(0, planned.first) };
       const isWanted = (this.hasLocks || !locksMemory(operation)) && (this.hasDisk || !mapsDisk(operation));
       if (!isWanted || !isHarmless(operation) || !isPossible(operation, view)) continue;
       this.planned.push(...followUps(operation, this.random, view.segments()));
@@ -111,9 +114,8 @@ export class SequenceGenerator {
     }
   }
 
-  private propose(view: MemoryView): Operation {
+  private propose(view: MemoryView, planned: FollowUp | undefined): Operation {
     const living = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => view.isAlive(slot));
-    const planned = this.planned.shift();
     if (planned?.args !== undefined) return { ...planned, args: planned.args };
     const isCrowded = this.untilCrowd < 0;
     const process = planned?.process ?? (isCrowded && this.random.chance(70) ? 0 : this.random.pick(living));

@@ -18,6 +18,7 @@ import { formatMapFiles, type Mapping, parseMaps } from "./maps.ts";
 import { isAboutPolicy, policyOnHost } from "./memory-policy.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { pagemapScanAnswer, pagemapScanWords } from "./pagemap-scan-words.ts";
+import { procmapCall } from "./procmap-call.ts";
 import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
 import {
   FIGURES,
@@ -26,7 +27,6 @@ import {
   MEMFD_NAMES,
   NOBODY,
   type Outcome,
-  PROCMAP_QUERY_WORDS,
   SKIPPED,
   SLOTS,
   STACK_LIMIT,
@@ -193,7 +193,7 @@ export class HostSubject implements Subject {
       case "shmctl":
         return family.hasOwnIpc ? this.segmentControl(process, args) : SKIPPED;
       case "procmap_query":
-        return this.queryMap(process, args[0], args[1]);
+        return this.queryMap(process, args);
       case "pagemap_scan":
         return this.scanPagemap(process, args);
       case "dumpable":
@@ -208,7 +208,7 @@ export class HostSubject implements Subject {
       case "open":
         return { result: this.withPath(process, NR.open, this.pathOf(args[0]), [args[1], 0]) };
       case "memfd_create":
-        return { result: this.withPath(process, NR.memfd_create, MEMFD_NAMES[args[0]], [args[1]]) };
+        return { result: this.createMemfd(process, args) };
       case "fork":
       case "vfork":
       case "clone":
@@ -246,7 +246,8 @@ export class HostSubject implements Subject {
   private adviseOther(slot: number, [other, addr, length, advice, ...more]: readonly number[]): Outcome {
     const { family } = this;
     if (family.isFree(other)) return SKIPPED;
-    const pidfd = family.expect(NR.pidfd_open, [family.pid(other), 0], slot);
+    const pidfd = family.syscall(slot, NR.pidfd_open, [family.pid(other), 0]);
+    if (pidfd < 0) return { result: pidfd };
     const ranges = family.putWords(slot, [addr, length, ...more]);
     const count = 1 + more.length / 2;
     const result = family.syscall(slot, NR.process_madvise, [pidfd, ranges, count, advice, 0]);
@@ -270,18 +271,18 @@ export class HostSubject implements Subject {
     return { result, bytes: comparableStat(bytes, (pid) => family.slotOf(pid)), faults };
   }
 
-  /** PROCMAP_QUERY without a name, and without device and inode in the answer. */
-  private queryMap(slot: number, addr: number, flags: number): Outcome {
+  /** PROCMAP_QUERY without device and inode in the answer. */
+  private queryMap(slot: number, args: readonly number[]): Outcome {
     const { family } = this;
     const path = family.putArgument(slot, Buffer.from("/proc/self/maps\0"));
-    const fd = family.expect(NR.open, [path, 0, 0], slot);
-    const query = new BigUint64Array(PROCMAP_QUERY_WORDS);
-    query.set([BigInt(query.byteLength), BigInt(flags), BigInt(addr)]);
-    const argument = family.putArgument(slot, new Uint8Array(query.buffer));
+    const fd = family.syscall(slot, NR.open, [path, 0, 0]);
+    if (fd < 0) return { result: fd, faults: 0 };
+    const { bytes, argument } = procmapCall(args);
+    family.putArgument(slot, bytes);
     const result = family.syscall(slot, NR.ioctl, [fd, PROCMAP_QUERY, argument]);
-    const bytes = family.takeArgument(slot, query.byteLength);
+    const answer = family.takeArgument(slot, bytes.length);
     family.expect(NR.close, [fd], slot);
-    return { result, bytes: withoutDevice(bytes), faults: 0 };
+    return { result, bytes: withoutDevice(answer), faults: 0 };
   }
 
   /** PAGEMAP_SCAN; skipped where the process may not open its own pagemap. */
@@ -421,6 +422,12 @@ export class HostSubject implements Subject {
     const name = FILE_NAMES[index];
     if (name.startsWith("/")) return name;
     return join(SHM_NAMES.includes(name) ? this.shmDirectory : this.directory, name);
+  }
+
+  private createMemfd(slot: number, [name, flags, nameAt = 0]: readonly number[]): number {
+    return nameAt === 0
+      ? this.withPath(slot, NR.memfd_create, MEMFD_NAMES[name], [flags])
+      : this.family.syscall(slot, NR.memfd_create, [nameAt, flags]);
   }
 
   private withPath(slot: number, number: number, text: string, rest: readonly number[]): number {

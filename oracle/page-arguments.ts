@@ -66,10 +66,10 @@ export class PageArguments {
         return [...from.range(), random.chance(92) ? 0 : from.address()];
       case "mlock":
       case "munlock":
-        return [...from.range()];
+        return this.lockRange();
       case "mlock2":
         return [
-          ...from.range(),
+          ...this.lockRange(),
           random.weighted([
             [8, mman.MLOCK_ONFAULT],
             [3, 0],
@@ -96,17 +96,48 @@ export class PageArguments {
         return [random.below(7)];
       case "procmap_query":
         return [
-          from.address(),
+          random.chance(50) ? from.address() : from.mappedAddress(),
           random.weighted([
             [4, 0],
             [4, 0x10],
             [4, random.below(0x40)],
             [1, 0x40],
           ]),
+          ...this.queryExtras(),
         ];
       case "pagemap_scan":
         return this.scanArguments();
     }
+  }
+
+  /** Now and then one that ends past the end of all addresses. */
+  private lockRange(): [addr: number, length: number] {
+    const [addr, length] = this.from.range();
+    return this.random.chance(97) ? [addr, length] : [addr, 2 ** 64 - PAGE_SIZE];
+  }
+
+  /** Size, room for a name and its address, address of the structure: none of them, mostly. */
+  private queryExtras(): number[] {
+    const { random } = this;
+    if (random.chance(50)) return [];
+    const size = random.weighted([
+      [12, 104],
+      [2, random.pick([0, 16, 23, 24, 40, 80])],
+      [2, random.pick([105, 112, 4095, 4096])],
+      [1, random.pick([4097, 2 ** 32, 2 ** 63])],
+    ]);
+    const nameSize = random.weighted([
+      [8, 256],
+      [4, random.below(40)],
+      [2, 2 ** 32 - 1],
+      [2, 0],
+    ]);
+    const nameAt = random.weighted([
+      [12, 0],
+      [1, -1],
+      [2, 2 ** 47],
+    ]);
+    return [size, nameSize, nameAt, random.chance(93) ? 0 : random.pick([8, 2 ** 47, 2 ** 63])];
   }
 
   /** Mostly a short range of memory, few regions, and masks that say something. */
@@ -163,7 +194,7 @@ export function someAdvice(random: Random): number {
     [7, mman.MADV_GUARD_INSTALL],
     [4, mman.MADV_GUARD_REMOVE],
     [1, random.pick([5, 6, 7, 26, 77, 104, 2 ** 31, -1])],
-    [1, mman.MADV_HWPOISON],
-    [1, mman.MADV_SOFT_OFFLINE],
+    [2, mman.MADV_HWPOISON],
+    [2, mman.MADV_SOFT_OFFLINE],
   ]);
 }

@@ -128,8 +128,10 @@ export class ProcessArguments {
       [4, mman.RLIMIT_AS],
       [4, mman.RLIMIT_DATA],
       [2, mman.RLIMIT_STACK],
+      [2, mman.RLIMIT_NOFILE],
       [1, random.pick([16, 99, -1])],
     ]);
+    if (resource === mman.RLIMIT_NOFILE) return this.fileLimit();
     const initial = INITIAL_LIMITS.find(([name]) => name === resource)?.[1] ?? -1;
     // A few pages are less than one segment or one mapping has; without any, locking takes a privilege.
     const isOfLocks = resource === mman.RLIMIT_MEMLOCK;
@@ -149,6 +151,19 @@ export class ProcessArguments {
         [1, 300 * PAGE_SIZE],
       ]),
     ];
+  }
+
+  /** Few descriptors more than a sequence begins with, or less. */
+  private fileLimit(): number[] {
+    const { random } = this;
+    const initial = INITIAL_LIMITS.find(([name]) => name === mman.RLIMIT_NOFILE)?.[1] ?? 0;
+    const soft = random.weighted([
+      [5, initial],
+      [4, 9 + random.below(6)],
+      [1, random.below(40)],
+      [1, -1],
+    ]);
+    return [mman.RLIMIT_NOFILE, soft, initial];
   }
 
   /** Something that stands for a process, perhaps: the caller itself, the first process, a number that a pidfd may have got, any other descriptor. */

@@ -1,6 +1,6 @@
 /** What is compared: anything that carries out the oracle's operations. The host is one subject, Faultline the other. */
 import { O_DIRECT, O_NONBLOCK, O_PATH, O_RDWR } from "../src/mm/uapi/fcntl.ts";
-import { MFD_ALLOW_SEALING, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
+import { MFD_ALLOW_SEALING, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STACK } from "../src/mm/uapi/mman.ts";
 import { ARGUMENT_LENGTH } from "./executor-image.ts";
 import type { Mapping } from "./maps.ts";
 import type { CallName, Operation } from "./operation.ts";
@@ -22,10 +22,14 @@ export const STACK_LIMIT: number = 8 * 2 ** 20;
 /** RLIMIT_MEMLOCK: few enough pages that a sequence gets there. */
 export const MEMLOCK_LIMIT: number = 2 ** 20;
 
+/** RLIMIT_NOFILE: more than the oracle's own. */
+const FILE_LIMIT = 1024;
+
 /** Soft and hard limits that all processes start with. */
 export const INITIAL_LIMITS: readonly (readonly [resource: number, bytes: number])[] = [
   [RLIMIT_STACK, STACK_LIMIT],
   [RLIMIT_MEMLOCK, MEMLOCK_LIMIT],
+  [RLIMIT_NOFILE, FILE_LIMIT],
 ];
 
 /** All processes hold a file on a file system mounted noexec under this number, where the oracle is run by root. */
@@ -85,12 +89,10 @@ export const TABLES = "VmPTE";
 /** The lines of /proc/PID/status that follow from the mappings alone, and what page tables take. */
 export const FIGURES: readonly string[] = ["VmSize", "VmLck", "VmData", "VmStk", TABLES];
 
-/** Words of a struct procmap_query. */
-export const PROCMAP_QUERY_WORDS = 13;
-
 export const SKIPPED: Outcome = { result: undefined };
 
-export const MEMFD_NAMES: readonly string[] = ["one", "two", ""];
+/** The last but one is the longest that there may be. */
+export const MEMFD_NAMES: readonly string[] = ["one", "two", "", "l".repeat(249), "l".repeat(250)];
 
 /** The bytes that `store(addr, length, first)` stores. */
 export function storedBytes(length: number, first: number): Uint8Array {
@@ -106,6 +108,8 @@ export const SPECIAL_FDS = 15;
 export const PIPE_FDS: readonly number[] = [SPECIAL_FD + 6, SPECIAL_FD + 12];
 /** The one that stands for process 0, also in its children. */
 export const PID_FD: number = SPECIAL_FD + 14;
+/** The one that takes seals. */
+export const SEALABLE_FD: number = SPECIAL_FD + 8;
 /** The one that goes past the page cache. */
 export const DIRECT_FD: number = SPECIAL_FD + 11;
 

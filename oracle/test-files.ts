@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 
 const SIZES: readonly number[] = [0, 1, 4096, 10_000, 5 * 4096, 70_001, 3000];
+export const MISSING_NAME = "missing";
 const SHM_SIZES: readonly number[] = [0, 10_000, 5 * 4096, 10_000];
 /** The one on tmpfs that only root may write. */
 const READ_ONLY_NAME = "shm3";
@@ -27,7 +28,7 @@ export const FILE_NAMES: readonly string[] = [
   ...SHM_NAMES.filter((name) => name !== READ_ONLY_NAME),
   "/dev/zero",
   "/dev/null",
-  "missing",
+  MISSING_NAME,
   READ_ONLY_NAME,
   EXECUTABLE_NAME,
 ];

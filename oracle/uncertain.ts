@@ -3,6 +3,7 @@
  * on the processor, on readahead, on how large the folios of the file's page cache happen to be, or on what the processor
  * has gathered to do with the lists of pages.
  */
+import { PROCMAP_QUERY_COVERING_OR_NEXT_VMA } from "../src/mm/proc/procmap-query.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../src/mm/uapi/fcntl.ts";
 import * as mman from "../src/mm/uapi/mman.ts";
 import { hasCertainResidency, type Mapping } from "./maps.ts";
@@ -37,6 +38,8 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
   switch (operation.call) {
     case "lseek":
       return seeksDisk(operation, surroundings);
+    case "procmap_query":
+      return asksForPath(operation, surroundings);
     case "pagemap_scan":
       return scansReadahead(operation, surroundings);
     case "mincore":
@@ -123,6 +126,15 @@ function seeksDisk({ args }: Operation, { fileName }: Surroundings): boolean {
   return (
     name === "" || ((whence === SEEK_DATA || whence === SEEK_HOLE) && name?.startsWith("/file") === true)
   );
+}
+
+/** The path of a test file, which is as long as the subject's directory has it. */
+function asksForPath({ args }: Operation, { mappings }: Surroundings): boolean {
+  const [addr, flags, , nameSize = 0] = args;
+  if (nameSize === 0) return false;
+  const last = (flags & PROCMAP_QUERY_COVERING_OR_NEXT_VMA) === 0 ? addr : Number.POSITIVE_INFINITY;
+  const asked = mappings.filter(({ start, end }) => end > addr && start <= last);
+  return asked.some(({ name }) => /^\/(file|shm|noexec)\d/.test(name));
 }
 
 /**
