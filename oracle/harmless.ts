@@ -17,6 +17,9 @@ const PAGE_SIZE = 4096;
 /** No segment that can be attached is longer. */
 const LONGEST_SEGMENT = 2 ** 20;
 
+/** As far as execve may read from an address on, mostly. */
+const LONGEST_STRINGS = 2 ** 17;
+
 /** Nothing that is longer may be filled with pages: the host has only so much memory. */
 const LONGEST_FILLED: number = 2 ** 24;
 /** Guards fill page tables, of which half a tebibyte takes one gibibyte. */
@@ -49,6 +52,9 @@ export function isHarmless(operation: Operation): boolean {
   if (call === "pagemap_scan" && args[0] < START_BREAK) return false;
   if (call === "procmap_query" && args[0] < START_BREAK) return false;
   const target = call === "mmap" ? args[0] : call === "mremap" ? args[4] : call === "shmat" ? args[1] : 0;
+  // Path, argv and envp: lists and strings end where zeros are.
+  if (call === "exec" && args.slice(1, 4).some((addr) => addr > 0 && reachesExecutor(addr, LONGEST_STRINGS)))
+    return false;
   if (call === "shmat" && reachesExecutor(target, LONGEST_SEGMENT)) return false;
   return !(RANGES[call] ?? []).some(
     ([address, length]) => length < args.length && reachesExecutor(args[address], args[length]),

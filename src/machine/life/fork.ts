@@ -204,7 +204,7 @@ export function copyProcess(parent: Process, request: CloneRequest): Process | n
   const failed = fd < 0 ? fd : putUserU32(mmu, parent, request.pidfd, fd);
   if (failed >= 0) return child;
   if (fd >= 0) parent.files.close(fd);
-  exitProcess(child, 0);
+  exitProcess(child, 0, parent);
   releaseChild(child);
   return failed === fd ? fd : -EFAULT;
 }

@@ -204,8 +204,13 @@ export function setBrk(process: Process, end: Vaddr, isMoved = false): void {
   mm.brk = mm.startBrk;
 }
 
-/** exit(2): descriptors and memory go, the status stays until the parent asks. @param status wait status */
-export function exitProcess(process: Process, status: number): void {
+/**
+ * exit(2): descriptors and memory go, the status stays until the parent asks.
+ *
+ * @param status wait status
+ * @param by who does the work, which segments of shared memory remember: the process itself, but for a child that was never one
+ */
+export function exitProcess(process: Process, status: number, by: Process = process): void {
   if (process.exitStatus !== null) return;
   const { kernel } = process;
   process.exitStatus = status;
@@ -213,7 +218,7 @@ export function exitProcess(process: Process, status: number): void {
   if (kernel.tracer.enabled) {
     kernel.tracer.emit({ type: "exit", pid: process.pid, value: status, name: process.comm });
   }
-  kernel.currentPid = process.pid;
+  kernel.currentPid = by.pid;
   process.isOomVictim = false;
   if (kernel.phys.current === process) kernel.phys.clearCurrent();
   if (--process.files.users === 0) process.files.closeAll();

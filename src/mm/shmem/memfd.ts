@@ -60,11 +60,15 @@ export function newMemfd(
   flags: number,
   owner: Credentials,
   hugePageSizeLogs: readonly number[],
+  /** Whether there is room for a descriptor, which is asked once the name is known to be one: 0 or a negative errno. */
+  refusesFile: () => number,
 ): File | number {
   const wrong = checkMemfdFlags(mounts, flags);
   if (wrong !== 0) return wrong;
   if (!isName(name)) return -EILSEQ;
   if (byteLength(name) > MFD_NAME_MAX_LEN) return -EINVAL;
+  const refused = refusesFile();
+  if (refused !== 0) return refused;
   const file = newEmptyFile(mounts, `memfd:${name}`, flags, owner, hugePageSizeLogs);
   if (typeof file === "number") return file;
   const { inode } = file;

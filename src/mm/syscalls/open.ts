@@ -24,7 +24,7 @@ import { F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ, F_SETPIPE_SZ, FIOCLEX, FIONCLEX
 import { MFD_CLOEXEC, RLIMIT_NOFILE } from "../uapi/mman.ts";
 import { setAsync } from "../vfs/fasync.ts";
 import type { File } from "../vfs/file.ts";
-import { openPath } from "../vfs/open.ts";
+import { checkOpenFlags, openPath } from "../vfs/open.ts";
 import { isOwner } from "../vfs/permission.ts";
 import { mayGoOn, newPipe, pipeOf } from "../vfs/pipe-file.ts";
 import { ERESTART_WOULD_BLOCK } from "../vfs/would-block.ts";
@@ -53,6 +53,8 @@ export function openFileAt(
   flags: number,
   mode: number,
 ): File | number {
+  const wrong = checkOpenFlags(flags);
+  if (wrong !== 0) return wrong;
   // Found out before a file is made or cut for nothing.
   const refused = refusesFile(task);
   if (refused !== 0) return refused;
@@ -180,7 +182,8 @@ export { checkMemfdFlags } from "../shmem/memfd.ts";
 
 /** memfd_create(2). */
 export function sysMemfdCreate(task: Task, name: string, flags: number): number {
-  const file = newMemfd(task.fs.mounts, name, flags, task, task.mm.arch.hugePageSizeLogs);
+  const { hugePageSizeLogs } = task.mm.arch;
+  const file = newMemfd(task.fs.mounts, name, flags, task, hugePageSizeLogs, () => refusesFile(task));
   return typeof file === "number" ? file : fdInstall(task, file, (flags & MFD_CLOEXEC) !== 0);
 }
 

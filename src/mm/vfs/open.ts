@@ -87,12 +87,18 @@ export function openPath(
   if ((flag & SYNC_BIT) !== 0) flag |= O_DSYNC;
   if ((flag & O_PATH) !== 0) return openForPath(ctx, start, path, flag & (O_DIRECTORY | O_NOFOLLOW | O_PATH));
   flag |= O_LARGEFILE;
-  if ((flag & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) return -EINVAL;
-  if ((flag & TMPFILE_BIT) !== 0) {
-    if ((flag & O_DIRECTORY) === 0 || (accessMask(flag) & MAY_WRITE) === 0) return -EINVAL;
-    return openTmpfile(ctx, start, path, flag, mode & S_IALLUGO);
-  }
+  const wrong = checkOpenFlags(flag);
+  if (wrong !== 0) return wrong;
+  if ((flag & TMPFILE_BIT) !== 0) return openTmpfile(ctx, start, path, flag, mode & S_IALLUGO);
   return openWalk(ctx, start, path, flag, mode & S_IALLUGO);
+}
+
+/** Flags that contradict each other, which are looked at before all else: 0 or -EINVAL (build_open_flags). */
+export function checkOpenFlags(flags: number): number {
+  if ((flags & O_PATH) !== 0) return 0;
+  if ((flags & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) return -EINVAL;
+  if ((flags & TMPFILE_BIT) === 0) return 0;
+  return (flags & O_DIRECTORY) === 0 || (accessMask(flags) & MAY_WRITE) === 0 ? -EINVAL : 0;
 }
 
 function openForPath(ctx: WalkContext, start: Dentry, path: string, flags: number): File | number {
