@@ -54,15 +54,16 @@ function forEachPage(
 ): number {
   // Faults taken on behalf of another are counted for nobody.
   const task: FaultingTask = { pid: 0, mm, minFlt: 0, majFlt: 0 };
-  // A stack grows by it, as by an access of its owner's, but only where the range begins.
-  if (addr < mm.arch.taskSize && mm.vmas.lookup(addr) === null) {
-    const above = mm.vmas.find(addr);
-    if (above === null || growFor(currentTask?.actor ?? mm.actor, above, addr) !== 0) return 0;
-  }
   let done = 0;
   while (done < length) {
-    const offset = (addr + done) & PAGE_OFFSET_MASK;
-    const pfn = followPage(mmu, task, addr + done - offset, write);
+    const at = addr + done;
+    const offset = at & PAGE_OFFSET_MASK;
+    // A stack grows by it, as by an access of its owner's.
+    if (at < mm.arch.taskSize && mm.vmas.lookup(at) === null) {
+      const above = mm.vmas.find(at);
+      if (above === null || growFor(currentTask?.actor ?? mm.actor, above, at) !== 0) break;
+    }
+    const pfn = followPage(mmu, task, at - offset, write);
     if (pfn === 0) break;
     const n = Math.min(PAGE_SIZE - offset, length - done);
     each(pfn * PAGE_SIZE + offset, done, n);
