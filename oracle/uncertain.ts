@@ -13,6 +13,8 @@ import { SLOTS } from "./subject.ts";
 const PAGE_SIZE = 4096;
 /** What every disk's alignment divides, or is: transfers of whole sectors from whole sectors suit all. */
 const SECTOR = 512;
+/** No range that is transferred is longer. */
+const LONG_RANGE: number = 2 ** 21;
 /** Any file system's files may be so long. */
 const MAX_DISK_OFFSET: number = 2 ** 40;
 
@@ -51,9 +53,13 @@ export function isUncertain(operation: Operation, surroundings: Surroundings): b
     case "pidfd_madvise":
       return leavesOpen(operation.args.slice(1, 4), surroundings.mappings);
     case "process_vm_readv":
-      return transfersOntoItself(operation, surroundings) || holdsLockedPages(operation, surroundings);
+      return (
+        transfersOntoItself(operation, surroundings) ||
+        usesOften(operation) ||
+        holdsLockedPages(operation, surroundings)
+      );
     case "process_vm_writev":
-      return transfersOntoItself(operation, surroundings);
+      return transfersOntoItself(operation, surroundings) || usesOften(operation);
     case "mbind":
       return isAboutReadahead(operation.args, surroundings.mappings);
     case "move_pages":
@@ -247,6 +253,22 @@ function holdsLockedPages({ args }: Operation, { mappingsOf, hasLocks }: Surroun
     (addr, at) =>
       at % 4 === 2 && overlapping(others, addr, words[at + 1]).some(({ perms }) => perms[3] === "p"),
   );
+}
+
+/**
+ * A page of the other's that one call uses four times: the second use makes it active, but on the host it waits for that until
+ * the list of such pages is full or drained, and the fourth use finds it still waiting (docs/deviations.md).
+ */
+function usesOften({ args: [, ...words] }: Operation): boolean {
+  const uses = new Map<number, number>();
+  for (let at = 0; at + 3 < words.length; at += 4) {
+    const [addr, length] = [words[at + 2], words[at + 3]];
+    if (length === 0) continue;
+    // Only what lies in a few pages can be so for several ranges.
+    for (let page = pageOf(addr); page <= pageOf(addr + Math.min(length, LONG_RANGE) - 1); page++)
+      uses.set(page, (uses.get(page) ?? 0) + 1);
+  }
+  return [...uses.values()].some((count) => count > 3);
 }
 
 /**

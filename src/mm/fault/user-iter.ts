@@ -82,8 +82,9 @@ export class UserIter implements IovIter {
         if (write) setPageDirty(phys, pfn);
         phys.putPage(pfn);
       }
+      // After some it is asked again: the first page that is not there has ended the fast way for those behind it, too.
+      if (pfns.length === 0) return good;
       good += pfns.length;
-      if (pfns.length < count) return good;
     }
     return pages;
   }

@@ -290,7 +290,8 @@ function moveVma(mmu: Mmu, task: Task, remap: Remap, vma: VmArea): number {
   }
   vmStatAccount(mm, vmFlags, newLen / PAGE_SIZE);
   if ((vmFlags & VM_LOCKED) !== 0) mm.lockedVm += newLen / PAGE_SIZE;
-  const moved = movePageTables(mm, addr, newAddr, oldLen);
+  // No huge page is ever there, so there is nothing to move, and no table to move it to (move_hugetlb_page_tables).
+  const moved = (vmFlags & VM_HUGETLB) !== 0 ? oldLen : movePageTables(mm, addr, newAddr, oldLen);
   if (moved < oldLen) {
     // Back with what has moved; then the new mapping, empty again, goes as if it had never been.
     movePageTables(mm, newAddr, addr, moved);
