@@ -55,6 +55,7 @@ export const PROGRAM_HEADER_BYTES = 56;
 
 const ET_EXEC = 2;
 const ET_DYN = 3;
+const NO_PROGRAM = "an ELF file, but not a program (an object file or core dump)";
 const ELFCLASS64 = 2;
 const ELFDATA2MSB = 2;
 const EM_RISCV = 243;
@@ -101,9 +102,12 @@ export function readElfHeaders(read: FileReader, isInterpreter = false): ElfProg
   if (isInterpreter && start.length < ELF_HEADER_BYTES)
     throw new ElfError("truncated", "the file ends within its ELF header");
   checkHeader(header, start.length);
+  if (!isInterpreter && !hasProgramType(header)) throw new ElfError("not-executable", NO_PROGRAM);
   const phoff = header.u64(32);
   const phnum = header.u16(56);
   const headers = readProgramHeaders(read, phoff, phnum, header.u16(54));
+  // Of a dynamic linker the type is looked at when the old program is gone (load_elf_interp).
+  if (isInterpreter && !hasProgramType(header)) throw new ElfError("malformed", NO_PROGRAM);
 
   const segments: ElfSegment[] = [];
   let isStackExecutable: boolean | undefined;
@@ -146,10 +150,11 @@ function checkHeader(header: StructView, length: number): void {
       `${machineName(machine, header)} program; Faultline runs riscv64`,
     );
   }
+}
+
+function hasProgramType(header: StructView): boolean {
   const type = header.u16(16);
-  if (type !== ET_EXEC && type !== ET_DYN) {
-    throw new ElfError("not-executable", "an ELF file, but not a program (an object file or core dump)");
-  }
+  return type === ET_EXEC || type === ET_DYN;
 }
 
 function machineName(machine: number, header: StructView): string {

@@ -162,9 +162,11 @@ function prepareInterpreter(process: Process, path: string): PreparedElf {
     return { file, elf };
   } catch (error) {
     file.put();
-    if (!(error instanceof ElfError) || error.kind === "malformed") throw error;
+    if (!(error instanceof ElfError)) throw error;
+    const message = `its dynamic linker ${printable(path)}: ${error.message}`;
+    if (error.kind === "malformed") throw new ElfError("malformed", message, error.errno);
     const errno = error.errno === EIO ? EIO : ELIBBAD;
-    throw new ElfError("dynamic", `its dynamic linker ${printable(path)}: ${error.message}`, errno);
+    throw new ElfError("dynamic", message, errno);
   }
 }
 

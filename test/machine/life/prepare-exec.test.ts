@@ -43,6 +43,14 @@ describe("prepareExec", () => {
     expect(answer(shell, "/program")).toBe(expected);
   });
 
+  it("finds out that a dynamic linker is no program when the old program is gone", () => {
+    const { shell } = testMachine();
+    put(shell, "/object", elf(EM_RISCV, { type: 1 }));
+    put(shell, "/program", elf(EM_RISCV, { interpreter: "/object\0" }));
+    const found = prepareExec(shell, { path: "/program", strings: givenStrings([], []) });
+    expect(found).toMatchObject({ kind: "malformed" });
+  });
+
   it("is kept from a file that is open for writing, but not from a memfd", () => {
     const { shell } = testMachine();
     const program = elf(EM_RISCV, { phnum: 1 });
