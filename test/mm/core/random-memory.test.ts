@@ -7,7 +7,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Step, sequence, World } from "./random-steps.ts";
+import { type Step, sequence } from "./random-steps.ts";
+import { World } from "./shadowed-world.ts";
 
 const RUNS = Number(process.env.FAULTLINE_RUNS ?? 1);
 const SEED = Number(process.env.FAULTLINE_SEED ?? 20250611);
