@@ -3,6 +3,7 @@ import { MAP_ANONYMOUS } from "../src/mm/uapi/mman.ts";
 import { hasCertainResidency, type Mapping } from "./maps.ts";
 import type { CallName, Operation } from "./operation.ts";
 import { RANGES } from "./ranges.ts";
+import { isSlot } from "./subject.ts";
 
 /** They touch the executor's own data, all that is mapped, or another program's start. */
 const UNCERTAIN: ReadonlySet<CallName> = new Set([
@@ -42,7 +43,7 @@ export function hasCertainFaults(
   if (UNCERTAIN.has(call)) return false;
   if (call === "mmap" && (args[3] & MAP_ANONYMOUS) === 0) return false;
   const touched = [...mapsOf(process)];
-  if (call.startsWith("process_")) touched.push(...mapsOf(args[0]));
+  if (call.startsWith("process_") && isSlot(args[0])) touched.push(...mapsOf(args[0]));
   return (RANGES[call] ?? []).every(([address, length]) =>
     touched
       .filter(({ start, end }) => start < args[address] + args[length] + 4096 && end > args[address])

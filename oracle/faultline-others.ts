@@ -12,19 +12,18 @@ import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { userBuffer } from "./faultline-calls.ts";
 import { importedSegments } from "./file-transfers.ts";
 import type { CallAboutOthers } from "./other-arguments.ts";
-import { type Outcome, storedBytes } from "./subject.ts";
+import { type Outcome, SKIPPED, storedBytes } from "./subject.ts";
 
 /** The call; `words` is what comes behind the other process in the arguments. */
 export function performOnOther(
   task: Process,
-  other: Process,
+  other: Process | undefined,
   call: CallAboutOthers,
   words: readonly number[],
 ): Outcome {
+  if (call === "process_vm_readv" || call === "process_vm_writev") return transfer(task, other, call, words);
+  if (other === undefined) return SKIPPED;
   switch (call) {
-    case "process_vm_readv":
-    case "process_vm_writev":
-      return transfer(task, other, call, words);
     case "process_madvise":
       return adviseOther(task, other, words);
     case "mem_read":
@@ -46,19 +45,22 @@ export function adviseByPidfd(task: Process, [fd, base, len, advice, flags]: rea
 
 function transfer(
   task: Process,
-  target: Process,
+  target: Process | undefined,
   call: "process_vm_readv" | "process_vm_writev",
   words: readonly number[],
 ): Outcome {
+  const count = Math.floor(words.length / 4);
+  if (words.length > 4 * count && words[4 * count] !== 0) return { result: -EINVAL };
   const [local, remote] = [0, 2].map((side) =>
-    Array.from({ length: words.length / 4 }, (_, at) => ({
+    Array.from({ length: count }, (_, at) => ({
       base: words[4 * at + side],
       len: words[4 * at + side + 1],
     })),
   );
-  if ([...local, ...remote].some(({ len }) => len >= 2 ** 63)) return { result: -EINVAL };
   const own = importedSegments(local);
   if (typeof own === "number") return { result: own };
+  if (own.every(({ len }) => len === 0)) return { result: 0 };
+  if (remote.some(({ len }) => len >= 2 ** 63)) return { result: -EINVAL };
   const sides = { target, local: own, remote };
   const { mmu } = task.kernel;
   return {

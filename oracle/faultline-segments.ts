@@ -11,7 +11,7 @@ import {
   sysShmctlStatSlot,
   sysShmctlUnlock,
 } from "../src/mm/syscalls/shmctl.ts";
-import { EINVAL } from "../src/mm/uapi/errno.ts";
+import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
 import {
   IPC_INFO,
   IPC_RMID,
@@ -22,16 +22,28 @@ import {
   SHM_STAT_ANY,
   SHM_UNLOCK,
 } from "../src/mm/uapi/ipc.ts";
-import { comparableStat, isStat } from "./segments.ts";
+import { ANSWER_BYTES, comparableStat, isStat } from "./segments.ts";
 import { NOBODY, type Outcome } from "./subject.ts";
 
 /** @param slotOf where a process lives, negative for one that is gone */
 export function segmentControl(
   task: Process,
-  [id, command, mode]: readonly number[],
+  [id, command, mode, nowhere]: readonly number[],
   slotOf: (pid: number) => number,
 ): Outcome {
   if (id < 0) return { result: -EINVAL };
+  if (nowhere === undefined) return answer(task, [id, command, mode], slotOf);
+  // What is to be set is read before anything is asked, and an answer is given when there is one.
+  if (command === IPC_SET) return { result: -EFAULT };
+  const { result } = answer(task, [id, command, mode], slotOf);
+  return { result: result !== undefined && result >= 0 && ANSWER_BYTES.has(command) ? -EFAULT : result };
+}
+
+function answer(
+  task: Process,
+  [id, command, mode]: readonly number[],
+  slotOf: (pid: number) => number,
+): Outcome {
   switch (command) {
     case IPC_RMID:
       return { result: sysShmctlRmid(task, id) };

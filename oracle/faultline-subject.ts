@@ -165,7 +165,7 @@ export class FaultlineSubject implements Subject {
 
   private performOnOther(task: Process, call: CallAboutOthers, [slot, ...words]: readonly number[]): Outcome {
     const other = this.processes[slot];
-    return other === undefined ? SKIPPED : performOnOther(task, other, call, words);
+    return other === undefined && isSlot(slot) ? SKIPPED : performOnOther(task, other, call, words);
   }
 
   private load(task: Process, addr: number, length: number): Outcome {

@@ -112,10 +112,10 @@ export class FileArguments {
         ];
       case "read":
       case "write":
-        return [from.descriptor(), from.mappedAddress(), from.accessLength()];
+        return [from.descriptor(), from.mappedAddress(), this.length()];
       case "pread64":
       case "pwrite64":
-        return [from.descriptor(), from.mappedAddress(), from.accessLength(), from.fileOffset()];
+        return [from.descriptor(), from.mappedAddress(), this.length(), this.position(call === "pread64")];
       case "peek":
         return [from.descriptor(), from.accessLength(), from.fileOffset()];
       case "ftruncate":
@@ -125,13 +125,25 @@ export class FileArguments {
       case "fadvise64":
         return [
           from.descriptor(),
-          from.fileOffset(),
-          random.chance(90) ? from.fileOffset() : -1,
+          this.position(true),
+          random.chance(90) ? from.fileOffset() : random.pick([-1, 2 ** 62]),
           random.below(7),
         ];
       case "readahead":
-        return [from.descriptor(), from.fileOffset(), from.fileOffset()];
+        return [from.descriptor(), this.position(true), this.position(true)];
     }
+  }
+
+  /** Of a transfer. None is so long that it would be, and move gibibytes. */
+  private length(): number {
+    return this.random.chance(98) ? this.from.accessLength() : this.random.pick([2 ** 47, 2 ** 63]);
+  }
+
+  /** @param mayBeFar disks differ in how far they can be written (docs/deviations.md), not in what can be asked */
+  private position(mayBeFar: boolean): number {
+    const { random, from } = this;
+    if (random.chance(97)) return from.fileOffset();
+    return random.pick(mayBeFar ? [-1, -PAGE_SIZE, 2 ** 62] : [-1, -PAGE_SIZE]);
   }
 
   private openArguments(): number[] {
@@ -169,6 +181,8 @@ export class FileArguments {
       [1, fs.FALLOC_FL_UNSHARE_RANGE],
       [1, random.pick([fs.FALLOC_FL_PUNCH_HOLE, 4, 0x100, 0x18])],
     ]);
+    if (random.chance(3))
+      return [from.descriptor(), mode, 2 ** 63 - PAGE_SIZE, (1 + random.below(6)) * PAGE_SIZE];
     return [
       from.descriptor(),
       mode,

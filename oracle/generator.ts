@@ -20,7 +20,7 @@ import { isAboutPages, PageArguments } from "./page-arguments.ts";
 import { isAboutProcesses, ProcessArguments, type ProcessCall } from "./process-arguments.ts";
 import type { Random } from "./random.ts";
 import { SegmentArguments } from "./segment-arguments.ts";
-import { SLOTS, SPECIAL_FD } from "./subject.ts";
+import { SLOTS, SPECIAL_FD, STRANGERS } from "./subject.ts";
 import { TransferArguments } from "./transfer-arguments.ts";
 
 /**
@@ -135,7 +135,8 @@ export class SequenceGenerator {
     if (!isAboutOthers(call)) return { process, call, args: this.argumentsOf(call, from) };
     const other = this.random.chance(95) ? this.random.pick(living) : this.random.below(SLOTS);
     const args = argumentsAboutOther(call, this.random, from, this.sourceOf(view, other));
-    return { process, call, args: [other, ...args] };
+    const isNobody = call.startsWith("process_vm") && this.random.chance(2);
+    return { process, call, args: [isNobody ? this.random.pick(STRANGERS) : other, ...args] };
   }
 
   private sourceOf(view: MemoryView, slot: number): ArgumentSource {

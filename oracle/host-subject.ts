@@ -232,15 +232,17 @@ export class HostSubject implements Subject {
   private transfer(slot: number, number: number, args: readonly number[]): Outcome {
     const { family } = this;
     const [other, ...words] = args;
-    if (family.isFree(other)) return SKIPPED;
-    const count = words.length / 4;
+    if (isSlot(other) && family.isFree(other)) return SKIPPED;
+    const count = Math.floor(words.length / 4);
+    const [flags = 0] = words.slice(4 * count);
     // Two lists of struct iovec, the caller's and the other's.
     const lists = [0, 2].map((side) =>
       Array.from({ length: count }, (_, at) => words.slice(4 * at + side, 4 * at + side + 2)).flat(),
     );
     const local = family.putWords(slot, lists.flat());
     const remote = local + 2 * WORD * count;
-    return { result: family.syscall(slot, number, [family.pid(other), local, count, remote, count, 0]) };
+    const pid = isSlot(other) ? family.pid(other) : other;
+    return { result: family.syscall(slot, number, [pid, local, count, remote, count, flags]) };
   }
 
   private adviseOther(slot: number, [other, addr, length, advice, ...more]: readonly number[]): Outcome {
@@ -256,12 +258,12 @@ export class HostSubject implements Subject {
     return { result, faults };
   }
 
-  private segmentControl(slot: number, [id, command, mode]: readonly number[]): Outcome {
+  private segmentControl(slot: number, [id, command, mode, nowhere]: readonly number[]): Outcome {
     const { family } = this;
     // Of a struct shmid64_ds for IPC_SET: owner and mode.
     const ds = new Uint8Array(112);
     new Uint32Array(ds.buffer).set([0, NOBODY, NOBODY, 0, 0, mode]);
-    const argument = family.putArgument(slot, ds);
+    const argument = nowhere ?? family.putArgument(slot, ds);
     const result = family.syscall(slot, NR.shmctl, [id, command, argument]);
     const { lastFaults: faults } = family;
     const length = ANSWER_BYTES.get(command);

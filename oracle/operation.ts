@@ -216,7 +216,7 @@ function openFlags(value: number): string {
  * kernel on the process's behalf; `peek` is a pread into a buffer that is always good. The last argument of `store`
  * is the first of the bytes stored, that of `mincore` 0 for a good vector, or an address. A limit of -1 is none. The
  * first argument of `process_vm_readv`, `process_vm_writev` and `process_madvise` is the slot of the other process, then
- * come a range of the caller's and one of the other's, up to four times (for process_madvise a range of the other's, the
+ * come a range of the caller's and one of the other's, up to four times, and flags if there are any (for process_madvise a range of the other's, the
  * advice, and further ranges). `pidfd_open` opens one for the process of a slot (or of another number, which nobody has), and `pidfd_madvise` is a process_madvise of one
  * range with any descriptor: descriptor, range, advice and flags. `seals` adds seals to a file, or asks for them where there are none to add; `procmap_query`
  * asks for the mapping at an address, `pagemap_scan` for the pages of a range: start, end, room for regions, most pages, the
@@ -224,7 +224,7 @@ function openFlags(value: number): string {
  * `mem_write` go through /proc/PID/mem of the slot that they name, `clear_refs` writes the number to /proc/self/clear_refs.
  * `dumpable` sets or clears what lets others look into the process. `crowd` cuts so many
  * pages from an address on into mappings of a page each. An offset of -1 is a null pointer, and further segments of `preadv2`,
- * `pwritev2` and `vmsplice` come last. The last argument of `shmctl` is the mode that IPC_SET sets. `fork`, `vfork` and `clone`
+ * `pwritev2` and `vmsplice` come last. The third argument of `shmctl` is the mode that IPC_SET sets, a fourth one an address where nothing is, instead of a good buffer. `fork`, `vfork` and `clone`
  * name the slot of the child, the last one also its flags (without any: CLONE_VM) and where a pidfd goes. `exec` starts one of PROGRAMS, 0 or nothing for the executor's own; path, argv and envp may be
  * addresses, 0 for good ones (-1: a null pointer), and then come how many strings the environment has, and of how many bytes.
  * A mask of nodes is a number, -1 a null pointer; the first argument of `move_pages`, which asks for the nodes of the pages of a

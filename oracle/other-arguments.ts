@@ -34,10 +34,13 @@ export function argumentsAboutOther(
     const ranges = Array.from({ length: Math.min(more, 2) }, () => other.range());
     return [...other.range(), someAdvice(random), ...ranges.flat()];
   }
-  return Array.from({ length: 1 + more }, () => [
+  // None of a length between: gibibytes of a mapping larger than memory would be moved.
+  const lengthOf = (): number => (random.chance(99) ? from.accessLength() : random.pick([2 ** 47, 2 ** 63]));
+  const parts = Array.from({ length: random.chance(98) ? 1 + more : 0 }, () => [
     from.mappedAddress(),
-    from.accessLength(),
+    lengthOf(),
     other.mappedAddress(),
-    from.accessLength(),
+    lengthOf(),
   ]).flat();
+  return random.chance(97) ? parts : [...parts, 1];
 }

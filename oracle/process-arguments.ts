@@ -13,14 +13,12 @@ import { execArguments } from "./exec-arguments.ts";
 import type { CallName } from "./operation.ts";
 import { someAdvice } from "./page-arguments.ts";
 import type { Random } from "./random.ts";
-import { INITIAL_LIMITS, PID_FD, SLOTS } from "./subject.ts";
+import { INITIAL_LIMITS, PID_FD, SLOTS, STRANGERS } from "./subject.ts";
 
 const PAGE_SIZE = 4096;
 /** A personality that has nothing to do with memory, and the number that only asks for the one there is. */
 const WHOLE_SECONDS = 0x200_0000;
 const PERSONALITY_QUERY = 0xffff_ffff;
-/** Numbers that no process has (past any pid_max), or can have. */
-const STRANGERS: readonly number[] = [2 ** 22 + 1, -1];
 
 const PROCESS_CALLS = [
   "fork",

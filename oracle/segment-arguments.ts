@@ -31,7 +31,12 @@ export class SegmentArguments {
       case "shmdt":
         return [this.detached(mappings)];
       case "shmctl":
-        return [this.id(), this.command(), this.mode()];
+        return [
+          this.id(),
+          this.command(),
+          this.mode(),
+          ...(this.random.chance(95) ? [] : [this.random.pick([2 ** 47, 2 ** 63])]),
+        ];
     }
   }
 

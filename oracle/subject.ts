@@ -13,6 +13,9 @@ export function isSlot(value: number): boolean {
   return value >= 0 && value < SLOTS;
 }
 
+/** Numbers that no process has (past any pid_max), or can have. */
+export const STRANGERS: readonly number[] = [2 ** 22 + 1, -1];
+
 /** The lowest descriptor that the real files at the beginning of PREAMBLE leave free. */
 const FIRST_FREE_FD = 9;
 /** The longest `load`, `store` and `peek`: what the oracle's own buffers hold. */

@@ -5,6 +5,8 @@ import type { FileTransfer } from "./file-transfers.ts";
 import type { Random } from "./random.ts";
 import { PIPE_FDS } from "./subject.ts";
 
+const PAGE_SIZE = 4096;
+
 export class TransferArguments {
   private readonly random: Random;
   private readonly from: ArgumentSource;
@@ -18,11 +20,11 @@ export class TransferArguments {
     const { random, from } = this;
     switch (call) {
       case "sendfile":
-        return [this.targetDescriptor(), from.descriptor(), this.offsetOrNone(), from.accessLength()];
+        return [this.targetDescriptor(), from.descriptor(), this.offsetOrNone(), this.length()];
       case "splice":
         return this.spliceArguments();
       case "tee":
-        return [this.pipeEnd(0), this.pipeEnd(1), from.accessLength(), this.spliceFlags()];
+        return [this.pipeEnd(0), this.pipeEnd(1), this.length(), this.spliceFlags()];
       case "vmsplice":
         return [
           this.pipeEnd(random.chance(75) ? 1 : 0),
@@ -37,7 +39,7 @@ export class TransferArguments {
           this.offsetOrNone(),
           from.descriptor(),
           this.offsetOrNone(),
-          from.accessLength(),
+          this.length(),
           random.chance(97) ? 0 : 1,
         ];
       case "preadv2":
@@ -59,7 +61,7 @@ export class TransferArguments {
     const fd = from.descriptor();
     const offset = this.offsetOrNone();
     const none = random.chance(96) ? -1 : 0;
-    const rest = [from.accessLength(), this.spliceFlags()];
+    const rest = [this.length(), this.spliceFlags()];
     return intoPipe
       ? [fd, offset, this.pipeEnd(1), none, ...rest]
       : [this.pipeEnd(0), none, fd, offset, ...rest];
@@ -96,8 +98,16 @@ export class TransferArguments {
     return Array.from({ length: 1 + random.below(3) }, () => [from.mappedAddress(), lengthOf()]).flat();
   }
 
+  /** Between files. None that is wrong is so short that it would be moved. */
+  private length(): number {
+    return this.random.chance(98)
+      ? this.from.accessLength()
+      : this.random.pick([2 ** 63, 2 ** 64 - PAGE_SIZE]);
+  }
+
   /** A place in a file, or -1 for its own position. */
   private offsetOrNone(): number {
+    if (this.random.chance(2)) return -PAGE_SIZE;
     return this.random.chance(70) ? this.from.fileOffset() : -1;
   }
 
