@@ -79,7 +79,7 @@ export function genericFileRwChecks(source: File, target: File): number {
   return mayCopy ? 0 : -EBADF;
 }
 
-/** Whether a range runs past the end of 64 bits; a negative offset counts as a huge one. */
+/** Whether a range runs past the end of 64 bits; a negative offset counts as a huge one. Near there a sum of numbers is rounded. */
 function wraps(offset: number, len: number): boolean {
-  return offset !== 0 && len > 0 && (offset < 0 ? offset + 2 ** 64 : offset) + len >= 2 ** 64;
+  return offset !== 0 && len > 0 && BigInt.asUintN(64, BigInt(offset)) + BigInt(len) >= 2n ** 64n;
 }
