@@ -112,7 +112,7 @@ export function policyOnFaultline(
       const target = processAt(other);
       if (target === undefined) return SKIPPED;
       const pages = pagesOf(addr, length);
-      const answers = sysStatPages(task, target, pages, flags);
+      const answers = sysStatPages(task, { task: target, mm: target.taskMm }, pages, flags);
       const isRefused = typeof answers === "number";
       const status = new Int32Array(2 * pages.length);
       if (!isRefused) status.set(answers);
@@ -121,7 +121,8 @@ export function policyOnFaultline(
     case "migrate_pages": {
       const target = processAt(args[0]);
       if (target === undefined) return SKIPPED;
-      return { result: sysMigratePages(task, target, BigInt(args[1]), BigInt(args[2])) };
+      const moved = { task: target, mm: target.taskMm };
+      return { result: sysMigratePages(task, moved, BigInt(args[1]), BigInt(args[2])) };
     }
   }
 }

@@ -8,16 +8,18 @@ const MAX_RUNS = 3000;
 
 /**
  * The shortest failing sequence that leaving out steps leads to. The kind of mismatch must stay (a result that
- * differs doesn't turn into an exception on the way), its place and its values may change.
+ * differs doesn't turn into an exception on the way), its place and its values may change. Which kind that is, the sequence says
+ * when it is looked at after every step: that may show earlier, and otherwise, what was found.
  */
-export function shrink(pair: SubjectPair, failure: Failure): Failure {
+export function shrink(pair: SubjectPair, found: Failure): Failure {
+  const failure = replay(pair, found.operations) ?? found;
   let best = failure;
   let runs = 0;
   const attempt = (operations: readonly Operation[]): boolean => {
     if (++runs > MAX_RUNS) return false;
-    const found = replay(pair, operations);
-    if (found?.mismatch.what !== failure.mismatch.what) return false;
-    best = found;
+    const shorter = replay(pair, operations);
+    if (shorter?.mismatch.what !== failure.mismatch.what) return false;
+    best = shorter;
     return true;
   };
 

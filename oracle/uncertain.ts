@@ -18,6 +18,9 @@ const LONG_RANGE: number = 2 ** 21;
 /** Any file system's files may be so long. */
 const MAX_DISK_OFFSET: number = 2 ** 40;
 
+/** Stacks begin at the top of user space, behind strings of a quarter of their limit. */
+const PLACE_OF_STACKS: number = 2 ** 47 - 2 ** 22;
+
 /** What is known of a process and its files when the step is to be made. */
 export interface Surroundings {
   readonly mappings: readonly Mapping[];
@@ -134,13 +137,16 @@ function seeksDisk({ args }: Operation, { fileName }: Surroundings): boolean {
   );
 }
 
-/** The path of a test file, which is as long as the subject's directory has it. */
+/**
+ * The path of a test file, which is as long as the subject's directory has it; or the name of what lies where an executor's stack
+ * was, which the kernel calls by it.
+ */
 function asksForPath({ args }: Operation, { mappings }: Surroundings): boolean {
   const [addr, flags, , nameSize = 0] = args;
   if (nameSize === 0) return false;
   const last = (flags & PROCMAP_QUERY_COVERING_OR_NEXT_VMA) === 0 ? addr : Number.POSITIVE_INFINITY;
   const asked = mappings.filter(({ start, end }) => end > addr && start <= last);
-  return asked.some(({ name }) => /^\/(file|shm|noexec)\d/.test(name));
+  return asked.some(({ name, end }) => /^\/(file|shm|noexec)\d/.test(name) || end > PLACE_OF_STACKS);
 }
 
 /**

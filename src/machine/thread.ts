@@ -176,7 +176,7 @@ export class ThreadGroup {
   parentExecId = 0;
   /** What it is sent when its parent ends (PR_SET_PDEATHSIG); 0 for nothing. */
   parentDeathSignal = 0;
-  /** Path of the program (/proc/self/exe). */
+  /** Path that the program had when it was started, for reports. */
   exePath = "";
   processGroup: number;
   session: number;

@@ -34,9 +34,13 @@ class OneThread implements ThreadActivity {
     this.#thread.comm = name;
   }
 
+  get hasExited(): boolean {
+    return this.#thread.hasExited;
+  }
+
   get state(): string {
-    const { group, wait, hasExited } = this.#thread;
-    if (hasExited) return "Z (zombie)";
+    const { group, wait } = this.#thread;
+    if (this.hasExited) return "Z (zombie)";
     if (group.stopSignal !== 0) return "T (stopped)";
     if (wait === undefined) return "R (running)";
     return wait.killableOnly === true ? "D (disk sleep)" : "S (sleeping)";

@@ -87,17 +87,10 @@ function readlinkat(call: Call): number {
   if (size <= 0) return -EINVAL;
   const path = call.path(1);
   if (typeof path === "number") return path;
-  const target = isOwnExecutable(call, path)
-    ? call.thread.group.exePath
-    : sysReadlinkat(call.process, call.s32(0), path);
+  const target = sysReadlinkat(call.process, call.s32(0), path);
   if (typeof target === "number") return target;
   const bytes = encodeName(target).subarray(0, size);
   return call.put(call.u64(2), bytes) < 0 ? -EFAULT : bytes.length;
-}
-
-/** Statically linked programs look for their own path, whether /proc is mounted or not. */
-function isOwnExecutable(call: Call, path: string): boolean {
-  return path === "/proc/self/exe" || path === `/proc/${call.process.pid}/exe`;
 }
 
 /** Entries as long as they fit; EINVAL when not even one does. */

@@ -142,8 +142,8 @@ function processVm(call: Call, rw: (mmu: Mmu, task: Task, transfer: ProcessVmTra
   if (local.every(({ len }) => len === 0)) return 0;
   const remote = call.vector(3);
   if (typeof remote === "number") return remote;
-  const group = system.thread(call.s32(0))?.group;
-  const target = group === undefined || group.hasExited ? undefined : group.process;
+  const thread = system.thread(call.s32(0));
+  const target = thread === undefined || thread.hasExited ? undefined : thread.group.process;
   return rw(system.mmu, process, { target, local, remote });
 }
 
@@ -155,7 +155,7 @@ function processMadvise(call: Call): number {
   if (typeof ranges === "number") return ranges;
   const target = pidfdGetTask(system.kernel.processes, process, call.s32(0));
   if (typeof target === "number") return target;
-  const live = target.exitStatus === null ? target : undefined;
+  const live = target.taskMm === null ? undefined : target;
   return sysProcessMadvise(system.mmu, process, live, ranges, call.s32(3));
 }
 

@@ -69,8 +69,11 @@ function movePages(call: Call): number {
 /** The process of the thread whose number is the first argument; the caller's for 0. */
 function taskOf(call: Call): MovedTask | undefined {
   const tid = call.s32(0);
-  if (tid === 0) return call.process;
-  return call.system.thread(tid)?.group.process ?? call.system.kernel.processes.get(tid);
+  if (tid === 0) return { task: call.process, mm: call.process.mm };
+  const thread = call.system.thread(tid);
+  if (thread === undefined) return undefined;
+  const { process } = thread.group;
+  return { task: process, mm: thread.hasExited ? null : process.mm };
 }
 
 /** A mask of nodes (get_nodes): `maxNode` is one more than it has bits. Nodes that there can't be must not be in it. */

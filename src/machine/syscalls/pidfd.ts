@@ -8,7 +8,7 @@ import {
   sysPidfdOpen,
   sysProcessMrelease,
 } from "../../mm/syscalls/pidfd.ts";
-import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
+import { EBADF, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from "../../mm/uapi/errno.ts";
 import {
   PIDFD_SELF_THREAD,
   PIDFD_SELF_THREAD_GROUP,
@@ -27,7 +27,7 @@ import { sendChecked } from "./signals.ts";
 
 export const pidfdCalls: SyscallGroup = [
   [424, "pidfd_send_signal", 4, pidfdSendSignal],
-  [434, "pidfd_open", 2, (call) => sysPidfdOpen(processes(call), call.process, call.s32(0), call.u32(1))],
+  [434, "pidfd_open", 2, pidfdOpen],
   [
     438,
     "pidfd_getfd",
@@ -38,6 +38,14 @@ export const pidfdCalls: SyscallGroup = [
 ];
 
 const processes = (call: Call): Call["system"]["kernel"]["processes"] => call.system.kernel.processes;
+
+/** A thread that leads no process is nobody who can be opened as one; as a thread (PIDFD_THREAD) it can't be here. */
+function pidfdOpen(call: Call): number {
+  const [pid, flags] = [call.s32(0), call.u32(1)];
+  const opened = sysPidfdOpen(processes(call), call.process, pid, flags);
+  if (opened !== -ESRCH || call.system.thread(pid) === undefined) return opened;
+  return (flags & PIDFD_THREAD) === 0 ? -ENOENT : -EINVAL;
+}
 
 /** One flag at most, or none: then it is for whom the pidfd was opened, a thread or the process. */
 const SIGNAL_FLAGS: ReadonlySet<number> = new Set([

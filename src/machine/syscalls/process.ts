@@ -98,7 +98,7 @@ function setRobustList(call: Call): number {
 function getRobustList(call: Call): number {
   const pid = call.s32(0);
   const thread = pid === 0 ? call.thread : call.system.thread(pid);
-  if (thread === undefined || thread.hasExited) return -ESRCH;
+  if (thread === undefined) return -ESRCH;
   if (!ptraceMayAccess(call.process, thread.group.process)) return -EPERM;
   const size = new StructView(8).put64(0, ROBUST_LIST_HEAD_BYTES).bytes;
   if (call.put(call.u64(2), size) < 0) return -EFAULT;

@@ -10,7 +10,7 @@ import { ROOT_MEM_CGROUP } from "../frames/lruvec.ts";
 import type { ShmNamespace } from "../ipc/shm-namespace.ts";
 import type { Vaddr } from "../page.ts";
 import { procMaps } from "../proc/maps.ts";
-import type { TaskActivity } from "../proc/proc-task.ts";
+import { mmOf, type TaskActivity } from "../proc/proc-task.ts";
 import { sysGetMempolicy, sysSetMempolicy } from "../syscalls/mempolicy.ts";
 import { sysStatPages } from "../syscalls/move-pages.ts";
 import { pidfdGetTask, sysPidfdGetfd, sysPidfdOpen } from "../syscalls/pidfd.ts";
@@ -206,6 +206,11 @@ export class Process extends FileCalls implements Task {
     return this.exitStatus !== null || this.mm.dumpable === 1;
   }
 
+  /** What they find of its memory who mean it by its number (get_task_mm): null where it, or its first thread alone, has ended. */
+  get taskMm(): MmStruct | null {
+    return mmOf(this);
+  }
+
   /** It was waited for: its number is nobody's, or another's. */
   get isReaped(): boolean {
     return this.kernel.processes.get(this.pid) !== this;
@@ -288,7 +293,7 @@ export class Process extends FileCalls implements Task {
     const segments = segmentsOf("process_madvise", ranges);
     const target = pidfdGetTask(kernel.processes, task, pidfd);
     if (typeof target === "number") return check("process_madvise", target);
-    const live = target.exitStatus === null ? target : undefined;
+    const live = target.taskMm === null ? undefined : target;
     return check("process_madvise", sysProcessMadvise(kernel.mmu, task, live, segments, advice));
   }
 
@@ -315,7 +320,8 @@ export class Process extends FileCalls implements Task {
   /** move_pages(2) without nodes: for each address the node that its page is on, or a negative errno. */
   move_pages(pid: number, pages: readonly Vaddr[], flags = 0): number[] {
     const task = this.#live("move_pages");
-    const target = pid === 0 ? task : this.kernel.processes.get(pid);
+    const found = pid === 0 ? task : this.kernel.processes.get(pid);
+    const target = found === undefined ? undefined : { task: found, mm: found.taskMm };
     const addrs = pages.map((addr) => u64("move_pages", addr));
     return checkValue("move_pages", sysStatPages(task, target, addrs, flags));
   }

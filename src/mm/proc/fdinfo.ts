@@ -4,14 +4,18 @@ import { O_CLOEXEC, S_IFREG } from "../uapi/fcntl.ts";
 import type { File } from "../vfs/file.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import { showFileLocks } from "./locks.ts";
-import { mayInspect, type ProcTask } from "./proc-task.ts";
+import { hasExited, mayInspect, type ProcTask, type ThreadActivity } from "./proc-task.ts";
 import { directoryNode, type ProcNode } from "./proc-tree.ts";
 import { openSingle, seqOps } from "./seq-file.ts";
 
 /** A file for each descriptor that is open at the time. */
-export function fdinfoDirectory(task: ProcTask, mounts: MountNamespace): ProcNode {
+export function fdinfoDirectory(
+  task: ProcTask,
+  thread: ThreadActivity | undefined,
+  mounts: MountNamespace,
+): ProcNode {
   const fileOf = (name: string): File | undefined =>
-    task.exitStatus === null && /^(0|[1-9][0-9]*)$/.test(name) ? task.files.get(Number(name)) : undefined;
+    !hasExited(task, thread) && /^(0|[1-9][0-9]*)$/.test(name) ? task.files.get(Number(name)) : undefined;
   return directoryNode(
     {
       find: (name) => {
@@ -19,7 +23,7 @@ export function fdinfoDirectory(task: ProcTask, mounts: MountNamespace): ProcNod
         if (file === undefined) return undefined;
         return { key: file, node: () => fdinfoNode(task, name, mounts) };
       },
-      names: () => (task.exitStatus === null ? [...task.files.entries()].map(([fd]) => String(fd)) : []),
+      names: () => (hasExited(task, thread) ? [] : [...task.files.entries()].map(([fd]) => String(fd))),
     },
     0o555,
     task,

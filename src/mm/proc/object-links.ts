@@ -8,7 +8,7 @@ import type { Dentry } from "../vfs/dentry.ts";
 import { type File, FMODE_READ, FMODE_WRITE, fileOf } from "../vfs/file.ts";
 import type { Actor, Inode } from "../vfs/inode.ts";
 import { dPath } from "../vfs/path.ts";
-import { mayInspect, mmOf, type ProcTask } from "./proc-task.ts";
+import { hasExited, mayInspect, mmOf, type ProcTask, type ThreadActivity } from "./proc-task.ts";
 import { directoryNode, type ProcDirectory, type ProcNode } from "./proc-tree.ts";
 import { hex } from "./text.ts";
 
@@ -39,11 +39,11 @@ export function objectLink(task: ProcTask, target: () => Dentry | null, permissi
  * fd: a link for each descriptor; what it may be used for shows in its permissions. Its size is how many there are. The process
  * itself gets in, also where it belongs to root because nobody may look into the process (proc_fd_permission).
  */
-export function fdDirectory(task: ProcTask): ProcNode {
+export function fdDirectory(task: ProcTask, thread: ThreadActivity | undefined): ProcNode {
   const filesOf = (): Map<string, File> =>
-    task.exitStatus === null
-      ? new Map([...task.files.entries()].map(([fd, file]) => [String(fd), file]))
-      : new Map();
+    hasExited(task, thread)
+      ? new Map()
+      : new Map([...task.files.entries()].map(([fd, file]) => [String(fd), file]));
   const directory: ProcDirectory = {
     find: (name) => {
       const file = filesOf().get(name);
@@ -60,11 +60,11 @@ function fdLink(task: ProcTask, file: File): ProcNode {
 }
 
 /** map_files: a link for each mapping of a file, called by its addresses. Only root may follow them. */
-export function mapFilesDirectory(task: ProcTask): ProcNode {
+export function mapFilesDirectory(task: ProcTask, thread: ThreadActivity | undefined): ProcNode {
   const find = (name: string): File | null => {
     const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+)$/.exec(name) ?? [];
     if (start === undefined || end === undefined) return null;
-    const vma = mmOf(task)?.vmas.lookup(Number.parseInt(start, 16)) ?? null;
+    const vma = mmOf(task, thread)?.vmas.lookup(Number.parseInt(start, 16)) ?? null;
     if (vma === null || vma.file === null || `${hex(vma.start)}-${hex(vma.end)}` !== name) return null;
     return fileOf(vma);
   };
@@ -76,7 +76,7 @@ export function mapFilesDirectory(task: ProcTask): ProcNode {
       },
       names: () => {
         const names: string[] = [];
-        for (const vma of mmOf(task)?.vmas ?? []) {
+        for (const vma of mmOf(task, thread)?.vmas ?? []) {
           if (vma.file !== null) names.push(`${hex(vma.start)}-${hex(vma.end)}`);
         }
         return names;

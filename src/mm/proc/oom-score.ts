@@ -1,7 +1,7 @@
 /** /proc/PID/oom_score: how likely the process is to be killed when memory is out (proc_oom_score). */
 import type { PhysicalMemory } from "../frames/physical-memory.ts";
 import { OOM_SCORE_ADJ_MAX, oomBadness } from "../reclaim/oom-badness.ts";
-import { mmOf, type ProcTask } from "./proc-task.ts";
+import type { ProcTask } from "./proc-task.ts";
 
 /** The older scale, −17 … 15, whose least means never and whose most stands for 1000 (include/uapi/linux/oom.h). */
 const OOM_DISABLE = -17;
@@ -22,7 +22,8 @@ export function scoreAdjOf(oomAdj: number): number {
 
 /** 0 … 2000 scaled to two thirds, so that a process of no size without adjustment has 666. */
 export function oomScore(phys: PhysicalMemory, task: ProcTask): number {
-  const mm = mmOf(task);
+  // Of any of its threads, also where the first one has ended (find_lock_task_mm).
+  const mm = task.exitStatus === null ? task.mm : null;
   const totalPages = phys.totalFrames + phys.totalSwapPages;
   const badness = mm === null ? null : oomBadness(mm, task.oomScoreAdj, totalPages);
   if (badness === null) return 0;

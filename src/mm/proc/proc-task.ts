@@ -33,6 +33,7 @@ export interface SignalBits {
 export interface ThreadActivity {
   readonly tid: number;
   comm: string;
+  readonly hasExited: boolean;
   /** "R (running)" and so on, as status says it. */
   readonly state: string;
   readonly userNs: number;
@@ -179,9 +180,20 @@ export interface ReclaimSysctl {
   oomDumpTasks: boolean;
 }
 
-/** The address space, null once the process has ended (get_task_mm). */
-export function mmOf(task: ProcTask): MmStruct | null {
-  return task.exitStatus === null ? task.mm : null;
+/**
+ * Whether the thread that a directory shows has ended: it has no memory, descriptors and folders then, also where others of its
+ * process have. /proc/PID shows the first one, which can end before the others.
+ */
+export function hasExited(
+  task: ProcTask,
+  thread: ThreadActivity | undefined = task.activity?.threads[0],
+): boolean {
+  return task.exitStatus !== null || thread?.hasExited === true;
+}
+
+/** The thread's address space, null once it has ended (get_task_mm). @param thread undefined: the first one */
+export function mmOf(task: ProcTask, thread?: ThreadActivity): MmStruct | null {
+  return hasExited(task, thread) ? null : task.mm;
 }
 
 /**

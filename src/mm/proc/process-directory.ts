@@ -7,7 +7,7 @@ import { S_IFREG } from "../uapi/fcntl.ts";
 import { POLLIN, POLLRDNORM } from "../uapi/fs.ts";
 import { capable } from "../vfs/capability.ts";
 import { File } from "../vfs/file.ts";
-import type { Actor } from "../vfs/inode.ts";
+import type { Actor, Inode } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import { noopLlseek } from "../vfs/read-write.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
@@ -25,6 +25,7 @@ import { oomAdjOf, oomScore, scoreAdjOf } from "./oom-score.ts";
 import { readPagemap } from "./pagemap.ts";
 import { PAGEMAP_SCAN, pagemapScan } from "./pagemap-scan.ts";
 import {
+  hasExited,
   mayInspect,
   mmOf,
   type ProcHost,
@@ -64,8 +65,8 @@ const COMM_BYTES = 15;
 export function processDirectory(host: ProcHost, task: ProcTask, thread?: ThreadActivity): ProcDirectory {
   return fixedDirectory({
     ...sharedNodes(host, task, thread),
-    fdinfo: fdinfoDirectory(task, host.mounts),
-    map_files: mapFilesDirectory(task),
+    fdinfo: fdinfoDirectory(task, thread, host.mounts),
+    map_files: mapFilesDirectory(task, thread),
     task: directoryNode(threadsDirectory(host, task), 0o555, task),
     ...(task.activity === null ? {} : { timerslack_ns: timerSlackNode(task, task.activity) }),
   });
@@ -98,7 +99,7 @@ function threadDirectory(host: ProcHost, task: ProcTask, thread: ThreadActivity 
   return fixedDirectory({
     ...sharedNodes(host, task, thread),
     children: textNode(() => childrenOf(host, task), 0o444, undefined, task),
-    fdinfo: fdinfoDirectory(task, host.mounts),
+    fdinfo: fdinfoDirectory(task, thread, host.mounts),
   });
 }
 
@@ -112,15 +113,17 @@ function childrenOf(host: ProcHost, task: ProcTask): string {
 /** What a process and its thread both have. @param thread undefined: the process */
 function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): Record<string, ProcNode> {
   return {
-    auxv: memoryNode(task, 0o400, { read: (file, to, pos) => readBytes(mmOfFile(file).savedAuxv, to, pos) }),
+    auxv: memoryNode(task, thread, 0o400, {
+      read: (file, to, pos) => readBytes(mmOfFile(file).savedAuxv, to, pos),
+    }),
     cgroup: textNode(() => "0::/\n", 0o444, undefined, task),
-    clear_refs: clearRefsNode(task),
+    clear_refs: clearRefsNode(task, thread),
     cmdline: {
       mode: S_IFREG | 0o444,
       owner: task,
       fops: {
         read: (_file, to, pos) => {
-          const mm = mmOf(task);
+          const mm = mmOf(task, thread);
           return mm === null ? 0 : readBytes(commandLine(host, mm), to, pos);
         },
       },
@@ -131,31 +134,26 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
       (from, writer) => writeComm(task, thread ?? task, from, writer.pid),
       task,
     ),
-    cwd: objectLink(task, () => (task.exitStatus === null ? task.fs.cwd : null)),
-    environ: memoryNode(task, 0o400, {
+    cwd: objectLink(task, () => (hasExited(task, thread) ? null : task.fs.cwd)),
+    environ: memoryNode(task, thread, 0o400, {
       read: (file, to, pos) => readBytes(environment(host, mmOfFile(file)), to, pos),
     }),
     exe: objectLink(task, () => {
-      const file = mmOf(task)?.exeFile ?? null;
+      const file = mmOf(task, thread)?.exeFile ?? null;
       return file instanceof File ? file.dentry : null;
     }),
-    fd: fdDirectory(task),
+    fd: fdDirectory(task, thread),
     limits: textNode(() => procLimits(task), 0o444, undefined, task),
     maps: mappingsNode(
       task,
+      thread,
       (mm) => mappingRecords(mm, (vma) => `${mapsLine(vma)}\n`),
       (mm, cmd, arg, { pid }) => mapsIoctl(host, mm, cmd, arg, pid),
     ),
-    mem: memoryNode(task, 0o600, memOps(host)),
-    mountinfo: polledNode(
-      textNode(() => procMountinfo(host.mounts), 0o444, undefined, task),
-      NO_MOUNT_CHANGED,
-    ),
-    mounts: polledNode(
-      textNode(() => procMounts(host.mounts), 0o444, undefined, task),
-      NO_MOUNT_CHANGED,
-    ),
-    numa_maps: mappingsNode(task, (mm) =>
+    mem: memoryNode(task, thread, 0o600, memOps(host)),
+    mountinfo: mountsNode(task, thread, () => procMountinfo(host.mounts)),
+    mounts: mountsNode(task, thread, () => procMounts(host.mounts)),
+    numa_maps: mappingsNode(task, thread, (mm) =>
       mappingRecords(mm, (vma) => numaMapsLine(vma, (thread ?? task).mempolicy)),
     ),
     oom_adj: placedNode(
@@ -181,24 +179,32 @@ function sharedNodes(host: ProcHost, task: ProcTask, thread?: ThreadActivity): R
         task,
       ),
     ),
-    pagemap: memoryNode(task, 0o400, {
+    pagemap: memoryNode(task, thread, 0o400, {
       read: (file, to, pos) =>
         readPagemap(mmOfFile(file), to, pos, /* showPfn */ capable(file.opener, CAP_SYS_ADMIN)),
       ioctl: (file, cmd, arg, { pid }) => pagemapIoctl(host, mmOfFile(file), cmd, arg, pid),
     }),
     personality: ownersText(task, () => hex(task.activity?.personality ?? 0, 8)),
-    root: objectLink(task, () => (task.exitStatus === null ? task.fs.root : null)),
-    smaps: mappingsNode(task, (mm) => mappingRecords(mm, smapsEntry)),
-    smaps_rollup: rollupNode(task),
+    root: objectLink(task, () => (hasExited(task, thread) ? null : task.fs.root)),
+    smaps: mappingsNode(task, thread, (mm) => mappingRecords(mm, smapsEntry)),
+    smaps_rollup: rollupNode(task, thread),
     stat: textNode(
       (reader) => procStat(task, reader.pid, mayInspect(reader, task), task.mm.random !== undefined, thread),
       0o444,
       undefined,
       task,
     ),
-    statm: textNode(() => procStatm(mmOf(task)), 0o444, undefined, task),
+    statm: textNode(() => procStatm(mmOf(task, thread)), 0o444, undefined, task),
     status: textNode((reader) => procStatus(host, task, reader.pid, thread), 0o444, undefined, task),
   };
+}
+
+/** What is mounted where the thread is; one that has ended is nowhere (mounts_open_common). */
+function mountsNode(task: ProcTask, thread: ThreadActivity | undefined, text: () => string): ProcNode {
+  const node = textNode(text, 0o444, undefined, task);
+  const open = (_inode: Inode, file: File): number =>
+    hasExited(task, thread) ? -EINVAL : openSingle(file, text);
+  return polledNode({ ...node, ops: { ...node.ops, open } }, NO_MOUNT_CHANGED);
 }
 
 /** procfs_procmap_ioctl */
@@ -221,7 +227,7 @@ function pagemapIoctl(
   return pagemapScan(host.mmu, caller, mm, arg);
 }
 
-function clearRefsNode(task: ProcTask): ProcNode {
+function clearRefsNode(task: ProcTask, thread: ThreadActivity | undefined): ProcNode {
   return {
     mode: S_IFREG | 0o200,
     owner: task,
@@ -229,7 +235,7 @@ function clearRefsNode(task: ProcTask): ProcNode {
       llseek: noopLlseek,
       write: (_file, from) =>
         takeNumber(from, /* anyBase */ false, (kind) => {
-          const mm = mmOf(task);
+          const mm = mmOf(task, thread);
           if (mm !== null) return clearRefs(mm, kind);
           return kind >= 1 && kind <= 5 ? 0 : -EINVAL;
         }),
@@ -237,13 +243,13 @@ function clearRefsNode(task: ProcTask): ProcNode {
   };
 }
 
-function rollupNode(task: ProcTask): ProcNode {
+function rollupNode(task: ProcTask, thread: ThreadActivity | undefined): ProcNode {
   return {
     mode: S_IFREG | 0o444,
     owner: task,
     ops: {
       open: (_inode, file) => {
-        const mm = openMm(task, file.opener);
+        const mm = openMm(task, thread, file.opener);
         if (typeof mm === "number") return mm;
         if (mm.users === 0) return openSeq(file, () => null);
         return openSingle(file, () => procSmapsRollup(mm));

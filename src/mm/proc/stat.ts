@@ -25,7 +25,7 @@ export function procStat(
   randomized: boolean,
   thread?: ThreadActivity,
 ): string {
-  const mm = mmOf(task);
+  const mm = mmOf(task, thread);
   const { activity } = task;
   const shownThread = thread ?? activity?.threads[0];
   const isLeader = thread === undefined || thread.tid === task.pid;

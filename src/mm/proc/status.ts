@@ -28,7 +28,7 @@ export function procStatus(
 ): string {
   const { pid, userIds, groupIds, groups = [], activity } = task;
   const tid = thread?.tid ?? pid;
-  const mm = mmOf(task);
+  const mm = mmOf(task, thread);
   const { inheritable, permitted, effective, bounding, ambient } = capabilitiesOf(task);
   const lines = [
     `Name:\t${(thread?.comm ?? task.comm).replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`,

@@ -7,7 +7,7 @@ import type { Actor } from "../vfs/inode.ts";
 import type { IovIter } from "../vfs/iov-iter.ts";
 import { decodeName } from "../vfs/name-bytes.ts";
 import type { MmStruct } from "../vma/mm-struct.ts";
-import { mayInspect, mmOf, type ProcTask } from "./proc-task.ts";
+import { mayInspect, mmOf, type ProcTask, type ThreadActivity } from "./proc-task.ts";
 import type { ProcNode } from "./proc-tree.ts";
 import { openSeq, openSingle, type SeqShow, seqOps, seqRead } from "./seq-file.ts";
 
@@ -54,9 +54,9 @@ function writeWhileThere(
  * The address space that whoever opens a file of the process's directory gets to see for as long as it is open, or why
  * not (proc_mem_open).
  */
-export function openMm(task: ProcTask, opener: Actor): MmStruct | number {
+export function openMm(task: ProcTask, thread: ThreadActivity | undefined, opener: Actor): MmStruct | number {
   if (!mayInspect(opener, task)) return -EACCES;
-  return mmOf(task) ?? -ESRCH;
+  return mmOf(task, thread) ?? -ESRCH;
 }
 
 /** What an ioctl of a mappings file does with the address space. */
@@ -65,6 +65,7 @@ export type MappingsIoctl = (mm: MmStruct, cmd: number, arg: number, caller: Act
 /** A file of records about the process's mappings; empty once the process has ended. */
 export function mappingsNode(
   task: ProcTask,
+  thread: ThreadActivity | undefined,
   records: (mm: MmStruct) => SeqShow,
   ioctl?: MappingsIoctl,
 ): ProcNode {
@@ -74,7 +75,7 @@ export function mappingsNode(
     owner: task,
     ops: {
       open: (_inode, file) => {
-        const mm = openMm(task, file.opener);
+        const mm = openMm(task, thread, file.opener);
         if (typeof mm === "number") return mm === -ESRCH ? openSeq(file, () => null) : mm;
         opened.set(file, mm);
         return openSeq(file, records(mm));
@@ -97,6 +98,7 @@ export function mappingsNode(
 /** A file whose reads and writes go by position, like memory, over the address space that was there at its opening. */
 export function memoryNode(
   task: ProcTask,
+  thread: ThreadActivity | undefined,
   permissions: number,
   fops: Pick<FileOperations, "read" | "write" | "ioctl">,
 ): ProcNode {
@@ -105,7 +107,7 @@ export function memoryNode(
     owner: task,
     ops: {
       open: (_inode, file) => {
-        const mm = openMm(task, file.opener);
+        const mm = openMm(task, thread, file.opener);
         if (typeof mm === "number") return mm;
         file.data = mm;
         return 0;

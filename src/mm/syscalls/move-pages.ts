@@ -29,9 +29,10 @@ export interface PagesToMove {
 }
 
 /** Whose pages these are. */
-export interface MovedTask extends Task {
-  /** Wait status once it has ended, null while it lives. */
-  readonly exitStatus: number | null;
+export interface MovedTask {
+  readonly task: Task;
+  /** null: the thread that is meant has ended. */
+  readonly mm: MmStruct | null;
 }
 
 /**
@@ -67,8 +68,8 @@ function findMmStruct(task: Task, target: MovedTask | undefined, flags: number):
   if ((flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) !== 0) return -EINVAL;
   if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !capable(task, CAP_SYS_NICE)) return -EPERM;
   if (target === undefined) return -ESRCH;
-  if (!ptraceMayAccess(task, target)) return -EPERM;
-  return target.exitStatus === null ? target.mm : -EINVAL;
+  if (!ptraceMayAccess(task, target.task)) return -EPERM;
+  return target.mm ?? -EINVAL;
 }
 
 /** do_pages_move, where every page is where it is to go. */
@@ -126,8 +127,8 @@ export function sysMigratePages(
   to: NodeMask,
 ): number {
   if (target === undefined) return -ESRCH;
-  if (!ptraceMayAccess(task, target)) return -EPERM;
+  if (!ptraceMayAccess(task, target.task)) return -EPERM;
   if ((to & ~NODES_WITH_MEMORY) !== 0n && !capable(task, CAP_SYS_NICE)) return -EPERM;
-  if ((to & NODES_WITH_MEMORY) === 0n || target.exitStatus !== null) return -EINVAL;
+  if ((to & NODES_WITH_MEMORY) === 0n || target.mm === null) return -EINVAL;
   return 0;
 }

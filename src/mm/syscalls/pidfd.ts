@@ -7,13 +7,17 @@ import { EBADF, EINVAL, EPERM, ESRCH } from "../uapi/errno.ts";
 import { PIDFD_NONBLOCK, PIDFD_SELF_THREAD, PIDFD_SELF_THREAD_GROUP, PIDFD_THREAD } from "../uapi/pidfd.ts";
 import type { File } from "../vfs/file.ts";
 import { newPidfd, type PidfdTarget, pidfdTarget } from "../vfs/pidfd.ts";
+import type { MmStruct } from "../vma/mm-struct.ts";
 import { VM_SHARED } from "../vma/vm-flags.ts";
 import { fdGet, fdInstall } from "./fd.ts";
 import { ptraceMayAccess } from "./ptrace-access.ts";
 import type { Task } from "./task.ts";
 
 /** A process that pidfds can stand for. */
-export interface PidfdTask extends Task, PidfdTarget {}
+export interface PidfdTask extends Task, PidfdTarget {
+  /** Its memory; null where it, or its first thread alone, has ended. */
+  readonly taskMm: MmStruct | null;
+}
 
 /** Processes by number, those that have ended but were not waited for included. */
 export type TasksByPid = ReadonlyMap<number, PidfdTask>;
@@ -67,7 +71,7 @@ export function sysPidfdGetfd(
   const target = taskOfPidfd(tasks, pidfdFile);
   if (typeof target === "number") return target;
   if (!ptraceMayAccess(task, target)) return -EPERM;
-  if (target.exitStatus !== null) return -ESRCH;
+  if (target.taskMm === null) return -ESRCH;
   const file = target.files.get(targetFd);
   if (file === undefined) return -EBADF;
   file.get();
