@@ -22,7 +22,7 @@ const ARENA_PAGES = 96;
 /** A mapping that grows down may do so from the arena's end into this much below it. */
 const BELOW_ARENA_PAGES = 700;
 /** Files grow to about this many pages. */
-const FILE_PAGES = 18;
+export const FILE_PAGES = 18;
 /** At these sizes the kernel begins to look for aligned places. */
 const HUGE_PAGE_SIZE = 2 ** 21;
 /** More than any memory has, and less than the address space. */

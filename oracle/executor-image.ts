@@ -36,6 +36,8 @@ export const DATA_ADDRESS = 0x1000_0000;
 /** First byte that arguments may use. */
 export const ARGUMENT_ADDRESS: number = DATA_ADDRESS + 0x1000;
 export const ARGUMENT_LENGTH = 0x2_0000;
+/** Two struct rlimit, behind the answer. */
+export const LIMITS_ADDRESS: number = DATA_ADDRESS + 0x800;
 /** The page of code; the break starts right after it, where only a file mapping lies, which never merges with a heap. */
 export const CODE_ADDRESS = 0x1010_0000;
 export const START_BREAK: number = CODE_ADDRESS + 0x1000;

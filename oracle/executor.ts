@@ -9,6 +9,7 @@
 import { closeSync, fchmodSync, openSync, readSync, writeSync } from "node:fs";
 import { CLONE_VM } from "../src/machine/life/fork.ts";
 import { O_CREAT, O_RDWR, POSIX_FADV_DONTNEED } from "../src/mm/uapi/fcntl.ts";
+import { RLIMIT_FSIZE } from "../src/mm/uapi/mman.ts";
 import { execCall } from "./exec-programs.ts";
 import {
   ANSWER_LENGTH,
@@ -17,6 +18,7 @@ import {
   executorImage,
   FIRST_CHANNEL,
   IMAGE_FD,
+  LIMITS_ADDRESS,
   RU_MINFLT,
   USAGE_AFTER,
   USAGE_BEFORE,
@@ -36,6 +38,7 @@ export const NR = {
   mprotect: 10,
   munmap: 11,
   brk: 12,
+  rt_sigaction: 13,
   ioctl: 16,
   pread64: 17,
   pwrite64: 18,
@@ -59,6 +62,7 @@ export const NR = {
   fsync: 74,
   ftruncate: 77,
   getrlimit: 97,
+  prlimit64: 302,
   setresuid: 117,
   setresgid: 119,
   shmget: 29,
@@ -119,7 +123,11 @@ const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_THP_DISABLE = 41;
 export const PR_SET_DUMPABLE = 4;
 const SIGCHLD = 17;
+const SIGXFSZ = 25;
+const SIG_IGN = 1;
 const WORD = 8;
+/** struct rlimit64 without a limit. */
+const NO_LIMIT: Uint8Array = new Uint8Array(2 * WORD).fill(0xff);
 const REQUEST_WORDS = 8;
 
 interface Channel {
@@ -155,6 +163,8 @@ export class ExecutorFamily {
   private readonly answer = new BigInt64Array(ANSWER_LENGTH / WORD);
   private readonly answerBytes = new Uint8Array(this.answer.buffer);
   private readonly scratch: number;
+  /** Whether a step has limited how long files may be: the scratch file is one. */
+  private mayLimitFiles = false;
 
   /** @param directory on a disk; nothing in it is touched */
   constructor(libc: Libc, slots: number, stackLimit: number, directory: string) {
@@ -196,6 +206,8 @@ export class ExecutorFamily {
     this.expect(NR.prctl, [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0]);
     this.expect(NR.prctl, [PR_SET_THP_DISABLE, 1, 0, 0, 0]);
     this.clearMemory(0);
+    // A file that may not be so large is an error, and not the end.
+    this.expect(NR.rt_sigaction, [SIGXFSZ, this.putWords(0, [SIG_IGN, 0, 0, 0]), 0, WORD]);
     for (const [resource, limit] of INITIAL_LIMITS)
       this.expect(NR.setrlimit, this.limits(0, resource, limit, limit));
     if (process.getuid?.() === 0) {
@@ -331,6 +343,7 @@ export class ExecutorFamily {
 
   /** The arguments of setrlimit. */
   limits(slot: number, resource: number, soft: number, hard: number): number[] {
+    if (resource === RLIMIT_FSIZE) this.mayLimitFiles = true;
     return [resource, this.putWords(slot, [soft, hard])];
   }
 
@@ -371,8 +384,24 @@ export class ExecutorFamily {
   }
 
   takeArgument(slot: number, length: number): Uint8Array {
-    this.expect(NR.pwrite64, [SCRATCH_FD, ARGUMENT_ADDRESS, length, 0], slot);
+    const result = this.writeScratch(slot, ARGUMENT_ADDRESS, length);
+    if (result < 0) throw new Error(`the oracle can't read its own memory: errno ${-result}`);
     return this.takeScratch(length);
+  }
+
+  /** Writes a range of the process's memory into the scratch file, however long it may make files: the result of that call. */
+  writeScratch(slot: number, addr: number, length: number): number {
+    if (this.mayLimitFiles) {
+      this.putScratch(NO_LIMIT);
+      this.expect(NR.pread64, [SCRATCH_FD, LIMITS_ADDRESS, NO_LIMIT.length, 0], slot);
+      this.syscall(slot, NR.prlimit64, [0, RLIMIT_FSIZE, LIMITS_ADDRESS, LIMITS_ADDRESS + NO_LIMIT.length]);
+    }
+    const result = this.syscall(slot, NR.pwrite64, [SCRATCH_FD, addr, length, 0]);
+    const faults = this.lastFaults;
+    if (this.mayLimitFiles)
+      this.syscall(slot, NR.prlimit64, [0, RLIMIT_FSIZE, LIMITS_ADDRESS + NO_LIMIT.length, 0]);
+    this.lastFaults = faults;
+    return result;
   }
 
   putScratch(bytes: Uint8Array): void {

@@ -134,7 +134,7 @@ export class HostSubject implements Subject {
     switch (call) {
       case "load": {
         const [addr, length] = args;
-        const result = family.syscall(process, NR.pwrite64, [SCRATCH_FD, addr, length, 0]);
+        const result = family.writeScratch(process, addr, length);
         return { result, bytes: family.takeScratch(Math.max(0, result)) };
       }
       case "store": {

@@ -133,7 +133,10 @@ function nodesOf(mask: number): bigint {
 
 /** The first bytes of the pages of a range, skewed as its start is. */
 function pagesOf(addr: number, length: number): number[] {
-  return Array.from({ length: Math.ceil(length / PAGE_SIZE) }, (_, page) => addr + page * PAGE_SIZE);
+  return Array.from({ length: Math.ceil(length / PAGE_SIZE) }, (_, page) => {
+    const at = addr + page * PAGE_SIZE;
+    return at < 2 ** 64 ? at : at - 2 ** 64;
+  });
 }
 
 /** Pages that one call asks for at most: what the executor's buffers hold many times. */

@@ -158,6 +158,8 @@ const RLIMITS = new Map([
   [mman.RLIMIT_DATA, "RLIMIT_DATA"],
   [mman.RLIMIT_STACK, "RLIMIT_STACK"],
   [mman.RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"],
+  [mman.RLIMIT_NOFILE, "RLIMIT_NOFILE"],
+  [mman.RLIMIT_FSIZE, "RLIMIT_FSIZE"],
 ]);
 
 function resource(value: number): string {

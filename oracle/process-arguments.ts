@@ -7,7 +7,7 @@ import {
   READ_IMPLIES_EXEC,
 } from "../src/mm/uapi/personality.ts";
 import * as pidfd from "../src/mm/uapi/pidfd.ts";
-import type { ArgumentSource } from "./arguments.ts";
+import { type ArgumentSource, FILE_PAGES } from "./arguments.ts";
 import { cloneArguments } from "./clone-arguments.ts";
 import { execArguments } from "./exec-arguments.ts";
 import type { CallName } from "./operation.ts";
@@ -127,9 +127,11 @@ export class ProcessArguments {
       [4, mman.RLIMIT_DATA],
       [2, mman.RLIMIT_STACK],
       [2, mman.RLIMIT_NOFILE],
+      [3, mman.RLIMIT_FSIZE],
       [1, random.pick([16, 99, -1])],
     ]);
     if (resource === mman.RLIMIT_NOFILE) return this.fileLimit();
+    if (resource === mman.RLIMIT_FSIZE) return [resource, this.sizeLimit(), -1];
     const initial = INITIAL_LIMITS.find(([name]) => name === resource)?.[1] ?? -1;
     // A few pages are less than one segment or one mapping has; without any, locking takes a privilege.
     const isOfLocks = resource === mman.RLIMIT_MEMLOCK;
@@ -162,6 +164,17 @@ export class ProcessArguments {
       [1, -1],
     ]);
     return [mman.RLIMIT_NOFILE, soft, initial];
+  }
+
+  /** None, or what files come to. */
+  private sizeLimit(): number {
+    const { random } = this;
+    return random.weighted([
+      [4, -1],
+      [3, random.below(FILE_PAGES * PAGE_SIZE)],
+      [3, random.below(FILE_PAGES + 4) * PAGE_SIZE],
+      [1, 0],
+    ]);
   }
 
   /** Something that stands for a process, perhaps: the caller itself, the first process, a number that a pidfd may have got, any other descriptor. */

@@ -262,8 +262,8 @@ function holdsLockedPages({ args }: Operation, { mappingsOf, hasLocks }: Surroun
 }
 
 /**
- * A page of the other's that one call uses four times: the second use makes it active, but on the host it waits for that until
- * the list of such pages is full or drained, and the fourth use finds it still waiting (docs/deviations.md).
+ * A page of the other's that was used, and which one call uses three times: the second use makes it active, but on the host it waits
+ * for that until the list of such pages is full or drained, and the fourth use finds it still waiting (docs/deviations.md).
  */
 function usesOften({ args: [, ...words] }: Operation): boolean {
   const uses = new Map<number, number>();
@@ -274,7 +274,7 @@ function usesOften({ args: [, ...words] }: Operation): boolean {
     for (let page = pageOf(addr); page <= pageOf(addr + Math.min(length, LONG_RANGE) - 1); page++)
       uses.set(page, (uses.get(page) ?? 0) + 1);
   }
-  return [...uses.values()].some((count) => count > 3);
+  return [...uses.values()].some((count) => count > 2);
 }
 
 /**

@@ -60,12 +60,11 @@ function checkRange(task: Task, source: File, from: number, target: File, to: nu
   if (source.inode.sb !== target.inode.sb) return -EXDEV;
   if (source.inode.isSwapFile || target.inode.isSwapFile) return -ETXTBSY;
   if (wraps(from, len) || wraps(to, len)) return -EOVERFLOW;
-  let count = from >= source.inode.size ? 0 : Math.min(len, source.inode.size - from);
-  if (count > 0) {
-    const limit = task.rlimits[RLIMIT_FSIZE].soft;
-    if (to >= limit || to >= MAX_LFS_FILESIZE) return -EFBIG;
-    count = Math.min(count, limit - to, MAX_LFS_FILESIZE - to);
-  }
+  const there = from >= source.inode.size ? 0 : Math.min(len, source.inode.size - from);
+  // Also where there is nothing to copy.
+  const limit = task.rlimits[RLIMIT_FSIZE].soft;
+  if (to >= limit || to >= MAX_LFS_FILESIZE) return -EFBIG;
+  const count = Math.min(there, limit - to, MAX_LFS_FILESIZE - to);
   if (source.inode === target.inode && to + count > from && to < from + count) return -EINVAL;
   return from < 0 || to < 0 ? -EINVAL : count;
 }

@@ -4,7 +4,7 @@
 
 import { PAGE_SIZE } from "../page.ts";
 import { CAP_CHOWN, CAP_FSETID } from "../uapi/capability.ts";
-import { EACCES, EFBIG, EINVAL, EISDIR, EPERM, EROFS, ETXTBSY } from "../uapi/errno.ts";
+import { EACCES, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from "../uapi/errno.ts";
 import { MAX_LFS_FILESIZE, S_IFMT, S_ISGID, S_ISUID } from "../uapi/fcntl.ts";
 import { S_IALLUGO } from "../uapi/fs.ts";
 import { capable } from "./capability.ts";
@@ -59,6 +59,11 @@ export function notifyChange(inode: Inode, change: AttributeChange): number {
   if (change.size !== undefined) return -EINVAL;
   applyAttributes(inode, change);
   return 0;
+}
+
+/** anon_inode_setattr: of what is a kernel's object alone, nothing can be set. */
+export function anonInodeSetattr(): number {
+  return -EOPNOTSUPP;
 }
 
 /** Writes everything but the size into the inode (setattr_copy). */
@@ -133,7 +138,9 @@ export function vfsTruncate(
   if (!isReg(inode)) return -EINVAL;
   // A program that runs keeps its length (get_write_access).
   if (inode.executions > 0) return -ETXTBSY;
-  if (size > inode.size && (size > limit || size > MAX_LFS_FILESIZE)) return -EFBIG;
+  // Asked on the way to a change, where there can be one (setattr_prepare).
+  const isFixed = inode.ops.setattr === anonInodeSetattr;
+  if (!isFixed && size > inode.size && (size > limit || size > MAX_LFS_FILESIZE)) return -EFBIG;
   if (inode.isSwapFile && size <= inode.size) return -ETXTBSY;
   const failed = notifyChange(inode, touchesTimes ? { size, mtimeNs: inode.sb.now() } : { size });
   return failed !== 0 ? failed : fileRemovePrivs(cred, inode);

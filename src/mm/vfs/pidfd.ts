@@ -7,10 +7,10 @@
  *
  * All pidfds of a process share one inode, by whose number two of them can be compared.
  */
-import { EOPNOTSUPP } from "../uapi/errno.ts";
 import { O_RDWR, S_IFREG } from "../uapi/fcntl.ts";
 import { PID_FS_MAGIC, POLLHUP, POLLIN, POLLRDNORM } from "../uapi/fs.ts";
 import { PIDFD_NONBLOCK, PIDFD_THREAD } from "../uapi/pidfd.ts";
+import { anonInodeSetattr } from "./attributes.ts";
 import { newPseudoDentry } from "./dentry.ts";
 import { File, type FileOperations, FMODE_READ, FMODE_WRITE } from "./file.ts";
 import { Inode } from "./inode.ts";
@@ -77,7 +77,7 @@ export function newPidfd(mounts: MountNamespace, target: PidfdTarget, flags: num
 
 function newInode(mounts: MountNamespace, target: PidfdTarget): Inode {
   const sb = mounts.kernMount(pidFs) as PseudoSuperBlock;
-  const inode = new Inode(sb, sb.nextIno++, S_IFREG | 0o700, { setattr: () => -EOPNOTSUPP }, pidfdOps);
+  const inode = new Inode(sb, sb.nextIno++, S_IFREG | 0o700, { setattr: anonInodeSetattr }, pidfdOps);
   // Programs that list open files expect no file type.
   inode.isAnon = true;
   inode.atimeNs = sb.now();

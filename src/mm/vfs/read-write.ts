@@ -142,7 +142,8 @@ function writeAt(file: File, from: IovIter, pos: number, writer: Writer, rwf: nu
   if (unfit !== 0) return unfit;
   if (file.inode.isSwapFile) return -ETXTBSY;
   let room = MAX_RW_COUNT;
-  if (isReg(file.inode) && from.count > 0) {
+  // Texts of the kernel's own (/proc, /sys) have no size that could be limited.
+  if (isReg(file.inode) && file.ops.takesRwf === true && from.count > 0) {
     // generic_write_checks: what fits below the limit is written, a write that starts at it fails.
     const limit = writer.rlimits[RLIMIT_FSIZE].soft;
     if (pos >= limit || pos >= MAX_LFS_FILESIZE) return -EFBIG;
