@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { XA_DIRTY } from "../../src/lib/xarray.ts";
+import { PAGE_SIZE } from "../../src/mm/page.ts";
 import { sysFchmod, sysUtimensat } from "../../src/mm/syscalls/attributes.ts";
 import {
   sysChdir,
@@ -22,6 +23,7 @@ import { sysFsync, sysSync } from "../../src/mm/syscalls/sync.ts";
 import {
   EACCES,
   EEXIST,
+  EINVAL,
   ENOENT,
   ENOSPC,
   ENOTEMPTY,
@@ -517,6 +519,23 @@ describe("confinement", () => {
     const { size: hostSize, blocks } = fs.statSync(path.join(root, "large"));
     expect([hostSize, blocks]).toEqual([size, 0]);
     expect(sysFallocate(guest.task, fd, modes[0], size / 2, 2 ** 20)).toBe(0);
+  });
+
+  test("fallocate is a change of the file also where it changes nothing", () => {
+    const fd = must(guest.open("/short", O_RDWR | O_CREAT));
+    const long = PAGE_SIZE * 4;
+    const calls = [
+      [FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, long, 0],
+      [FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, long, 0],
+      [FALLOC_FL_KEEP_SIZE, long, 0],
+      [FALLOC_FL_COLLAPSE_RANGE, PAGE_SIZE, -EINVAL],
+      [FALLOC_FL_INSERT_RANGE, long, -EINVAL],
+    ] as const;
+    for (const [mode, offset, result] of calls) {
+      expect(sysUtimensat(guest.task, AT_FDCWD, "/short", [0, 1_000_000_000], 0)).toBe(0);
+      expect(sysFallocate(guest.task, fd, mode, offset, PAGE_SIZE)).toBe(result);
+      expect(stat("/short").mtimeNs).not.toBe(1_000_000_000);
+    }
   });
 
   test("names that are no names", () => {

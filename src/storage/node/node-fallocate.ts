@@ -9,7 +9,7 @@ import { XA_MAX } from "../../lib/xarray.ts";
 import { fileUpdateTime } from "../../mm/filemap/file-times.ts";
 import { truncateInodePages, truncatePunchHole } from "../../mm/filemap/truncate.ts";
 import { filemapWriteAndWaitRange } from "../../mm/filemap/writeback.ts";
-import { PAGE_SIZE } from "../../mm/page.ts";
+import { PAGE_SIZE, pageAlign } from "../../mm/page.ts";
 import { unmapMappingRange } from "../../mm/rmap/rmap-walk.ts";
 import { EBADF, EFBIG, EINVAL, EOPNOTSUPP } from "../../mm/uapi/errno.ts";
 import { MAX_LFS_FILESIZE } from "../../mm/uapi/fcntl.ts";
@@ -25,6 +25,13 @@ import type { AddressSpace } from "../../mm/vfs/address-space.ts";
 import { hostDo } from "./host-error.ts";
 import type { NodeInode } from "./node-inode.ts";
 
+const MODES: ReadonlySet<number> = new Set([
+  FALLOC_FL_ALLOCATE_RANGE,
+  FALLOC_FL_ZERO_RANGE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+]);
 /** Bytes that are copied or zeroed on the host in one go. */
 const CHUNK = 2 ** 20;
 /**
@@ -46,19 +53,23 @@ export function nodeFallocate(
   if (mapping === null || !inode.fdWritable) return -EBADF;
   const end = offset + len;
   const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
+  // Whatever comes of it, and if that is nothing (file_modified).
+  if (MODES.has(mode & ~FALLOC_FL_KEEP_SIZE)) fileUpdateTime(inode);
   switch (mode & ~FALLOC_FL_KEEP_SIZE) {
     case FALLOC_FL_ALLOCATE_RANGE:
     case FALLOC_FL_ZERO_RANGE: {
       const grows = !keepsSize && end > inode.size;
       if (grows && end > limit) return -EFBIG;
       if ((mode & FALLOC_FL_ZERO_RANGE) !== 0) {
-        const failed = zeroRange(inode, mapping, offset, Math.min(end, inode.size));
+        const failed = zeroRange(inode, mapping, offset, end);
         if (failed !== 0) return failed;
       }
       return grows ? grow(end) : 0;
     }
     case FALLOC_FL_PUNCH_HOLE:
-      return zeroRange(inode, mapping, offset, Math.min(end, inode.size));
+      if (offset >= inode.size) return 0;
+      // A hole that reaches past the end of the file takes the rest of its last page along.
+      return zeroRange(inode, mapping, offset, end > inode.size ? pageAlign(inode.size) : end);
     case FALLOC_FL_COLLAPSE_RANGE:
       if (offset % PAGE_SIZE !== 0 || len % PAGE_SIZE !== 0 || end >= inode.size) return -EINVAL;
       return moveRest(inode, mapping, end, offset);
@@ -72,22 +83,22 @@ export function nodeFallocate(
   }
 }
 
-/** Bytes `start` … `end` become zero: on the host first, then in memory. */
+/**
+ * Bytes `start` … `end` become zero: on the host first, then in memory, where mappings may have put something behind the end
+ * of the file.
+ */
 function zeroRange(inode: NodeInode, mapping: AddressSpace, start: number, end: number): number {
-  if (start >= end) return 0;
   // What the host has not got yet is in the cache alone.
   let hostEnd = 0;
   const unknown = hostDo(() => {
-    hostEnd = Math.min(end, fs.fstatSync(inode.fd).size);
+    hostEnd = Math.min(end, inode.size, fs.fstatSync(inode.fd).size);
   });
   if (unknown !== 0) return unknown;
   if (hostEnd - start > MAX_WRITTEN) return -EOPNOTSUPP;
-  inode.hostTimesStale = true;
+  if (hostEnd > start) inode.hostTimesStale = true;
   const failed = hostDo(() => writeZeros(inode.fd, start, hostEnd));
   if (failed !== 0) return failed;
-  // The rest of the last page is past the end of the file, and goes with it.
-  truncatePunchHole(mapping, start, end === inode.size ? Math.ceil(end / PAGE_SIZE) * PAGE_SIZE : end);
-  fileUpdateTime(inode);
+  truncatePunchHole(mapping, start, end);
   return 0;
 }
 
