@@ -6,7 +6,7 @@ import type { ArgumentSource } from "./arguments.ts";
 import type { CallName } from "./operation.ts";
 import type { Random } from "./random.ts";
 import { MEMFD_NAMES, SPECIAL_FD } from "./subject.ts";
-import { EXECUTABLE_NAME, FILE_NAMES, MISSING_NAME } from "./test-files.ts";
+import { EXECUTABLE_NAME, FILE_NAMES, FILE_SIZES, MISSING_NAME } from "./test-files.ts";
 
 const PAGE_SIZE = 4096;
 
@@ -119,7 +119,14 @@ export class FileArguments {
       case "peek":
         return [from.descriptor(), from.accessLength(), from.fileOffset()];
       case "ftruncate":
-        return [from.descriptor(), random.chance(96) ? from.fileOffset() : random.pick([-1, -4096, 2 ** 45])];
+        return [
+          from.descriptor(),
+          random.weighted([
+            [85, from.fileOffset()],
+            [11, random.pick(FILE_SIZES)],
+            [4, random.pick([-1, -4096, 2 ** 45])],
+          ]),
+        ];
       case "fallocate":
         return this.fallocateArguments();
       case "fadvise64":

@@ -19,6 +19,8 @@ const READ_ONLY_NAME = "shm3";
 /** The one on disk that may be executed, though it is no program, and not while somebody has it open for writing. */
 export const EXECUTABLE_NAME = "file6";
 /** Names of the files on disk and of those on tmpfs. */
+/** Sizes that test files begin with. */
+export const FILE_SIZES: readonly number[] = [...new Set([...SIZES, ...SHM_SIZES])];
 export const DISK_NAMES: readonly string[] = SIZES.map((_, index) => `file${index}`);
 export const SHM_NAMES: readonly string[] = SHM_SIZES.map((_, index) => `shm${index}`);
 /** What `open` can open: the directory itself is one, a name from the root on is the same for both subjects. */

@@ -282,7 +282,7 @@ function shmemFallocate(
   const failed = shmemPreallocate(inode, Math.floor(offset / PAGE_SIZE), pageAlign(end) / PAGE_SIZE);
   if (failed !== 0) return failed;
   if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > inode.size) inode.size = end;
-  inode.ctimeNs = inode.sb.now();
+  fileUpdateTime(inode);
   return 0;
 }
 
@@ -343,10 +343,14 @@ function shmemSetattr(inode: Inode, change: AttributeChange): number {
   const { mode, size } = change;
   const sealedExec = (inode.seals & F_SEAL_EXEC) !== 0;
   if (mode !== undefined && sealedExec && ((inode.mode ^ mode) & 0o111) !== 0) return -EPERM;
-  if (size !== undefined && size !== inode.size) {
+  if (size !== undefined) {
+    const isSame = size === inode.size;
     const seal = size < inode.size ? F_SEAL_SHRINK : F_SEAL_GROW;
-    if ((inode.seals & seal) !== 0) return -EPERM;
-    if (size < inode.size) {
+    if (!isSame && (inode.seals & seal) !== 0) return -EPERM;
+    const hasPages = (inode.mapping?.pages.size ?? 0) + shmem.swappedPages > 0;
+    if (isSame && !hasPages && change.mtimeNs === undefined) return 0;
+    // What lies behind the end goes also where that stays in its place (shmem_truncate_range).
+    if (size <= inode.size) {
       const edge = bringBackEdge(shmem, size);
       if (edge < 0) return edge;
       truncateSetsize(inode, size);

@@ -169,16 +169,14 @@ function resize(inode: NodeInode, size: number, zeroTo: number = Number.POSITIVE
   const hadFd = inode.fd >= 0;
   let failed = acquireFd(inode, /* wantsWrite */ true);
   if (failed !== 0) return failed;
-  const isChange = size !== inode.size;
   failed = hostDo(() => fs.ftruncateSync(inode.fd, size));
   if (failed === 0) {
     inode.hostTimesStale = true;
     truncateSetsize(inode, size, zeroTo);
     inode.hostSize = size;
-    if (isChange) {
-      inode.mtimeNs = inode.sb.now();
-      inode.ctimeNs = inode.mtimeNs;
-    }
+    // Also where the size stays as it was (ext4_truncate).
+    inode.mtimeNs = inode.sb.now();
+    inode.ctimeNs = inode.mtimeNs;
     flushTimes(inode);
   }
   if (!hadFd) closeFd(inode);
