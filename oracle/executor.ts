@@ -25,7 +25,7 @@ import {
 } from "./executor-image.ts";
 import type { Libc } from "./libc.ts";
 import { ProcReader } from "./proc-reader.ts";
-import { INITIAL_LIMITS, NOBODY, NOEXEC_FD, NOEXEC_NAME } from "./subject.ts";
+import { INITIAL_LIMITS, NOEXEC_FD, NOEXEC_NAME } from "./subject.ts";
 
 /** Numbers of x86-64's system calls (arch/x86/entry/syscalls/syscall_64.tbl). */
 export const NR = {
@@ -130,6 +130,15 @@ const WORD = 8;
 const NO_LIMIT: Uint8Array = new Uint8Array(2 * WORD).fill(0xff);
 const REQUEST_WORDS = 8;
 
+/** Numbers that no user has, mostly: of each run, and of each family in it. */
+const UIDS_OF_RUN = 200;
+const FIRST_UID: number = 20_000 + (process.pid % UIDS_OF_RUN) * UIDS_OF_RUN;
+let families = 0;
+
+function nextUid(): number {
+  return FIRST_UID + (families++ % UIDS_OF_RUN);
+}
+
 interface Channel {
   readonly request: { readonly read: number; readonly write: number };
   readonly answer: { readonly read: number; readonly write: number };
@@ -162,6 +171,8 @@ export class ExecutorFamily {
   private readonly requestBytes = new Uint8Array(this.request.buffer);
   private readonly answer = new BigInt64Array(ANSWER_LENGTH / WORD);
   private readonly answerBytes = new Uint8Array(this.answer.buffer);
+  /** User and group of its own, where it can choose: what the kernel counts for each user is then this family's alone. */
+  readonly uid: number = nextUid();
   private readonly scratch: number;
   /** Whether a step has limited how long files may be: the scratch file is one. */
   private mayLimitFiles = false;
@@ -213,8 +224,8 @@ export class ExecutorFamily {
     if (process.getuid?.() === 0) {
       this.expect(NR.unshare, [CLONE_NEWIPC]);
       this.openNoexec(directory);
-      this.expect(NR.setresgid, [NOBODY, NOBODY, NOBODY]);
-      this.expect(NR.setresuid, [NOBODY, NOBODY, NOBODY]);
+      this.expect(NR.setresgid, [this.uid, this.uid, this.uid]);
+      this.expect(NR.setresuid, [this.uid, this.uid, this.uid]);
       // Whoever changes its user is closed to others of the same user, too, until it says otherwise.
       this.expect(NR.prctl, [PR_SET_DUMPABLE, 1, 0, 0, 0]);
     }

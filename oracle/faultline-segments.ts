@@ -68,6 +68,6 @@ function answer(
   if (typeof segment === "number") return { result: segment };
   return {
     result: command === IPC_STAT ? 0 : segment.id,
-    bytes: comparableStat(encodeShmidDs(segment), slotOf),
+    bytes: comparableStat(encodeShmidDs(segment), slotOf, NOBODY),
   };
 }

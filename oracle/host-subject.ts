@@ -25,7 +25,6 @@ import {
   isSlot,
   MAX_ACCESS,
   MEMFD_NAMES,
-  NOBODY,
   type Outcome,
   SKIPPED,
   SLOTS,
@@ -262,7 +261,7 @@ export class HostSubject implements Subject {
     const { family } = this;
     // Of a struct shmid64_ds for IPC_SET: owner and mode.
     const ds = new Uint8Array(112);
-    new Uint32Array(ds.buffer).set([0, NOBODY, NOBODY, 0, 0, mode]);
+    new Uint32Array(ds.buffer).set([0, family.uid, family.uid, 0, 0, mode]);
     const argument = nowhere ?? family.putArgument(slot, ds);
     const result = family.syscall(slot, NR.shmctl, [id, command, argument]);
     const { lastFaults: faults } = family;
@@ -270,7 +269,7 @@ export class HostSubject implements Subject {
     if (result < 0 || length === undefined) return { result, faults };
     const bytes = family.takeArgument(slot, length);
     if (!isStat(command)) return { result, bytes, faults };
-    return { result, bytes: comparableStat(bytes, (pid) => family.slotOf(pid)), faults };
+    return { result, bytes: comparableStat(bytes, (pid) => family.slotOf(pid), family.uid), faults };
   }
 
   /** PROCMAP_QUERY without device and inode in the answer. */

@@ -39,7 +39,7 @@ export const INITIAL_LIMITS: readonly (readonly [resource: number, bytes: number
 export const NOEXEC_FD = 603;
 export const NOEXEC_NAME = "noexec0";
 
-/** Who the processes run as: nobody with a privilege. */
+/** Who the processes run as, and who owns their segments: nobody with a privilege. */
 export const NOBODY = 65534;
 
 export interface Outcome {
