@@ -326,6 +326,8 @@ export class ExecutorFamily {
     const member = this.member(slot);
     this.send(slot, NR.exit_group, [0], 0);
     this.resumeParent(slot);
+    // Its parent may share its memory, and with that the place of the request, which it must have taken before the next one comes.
+    member.proc.waitForZombie();
     this.expect(NR.wait4, [member.pid, 0, 0, 0], member.parent);
     member.proc.close();
     this.members[slot] = undefined;

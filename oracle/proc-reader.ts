@@ -10,6 +10,10 @@ const PAGE_SIZE = 4096;
 const FILES = ["maps", "smaps", "smaps_rollup", "numa_maps", "statm", "status", "pagemap"] as const;
 type FileName = (typeof FILES)[number];
 
+/** A word that never changes, to wait for. */
+const pause = new Int32Array(new SharedArrayBuffer(4));
+const PAUSE_MS = 0.05;
+
 /** All readers' texts pass through it, one at a time. */
 let buffer = Buffer.alloc(2 ** 16);
 
@@ -43,6 +47,11 @@ export class ProcReader {
 
   status(): string {
     return this.text("status");
+  }
+
+  /** Returns when the process has ended, and nobody has waited for it yet. */
+  waitForZombie(): void {
+    while (!/^State:\s*Z/m.test(this.status())) Atomics.wait(pause, 0, 0, PAUSE_MS);
   }
 
   /** `pages` entries of pagemap, from the page of `addr` on. */
