@@ -103,6 +103,7 @@ int main(int argc, char **argv)
   SHOW(READV(fd, vec, 0));
   SHOW(READV(fd, 0, 0));
   SHOW(READV(fd, vec, 1025));
+  SHOW(READV(fd, vec, (1L << 40) + 1));
   SHOW(READV(fd, 0, 1025));
   SHOW(READV(fd, vec, -1));
   SHOW(READV(fd, hole, 1));

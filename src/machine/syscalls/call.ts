@@ -94,8 +94,7 @@ export class Call {
   }
 
   /** The segments that argument i points to and i + 1 counts, as they stand there (iovec_from_user); or negative errno. */
-  vector(i: number): UserSegment[] | number {
-    const count = this.u64(i + 1);
+  vector(i: number, count: number = this.u64(i + 1)): UserSegment[] | number {
     if (count > UIO_MAXIOV) return -EINVAL;
     const raw = this.get(this.u64(i), count * IOVEC_BYTES);
     if (raw === undefined) return -EFAULT;
@@ -110,10 +109,11 @@ export class Call {
 
   /**
    * The segments of a transfer, no more in all than one transfer moves (import_iovec). -EFAULT when one does not lie in
-   * user space: a single one is cut before it is looked at, several are cut as they are looked at.
+   * user space: a single one is cut before it is looked at, several are cut as they are looked at. Of their number, which is a
+   * word, Linux hands on 32 bits.
    */
   importVector(i: number): UserSegment[] | number {
-    const segments = this.vector(i);
+    const segments = this.vector(i, this.u32(i + 1));
     if (typeof segments === "number") return segments;
     const { taskSize } = this.process.mm.arch;
     let room = MAX_RW_COUNT;
