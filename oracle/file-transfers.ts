@@ -18,8 +18,9 @@ import { mayVmsplice, sysVmsplice } from "../src/mm/syscalls/vmsplice.ts";
 import { EFAULT, EINVAL } from "../src/mm/uapi/errno.ts";
 import { MAX_RW_COUNT } from "../src/mm/uapi/fcntl.ts";
 import { X86_64 } from "../src/mm/vma/arch.ts";
-import { type ExecutorFamily, NR } from "./executor.ts";
+import type { ExecutorFamily } from "./executor.ts";
 import type { Outcome } from "./subject.ts";
+import { NR } from "./system-call-numbers.ts";
 
 /** Bytes of an offset. */
 const WORD = 8;

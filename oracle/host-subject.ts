@@ -10,7 +10,7 @@ import { MADV_DONTDUMP, MADV_PAGEOUT, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK } fro
 import { type Host, hasSwap } from "./availability.ts";
 import { CROWD_MAPPING, crowdRanges } from "./crowd.ts";
 import { EM_X86_64, makePrograms } from "./exec-programs.ts";
-import { ExecutorFamily, NR, PR_SET_DUMPABLE, SCRATCH_FD } from "./executor.ts";
+import { ExecutorFamily, PR_SET_DUMPABLE, SCRATCH_FD } from "./executor.ts";
 import { ARGUMENT_ADDRESS } from "./executor-image.ts";
 import { isFileTransfer, transferOnHost } from "./file-transfers.ts";
 import type { Libc } from "./libc.ts";
@@ -33,6 +33,7 @@ import {
   storedBytes,
   withoutDevice,
 } from "./subject.ts";
+import { NR } from "./system-call-numbers.ts";
 import {
   DISK_NAMES,
   FILE_NAMES,

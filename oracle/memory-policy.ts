@@ -8,9 +8,10 @@ import { sysGetMempolicy, sysSetMempolicy } from "../src/mm/syscalls/mempolicy.t
 import { sysMigratePages, sysStatPages } from "../src/mm/syscalls/move-pages.ts";
 import * as mempolicy from "../src/mm/uapi/mempolicy.ts";
 import type { ArgumentSource } from "./arguments.ts";
-import { type ExecutorFamily, NR } from "./executor.ts";
+import type { ExecutorFamily } from "./executor.ts";
 import type { Random } from "./random.ts";
 import { type Outcome, SKIPPED, SLOTS } from "./subject.ts";
+import { NR } from "./system-call-numbers.ts";
 
 const PAGE_SIZE = 4096;
 const WORD = 8;
