@@ -35,6 +35,10 @@ function expected(name: string): string {
   return readFileSync(new URL(`${name}.txt`, EXPECTED), "utf8");
 }
 
+function expectedOnTmpfs(name: string): string {
+  return readFileSync(new URL(`../expected/${name}.txt`, EXPECTED), "utf8");
+}
+
 describe.skipIf(process.platform === "win32")("prints what it prints on ext4", () => {
   test.each(["vector-io", "transfer", "nodes"])("%s", (name) => {
     expect(outputOf(name)).toBe(expected(name));
@@ -42,7 +46,11 @@ describe.skipIf(process.platform === "win32")("prints what it prints on ext4", (
 
   // Elsewhere the host's names may be text.
   test.runIf(process.platform === "linux")("names, as on tmpfs", () => {
-    expect(outputOf("names")).toBe(readFileSync(new URL("../expected/names.txt", EXPECTED), "utf8"));
+    expect(outputOf("names")).toBe(expectedOnTmpfs("names"));
+  });
+
+  test("size-limit, as on tmpfs", () => {
+    expect(outputOf("size-limit")).toBe(expectedOnTmpfs("size-limit"));
   });
 
   test("fallocate, but for holes and blocks", () => {

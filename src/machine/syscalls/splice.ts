@@ -86,7 +86,7 @@ function sendfile(call: Call): number {
       if (thread.wait !== undefined) thread.wait.onInterrupt = () => void putOffset(call, 2, offset, done);
       return blocked;
     }
-    if (done > 0) return putOffset(call, 2, offset, done);
+    if (done > 0) return putOffset(call, 2, offset, signalTooLarge(call, done));
     const result = sent === -EPIPE ? sent : finish(call, 1, 0, sent);
     return result === BLOCKED ? result : putOffset(call, 2, offset, result);
   }
@@ -104,7 +104,7 @@ function splice(call: Call): number {
   if (outOffset === undefined || inOffset === undefined) return -EFAULT;
   const moved = sysSplice(process, inFd, inOffset, outFd, outOffset, len, flags);
   if (moved < 0) return finish(call, 0, 2, moved);
-  return putOffset(call, 1, inOffset, putOffset(call, 3, outOffset, moved));
+  return putOffset(call, 1, inOffset, putOffset(call, 3, outOffset, signalTooLarge(call, moved)));
 }
 
 function vmsplice(call: Call): number {

@@ -131,9 +131,11 @@ export function waitFor(call: Call, file: File, events: number, interrupted: num
   return call.block({ isReady, deadlineNs: Number.POSITIVE_INFINITY, interrupted, isForInput }, state);
 }
 
-/** A write that RLIMIT_FSIZE forbids also sends SIGXFSZ. */
+/** What RLIMIT_FSIZE forbids also sends SIGXFSZ, to a call that has moved something before, too. */
 export function signalTooLarge(call: Call, result: number): number {
-  if (result === -EFBIG && call.process.rlimits[RLIMIT_FSIZE].soft !== RLIM_INFINITY)
-    sendToCaller(call, SIGXFSZ);
+  const { process } = call;
+  const isTooLarge = result === -EFBIG && process.rlimits[RLIMIT_FSIZE].soft !== RLIM_INFINITY;
+  if (isTooLarge || process.metFileSizeLimit) sendToCaller(call, SIGXFSZ);
+  process.metFileSizeLimit = false;
   return result;
 }

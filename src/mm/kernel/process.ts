@@ -98,6 +98,7 @@ export class Process extends FileCalls implements Task {
   activity: TaskActivity | null = null;
   /** Wait status once it has ended, null while it lives. */
   exitStatus: number | null = null;
+  metFileSizeLimit = false;
   /** Told when it ends: pidfds are watched through it. */
   readonly exitQueue: PollQueue = new PollQueue();
 

@@ -37,6 +37,8 @@ import { vfsFsyncRange } from "./sync.ts";
 /** Who writes: how long it may make a file (RLIMIT_FSIZE), and whether a file's set-id bits survive it. */
 export interface Writer extends Credentials {
   readonly rlimits: readonly { readonly soft: number }[];
+  /** A write began at that limit, perhaps after others of the same call: whoever runs the writer owes it SIGXFSZ. */
+  metFileSizeLimit?: boolean;
 }
 
 /** Every flag that preadv2 and pwritev2 know. */
@@ -146,6 +148,7 @@ function writeAt(file: File, from: IovIter, pos: number, writer: Writer, rwf: nu
   if (isReg(file.inode) && file.ops.takesRwf === true && from.count > 0) {
     // generic_write_checks: what fits below the limit is written, a write that starts at it fails.
     const limit = writer.rlimits[RLIMIT_FSIZE].soft;
+    if (pos >= limit) writer.metFileSizeLimit = true;
     if (pos >= limit || pos >= MAX_LFS_FILESIZE) return -EFBIG;
     room = Math.min(room, limit - pos, MAX_LFS_FILESIZE - pos);
     const failed = fileRemovePrivs(writer, file.inode);
