@@ -11,6 +11,7 @@
  */
 import type { SemUndoHolder, SemUndoList } from "../mm/ipc/sem-undo.ts";
 import type { Process } from "../mm/kernel/process.ts";
+import type { PidfdTarget } from "../mm/vfs/pidfd.ts";
 import type { Mempolicy, PolicyHolder } from "../mm/vma/mempolicy.ts";
 import { TASK_STATE_BYTES } from "./cpu/hart.ts";
 import { type IntervalTimer, newIntervalTimers } from "./signals/interval-timer.ts";
@@ -18,6 +19,7 @@ import type { PosixTimer } from "./signals/posix-timer.ts";
 import { PendingSignals, type SignalHandlers, ThreadSignals } from "./signals/signal-state.ts";
 import type { SigSet } from "./signals/sigset.ts";
 import { HeldFiles } from "./syscalls/held-files.ts";
+import { ThreadPidfdTarget } from "./thread-pidfd.ts";
 
 /** Why a thread can't go on, and what ends that. */
 export interface Wait {
@@ -104,6 +106,7 @@ export class Thread implements SemUndoHolder, PolicyHolder {
   involuntarySwitches = 0;
   #comm: string;
   #mempolicy: Mempolicy | null = null;
+  #pidfdTarget: ThreadPidfdTarget | undefined;
 
   constructor(tid: number, group: ThreadGroup, comm = "") {
     this.tid = tid;
@@ -136,6 +139,19 @@ export class Thread implements SemUndoHolder, PolicyHolder {
   set mempolicy(policy: Mempolicy | null) {
     if (this.group.leader === this) this.group.process.mempolicy = policy;
     else this.#mempolicy = policy;
+  }
+
+  /** What descriptors for it alone stand for (PIDFD_THREAD); the leader's for the process. */
+  pidfdTarget(): PidfdTarget {
+    const { process, leader } = this.group;
+    if (leader === this) return process;
+    this.#pidfdTarget ??= new ThreadPidfdTarget(this.tid, process);
+    return this.#pidfdTarget;
+  }
+
+  /** Its number, which is not the process's, is nobody's any more. */
+  releaseTid(): void {
+    this.#pidfdTarget?.end();
   }
 
   /** Signals that are pending for it and that it takes: its own, and of the process's those that are its to take. */

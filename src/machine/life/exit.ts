@@ -65,7 +65,10 @@ export function exitThread(system: System, thread: Thread): void {
   threads.splice(threads.indexOf(thread), 1);
   const turn = system.threads.indexOf(thread);
   if (turn >= 0) system.threads.splice(turn, 1);
-  if (thread !== group.leader) system.tids.delete(thread.tid);
+  if (thread !== group.leader) {
+    system.tids.delete(thread.tid);
+    thread.releaseTid();
+  }
   // A leader that waits for the others as a zombie has none any more.
   thread.mempolicy = null;
   passChildren(system, thread);
@@ -92,6 +95,7 @@ export function killOtherThreads(system: System, thread: Thread): void {
   deleteTimers(group);
   if (group.leader === thread) return;
   system.tids.delete(thread.tid);
+  thread.releaseTid();
   const { mempolicy } = thread;
   thread.tid = group.pid;
   group.leader = thread;

@@ -22,8 +22,9 @@ import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../mm/uapi/errno.ts";
+import { PIDFD_THREAD } from "../../mm/uapi/pidfd.ts";
 import { capable } from "../../mm/vfs/capability.ts";
-import { newPidfd } from "../../mm/vfs/pidfd.ts";
+import { newPidfd, type PidfdTarget } from "../../mm/vfs/pidfd.ts";
 import { StructView } from "../abi/bytes.ts";
 import { SS_DISABLE } from "../signals/signal-state.ts";
 import type { System } from "../system.ts";
@@ -95,8 +96,8 @@ export function checkCloneFlags({ flags, pidfd, parentTid }: CloneRequest): numb
   if (has(CLONE_PIDFD | CLONE_DETACHED)) return -EINVAL;
   if (has(CLONE_THREAD)) {
     if ((flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0) return -EINVAL;
-    // One process has one table of descriptors and one working directory here; and pidfds stand for processes.
-    if (!has(CLONE_FILES | CLONE_FS) || has(CLONE_PIDFD)) return -EINVAL;
+    // One process has one table of descriptors and one working directory here.
+    if (!has(CLONE_FILES | CLONE_FS)) return -EINVAL;
   }
   return 0;
 }
@@ -135,11 +136,15 @@ export function cloneTask(system: System, parent: Thread, request: CloneRequest)
 }
 
 /** Another thread of the caller's process. */
-function cloneThread(system: System, parent: Thread, request: CloneRequest): Thread {
+function cloneThread(system: System, parent: Thread, request: CloneRequest): Thread | number {
   const { group } = parent;
   const { flags } = request;
   const tid = request.wantedPid ?? system.kernel.allocPid();
   const thread = new Thread(tid, group, parent.comm);
+  if ((flags & CLONE_PIDFD) !== 0) {
+    const failed = givePidfd(group.process, thread.pidfdTarget(), PIDFD_THREAD, request.pidfd);
+    if (failed !== 0) return failed;
+  }
   thread.signals.copyFrom(parent.signals);
   thread.signals.saved = undefined;
   thread.inheritScheduling(parent);
@@ -188,7 +193,6 @@ function cloneProcess(system: System, parent: Thread, request: CloneRequest): Th
  * where there is none in the end; what was copied until then has left its traces.
  */
 export function copyProcess(parent: Process, request: CloneRequest): Process | number {
-  const { mmu } = parent.kernel;
   const has = (bit: number): boolean => (request.flags & bit) !== 0;
   const late = checkLate(parent, request);
   if (late !== 0) return (has(CLONE_VM) ? 0 : forkInVain(parent)) || late;
@@ -200,13 +204,20 @@ export function copyProcess(parent: Process, request: CloneRequest): Process | n
     ...(request.wantedPid === undefined ? {} : { pid: request.wantedPid }),
   });
   if (typeof child === "number" || !has(CLONE_PIDFD)) return child;
-  const fd = fdInstall(parent, newPidfd(parent.fs.mounts, child, 0), /* cloexec */ true);
-  const failed = fd < 0 ? fd : putUserU32(mmu, parent, request.pidfd, fd);
-  if (failed >= 0) return child;
-  if (fd >= 0) parent.files.close(fd);
+  const failed = givePidfd(parent, child, 0, request.pidfd);
+  if (failed === 0) return child;
   exitProcess(child, 0, parent);
   releaseChild(child);
-  return failed === fd ? fd : -EFAULT;
+  return failed;
+}
+
+/** CLONE_PIDFD: a descriptor of the caller's for what it has cloned, its number at `addr`. 0, or the errno with which there is none. */
+function givePidfd(process: Process, target: PidfdTarget, flags: number, addr: number): number {
+  const fd = fdInstall(process, newPidfd(process.fs.mounts, target, flags), /* cloexec */ true);
+  if (fd < 0) return fd;
+  if (putUserU32(process.kernel.mmu, process, addr, fd) >= 0) return 0;
+  process.files.close(fd);
+  return -EFAULT;
 }
 
 /** What the machine keeps of a process, for the child. */

@@ -34,7 +34,8 @@ export function sysPidfdOpen(tasks: TasksByPid, task: Task, pid: number, flags: 
 }
 
 /**
- * The process that a pidfd stands for, PIDFD_SELF… included (pidfd_get_task): -EBADF no pidfd, -ESRCH it was waited for.
+ * The process that a pidfd stands for, PIDFD_SELF… included (pidfd_get_task): -EBADF no pidfd, -ESRCH it was waited for, or
+ * the pidfd is one of a thread that does not lead its process.
  */
 export function pidfdGetTask(tasks: TasksByPid, task: Task, pidfd: number): PidfdTask | number {
   if (pidfd === PIDFD_SELF_THREAD || pidfd === PIDFD_SELF_THREAD_GROUP) return tasks.get(task.pid) ?? -ESRCH;
@@ -42,7 +43,7 @@ export function pidfdGetTask(tasks: TasksByPid, task: Task, pidfd: number): Pidf
   return file === undefined ? -EBADF : taskOfPidfd(tasks, file);
 }
 
-/** The process that an open file stands for: -EBADF it is no pidfd, -ESRCH it was waited for. */
+/** The process that an open file stands for: -EBADF it is no pidfd, -ESRCH it was waited for, or it is a thread. */
 export function taskOfPidfd(tasks: TasksByPid, file: File): PidfdTask | number {
   const target = pidfdTarget(file);
   return target === undefined ? -EBADF : liveTask(tasks, target);
@@ -68,10 +69,13 @@ export function sysPidfdGetfd(
   if (flags !== 0) return -EINVAL;
   const pidfdFile = fdGet(task, pidfd);
   if (pidfdFile === undefined) return -EBADF;
-  const target = taskOfPidfd(tasks, pidfdFile);
+  const meant = pidfdTarget(pidfdFile);
+  if (meant === undefined) return -EBADF;
+  const target = meant.isReaped ? -ESRCH : liveTask(tasks, meant.threadOf ?? meant);
   if (typeof target === "number") return target;
   if (!ptraceMayAccess(task, target)) return -EPERM;
-  if (target.taskMm === null) return -ESRCH;
+  // Of a first thread that has ended before the others nothing is left; one of those still shows their descriptors.
+  if (meant === target && target.taskMm === null) return -ESRCH;
   const file = target.files.get(targetFd);
   if (file === undefined) return -EBADF;
   file.get();

@@ -1,11 +1,12 @@
 /**
- * pidfds: descriptors that stand for processes (fs/pidfs.c).
+ * pidfds: descriptors that stand for processes, or for single threads (fs/pidfs.c).
  *
  * A process number may belong to somebody else by the time it is used. A pidfd goes on to mean the process that it was
  * opened for: while that runs, when it is a zombie, and when it was waited for and only its pidfds remember it. Such a
  * file can't be read or written. It becomes readable when the process ends, so that poll can wait for that.
  *
- * All pidfds of a process share one inode, by whose number two of them can be compared.
+ * All pidfds of a process share one inode, by whose number two of them can be compared. Its first thread has that one, too, and
+ * ends when the process does: of it PIDFD_THREAD says only whom signals are for. Other threads have one of their own.
  */
 import { O_RDWR, S_IFREG } from "../uapi/fcntl.ts";
 import { PID_FS_MAGIC, POLLHUP, POLLIN, POLLRDNORM } from "../uapi/fs.ts";
@@ -18,12 +19,14 @@ import type { MountNamespace } from "./mount.ts";
 import { PollQueue } from "./poll-queue.ts";
 import { type PseudoSuperBlock, pseudoFs } from "./pseudo-fs.ts";
 
-/** What a pidfd needs to know of its process. */
+/** What a pidfd needs to know of its process, or of its thread. */
 export interface PidfdTarget {
+  /** The process whose thread it is; absent where it is a process. */
+  readonly threadOf?: PidfdTarget;
   readonly pid: number;
   /** Wait status once it has ended, null while it lives. */
   readonly exitStatus: number | null;
-  /** It was waited for: nothing of it is left. */
+  /** It was waited for, or is a thread that has ended: nothing of it is left. */
   readonly isReaped: boolean;
   /** Told when it ends. */
   readonly exitQueue: PollQueue;
@@ -32,7 +35,7 @@ export interface PidfdTarget {
 const targets: WeakMap<Inode, PidfdTarget> = new WeakMap();
 const inodes: WeakMap<PidfdTarget, Inode> = new WeakMap();
 
-/** The process that a file stands for; undefined: it is no pidfd. */
+/** The process or thread that a file stands for; undefined: it is no pidfd. */
 export function pidfdTarget(file: File): PidfdTarget | undefined {
   return targets.get(file.inode);
 }
@@ -51,7 +54,6 @@ export function processOfDirectory(file: File): PidfdTarget | undefined {
 
 const pidfdOps: FileOperations = {
   llseek: null,
-  // A thread that is alone in its process ends when that does: PIDFD_THREAD makes no difference.
   poll: (file) => {
     const target = targets.get(file.inode);
     if (target === undefined || target.isReaped) return POLLIN | POLLRDNORM | POLLHUP;
@@ -67,7 +69,7 @@ const pidfdOps: FileOperations = {
 
 const pidFs = pseudoFs("pidfs", PID_FS_MAGIC, S_IFREG, pidfdOps);
 
-/** A new description for the process, with one reference. @param flags PIDFD_NONBLOCK, PIDFD_THREAD */
+/** A new description for the process or thread, with one reference. @param flags PIDFD_NONBLOCK, PIDFD_THREAD */
 export function newPidfd(mounts: MountNamespace, target: PidfdTarget, flags: number): File {
   const inode = inodes.get(target) ?? newInode(mounts, target);
   const dentry = newPseudoDentry("", inode, "anon_inode:[pidfd]");
