@@ -156,6 +156,7 @@ export class Machine {
       options.scheduleSeed === undefined ? undefined : new Prng(options.scheduleSeed),
     );
     kernel.threadIds = this.#system.tids;
+    kernel.isGroupOrSession = (pid) => this.#system.isGroupOrSession(pid);
     if (options.mustEnd !== undefined) kernel.phys.fatalSignalPending = options.mustEnd;
     kernel.killer = (process) => this.#killForMemory(process);
     kernel.phys.icache = { flushIcachePage: (pfn) => hart.invalidateFrame(pfn * PAGE_SIZE) };

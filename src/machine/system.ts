@@ -126,6 +126,13 @@ export class System {
     return [...this.groups.values()].filter((other) => other.process.parent === group.process);
   }
 
+  /** Whether processes are in a group or a session that has this number. */
+  isGroupOrSession(pid: number): boolean {
+    for (const { processGroup, session } of this.groups.values())
+      if (processGroup === pid || session === pid) return true;
+    return false;
+  }
+
   /** The thread with this id, of any process. */
   thread(tid: number): Thread | undefined {
     return this.groups.get(tid)?.leader ?? this.tids.get(tid);

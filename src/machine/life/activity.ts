@@ -225,6 +225,10 @@ export class MachineActivity implements SystemActivity {
     return this.#system.current?.tid ?? 0;
   }
 
+  get threads(): number {
+    return this.#system.groups.size + this.#system.tids.size;
+  }
+
   get running(): number {
     return this.#system.threads.filter(({ wait, group }) => wait === undefined && group.stopSignal === 0)
       .length;

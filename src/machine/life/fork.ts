@@ -18,7 +18,6 @@ import { copyToUser, putUserU32 } from "../../mm/fault/uaccess.ts";
 import { shareUndoList } from "../../mm/ipc/sem-undo.ts";
 import type { Process } from "../../mm/kernel/process.ts";
 import { exitProcess, forkInVain, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
-import { PAGE_SIZE } from "../../mm/page.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../mm/uapi/errno.ts";
@@ -58,11 +57,7 @@ export const CLONE_INTO_CGROUP_HIGH = 2;
 export const CLONE_NEW_ANY: number =
   CLONE_NEWTIME | CLONE_NEWNS | 0x2000000 | 0x4000000 | 0x8000000 | CLONE_NEWUSER | 0x20000000 | 0x40000000;
 
-/** kernel.pid_max. */
-const PID_MAX = 32768;
 const ECALL_BYTES = 4;
-/** Bytes of a kernel stack on riscv64. */
-const THREAD_SIZE = 16384;
 /** Offsets in Thread.state: pc, sp, tp, a0. */
 const STATE_PC = 0;
 const STATE_SP = 2 * 8;
@@ -104,7 +99,7 @@ export function checkCloneFlags({ flags, pidfd, parentTid }: CloneRequest): numb
 
 /** What there is no more of: 0 or a negative errno. */
 function checkResources(system: System, { process }: ThreadGroup, { flags }: CloneRequest): number {
-  if (system.groups.size + system.tids.size >= maxThreads(system)) return -EAGAIN;
+  if (system.groups.size + system.tids.size >= system.kernel.sysctl.maxThreads) return -EAGAIN;
   const { openFiles } = system.kernel.mounts;
   return (flags & CLONE_FILES) === 0 && !openFiles.mayHave(process.files.size) ? -ENOMEM : 0;
 }
@@ -116,7 +111,7 @@ function checkLate(process: Process, { flags, high, wantedPid }: CloneRequest): 
   // There is no file system of cgroups that the descriptor could be from.
   if ((high & CLONE_INTO_CGROUP_HIGH) !== 0) return -EBADF;
   if (wantedPid === undefined) return 0;
-  if (wantedPid < 1 || wantedPid >= PID_MAX) return -EINVAL;
+  if (wantedPid < 1 || wantedPid >= process.kernel.pids.max) return -EINVAL;
   if (!capable(process, CAP_SYS_ADMIN) && !capable(process, CAP_CHECKPOINT_RESTORE)) return -EPERM;
   return process.kernel.processes.has(wantedPid) ? -EEXIST : 0;
 }
@@ -139,7 +134,9 @@ export function cloneTask(system: System, parent: Thread, request: CloneRequest)
 function cloneThread(system: System, parent: Thread, request: CloneRequest): Thread | number {
   const { group } = parent;
   const { flags } = request;
-  const tid = request.wantedPid ?? system.kernel.allocPid();
+  const { pids } = system.kernel;
+  if (request.wantedPid === undefined && pids.peek() === undefined) return -EAGAIN;
+  const tid = request.wantedPid ?? pids.alloc();
   const thread = new Thread(tid, group, parent.comm);
   if ((flags & CLONE_PIDFD) !== 0) {
     const failed = givePidfd(group.process, thread.pidfdTarget(), PIDFD_THREAD, request.pidfd);
@@ -160,6 +157,7 @@ function cloneThread(system: System, parent: Thread, request: CloneRequest): Thr
   if ((flags & CLONE_CHILD_SETTID) !== 0) copyToUser(system.mmu, process, request.childTid, bytes);
   group.threads.push(thread);
   system.tids.set(tid, thread);
+  system.kernel.totalForks++;
   if (process.activity instanceof ProcessActivity) process.activity.begin(thread);
   system.threads.push(thread);
   return thread;
@@ -253,12 +251,6 @@ function newGroup(
   if ((flags & CLONE_VFORK) !== 0) child.leader.vforkParent = parent;
   if ((flags & CLONE_SYSVSEM) !== 0) shareUndoList(parent, child.leader);
   return child;
-}
-
-/** How many processes there may be (set_max_threads): as many as could have their kernel stacks in an eighth of RAM. */
-function maxThreads(system: System): number {
-  const bytes = system.kernel.phys.totalFrames * PAGE_SIZE;
-  return Math.max(20, Math.floor(bytes / (8 * THREAD_SIZE)));
 }
 
 /** The parent's registers, behind the call, with 0 for an answer. */

@@ -11,6 +11,11 @@ const DEFAULT_MMAP_MIN_ADDR = 65536;
 const EPOLL_SHARE = 25;
 const EPOLL_ITEM_BYTES = 184;
 
+/** As many threads as could have their kernel stacks (on riscv64) in this part of RAM, or so many (set_max_threads). */
+const THREADS_SHARE = 8;
+const THREAD_SIZE = 16384;
+const MIN_THREADS = 20;
+
 interface InitialSettings {
   readonly maxMapCount?: number;
   readonly mmapMinAddr?: number;
@@ -24,6 +29,7 @@ export class KernelSysctl implements Sysctl {
   tainted = 0n;
   legacyVaLayout = 0;
   epollMaxUserWatches: number;
+  maxThreads: number;
   numaStat = true;
   numaStatFrom = 0;
   mmapRndBits: number;
@@ -40,6 +46,7 @@ export class KernelSysctl implements Sysctl {
     ramBytes: number,
   ) {
     this.epollMaxUserWatches = Math.floor(ramBytes / EPOLL_SHARE / EPOLL_ITEM_BYTES);
+    this.maxThreads = Math.max(MIN_THREADS, Math.floor(ramBytes / THREADS_SHARE / THREAD_SIZE));
     this.mmapRndBits = arch.mmapRndBits;
     this.#processes = processes;
     this.#maxMapCount = initial.maxMapCount ?? DEFAULT_MAX_MAP_COUNT;

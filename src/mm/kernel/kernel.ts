@@ -38,6 +38,7 @@ import { check, checkValue, KernelPanic, LinuxError } from "./errors.ts";
 import { KernelLog } from "./kernel-log.ts";
 import { KernelSysctl } from "./kernel-sysctl.ts";
 import { MemoryCgroup } from "./memory-cgroup.ts";
+import { PidNumbers } from "./pid-numbers.ts";
 import { Process, type SpawnOptions } from "./process.ts";
 import { exitProcess } from "./task-lifecycle.ts";
 
@@ -134,8 +135,15 @@ export class Kernel implements ProcHost, OomHost {
   readonly options: KernelOptions;
   /** Processes by pid, zombies included. */
   readonly processes: Map<number, Process> = new Map();
-  /** Numbers that threads have beside their processes': no process gets them. Filled in by whoever runs threads. */
+  /** Numbers that threads have beside their processes'. Filled in by whoever runs threads. */
   threadIds: { has(tid: number): boolean } = new Set();
+  /** Whether a group of processes or a session has a number. Filled in by whoever has groups. */
+  isGroupOrSession: (pid: number) => boolean = () => false;
+  readonly pids: PidNumbers = new PidNumbers(
+    (pid) => this.processes.has(pid) || this.threadIds.has(pid) || this.isGroupOrSession(pid),
+  );
+  /** Processes and threads made since boot. */
+  totalForks = 0;
   /** What /proc/sys shows and changes. */
   readonly sysctl: KernelSysctl;
   /** The segments of System V shared memory. */
@@ -155,7 +163,6 @@ export class Kernel implements ProcHost, OomHost {
   #panic: KernelPanic | null = null;
   /** Processes that have to die, and could not yet because somebody was at work in their memory. */
   readonly #doomed: Set<Process> = new Set();
-  #nextPid = 1;
 
   /** Boots, with one file system at /. */
   constructor(options: KernelOptions = {}) {
@@ -394,16 +401,6 @@ export class Kernel implements ProcHost, OomHost {
         this.#killDoomed();
       }
     }
-  }
-
-  get lastPid(): number {
-    return this.#nextPid - 1;
-  }
-
-  /** The next free process number. */
-  allocPid(): number {
-    while (this.processes.has(this.#nextPid) || this.threadIds.has(this.#nextPid)) this.#nextPid++;
-    return this.#nextPid++;
   }
 }
 

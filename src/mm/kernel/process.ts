@@ -115,7 +115,8 @@ export class Process extends FileCalls implements Task {
   ) {
     super(kernel.mmu);
     this.kernel = kernel;
-    this.pid = pid ?? kernel.allocPid();
+    this.pid = pid ?? kernel.pids.alloc();
+    kernel.totalForks++;
     this.comm = maker?.comm ?? "";
     this.userIds = maker?.userIds ?? allOf(0);
     this.groupIds = maker?.groupIds ?? allOf(0);

@@ -108,6 +108,7 @@ export function becomeCurrent(process: Process): void {
 export function forkProcess(parent: Process, sharing: Sharing = {}): Process | number {
   const { kernel } = parent;
   if (parent.exitStatus !== null || isOverNproc(parent)) return -EAGAIN;
+  if (sharing.pid === undefined && kernel.pids.peek() === undefined) return -EAGAIN;
   becomeCurrent(parent);
   const shareMm = sharing.vm === true;
   const mm = shareMm ? parent.mm : dupMm(parent.mm, kernel.tlbs);

@@ -95,9 +95,9 @@ export interface SystemActivity {
   readonly contextSwitches: number;
   /** Number of the thread that runs, 0 for none. */
   readonly currentTid: number;
-  /** Threads that can run. */
+  /** Threads, zombies included, those that can run, and those that wait and can't be interrupted. */
+  readonly threads: number;
   readonly running: number;
-  /** Threads that wait and can't be interrupted. */
   readonly blocked: number;
   /** Exponential means of how many threads could run, over 1, 5 and 15 minutes, in 2048ths (avenrun). */
   readonly loads: readonly number[];
@@ -136,6 +136,8 @@ export interface Sysctl {
   /** Files that the event polls of a user may watch. */
   epollMaxUserWatches: number;
   mmapMinAddr: number;
+  /** kernel.threads-max: processes and threads that there may be. */
+  maxThreads: number;
   /** Address spaces that are made from now on place mappings from the bottom up. */
   legacyVaLayout: number;
   /** Random bits of where mappings begin, in address spaces that are made from now on. */
@@ -163,8 +165,10 @@ export interface ProcHost extends ProcessTable, RemoteAccess {
   readonly activity: SystemActivity | null;
   /** Numbers of threads that lead no process. */
   readonly threadIds: { has(tid: number): boolean };
-  /** Number of the process that was made last; as many have been made since boot. */
-  readonly lastPid: number;
+  /** kernel.pid_max with its bounds, and the number given out last. */
+  readonly pids: { max: number; readonly maxBounds: { min: number; max: number }; readonly last: number };
+  /** Processes and threads made since boot. */
+  readonly totalForks: number;
   readonly sysctl: Sysctl;
   readonly ipc: ShmNamespace;
   readonly messages: MessageQueues;

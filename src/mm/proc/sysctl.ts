@@ -35,7 +35,8 @@ import {
 } from "./sysctl-node.ts";
 
 const INT_MIN: number = -(2 ** 31);
-const PID_MAX = 32768;
+/** As many as there are numbers for in a futex. */
+const MAX_THREADS = 0x3fffffff;
 
 /** Everything under /proc/sys. */
 export function sysctlDirectory(host: ProcHost): ProcDirectory {
@@ -52,7 +53,13 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
     hostname: nameNode(host.utsNames, "node"),
     osrelease: stringNode(UTS_RELEASE),
     ostype: stringNode(UTS_SYSNAME),
-    pid_max: numberNode({ get: () => PID_MAX }),
+    pid_max: numberNode({
+      get: () => host.pids.max,
+      set: (max) => {
+        host.pids.max = max;
+      },
+      ...host.pids.maxBounds,
+    }),
     randomize_va_space: numberNode({
       get: () => host.sysctl.randomizeVaSpace,
       set: (kinds) => {
@@ -110,6 +117,14 @@ function kernelSettings(host: ProcHost): Record<string, ProcNode> {
       set: (why) => {
         host.sysctl.tainted |= why;
       },
+    }),
+    "threads-max": numberNode({
+      get: () => host.sysctl.maxThreads,
+      set: (threads) => {
+        host.sysctl.maxThreads = threads;
+      },
+      min: 1,
+      max: MAX_THREADS,
     }),
     version: stringNode(UTS_VERSION),
   };

@@ -33,9 +33,8 @@ export function procLoadavg(host: ProcHost): string {
   const shown = (host.activity?.loads ?? [0, 0, 0]).map((load) =>
     hundredths(Math.floor(((load + Math.floor(LOAD_ONE / 200)) * 100) / LOAD_ONE)),
   );
-  let threads = 0;
-  for (const { exitStatus } of host.processes.values()) if (exitStatus === null) threads++;
-  return `${shown.join(" ")} ${host.activity?.running ?? 0}/${threads} ${host.lastPid}\n`;
+  const threads = host.activity?.threads ?? host.processes.size;
+  return `${shown.join(" ")} ${host.activity?.running ?? 0}/${threads} ${host.pids.last}\n`;
 }
 
 /** Ticks that the CPU spent on what, context switches, time of boot, processes made. */
@@ -50,7 +49,7 @@ export function procSystemStat(host: ProcHost): string {
     "intr 0",
     `ctxt ${host.activity?.contextSwitches ?? 0}`,
     `btime ${Math.floor((host.bootNs + (host.timeOfDay() - host.now())) / NS_PER_S)}`,
-    `processes ${host.lastPid}`,
+    `processes ${host.totalForks}`,
     `procs_running ${host.activity?.running ?? 0}`,
     `procs_blocked ${host.activity?.blocked ?? 0}`,
     "softirq 0 0 0 0 0 0 0 0 0 0 0",
