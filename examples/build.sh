@@ -34,7 +34,7 @@ TESTS='hello args-env-auxv stack-growth segv-handler signals fork-wait malloc-st
   thread-memory event-clocks thread-proc messages groups openat2 xattr hugetlb pty pty-edges cachestat mdwe nodes
   socket-edges waiting-files async-io self-connect termio turns sysv-msg names sysv-sem xattr-tmpfs unshare credentials
   interfaces ioprio newcomers clocks set-time beginnings file-ioctls options mounts set-names
-  timer-signals cork shared-times packet-info packet-head mempolicy gone-leader size-limit thread-pidfd pid-numbers'
+  timer-signals cork shared-times packet-info packet-head mempolicy gone-leader size-limit thread-pidfd pid-numbers nproc'
 KERNELS='hash sieve qsort matmul crc32 memory'
 
 # These are built with glibc: an example under its own name, a test as NAME-glibc beside the one with musl.

@@ -121,9 +121,8 @@ static void numbers(void) {
 }
 
 int main(int argc, char **argv) {
-  (void)argv;
   setvbuf(stdout, NULL, _IONBF, 0);
-  if (argc > 1) {
+  if (argc > 1 && strcmp(argv[1], "apart") == 0) {
     /* On a kernel that is not the program's own: in a namespace of numbers, whose first process this is. */
     if (unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) return 1;
     if (fork() != 0) return wait(NULL) < 0;

@@ -475,8 +475,7 @@ static void first_gone(const char *title, char what, int stays) {
 }
 
 int main(int argc, char **argv) {
-  (void)argv;
-  if (argc > 1) {
+  if (argc > 1 && strcmp(argv[1], "wait") == 0) {
     char byte;
     read(0, &byte, 1);
     return 7;

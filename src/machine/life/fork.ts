@@ -17,7 +17,13 @@
 import { copyToUser, putUserU32 } from "../../mm/fault/uaccess.ts";
 import { shareUndoList } from "../../mm/ipc/sem-undo.ts";
 import type { Process } from "../../mm/kernel/process.ts";
-import { exitProcess, forkInVain, forkProcess, releaseChild } from "../../mm/kernel/task-lifecycle.ts";
+import {
+  exitProcess,
+  forkInVain,
+  forkProcess,
+  mayHaveOneMore,
+  releaseChild,
+} from "../../mm/kernel/task-lifecycle.ts";
 import { fdInstall } from "../../mm/syscalls/fd.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../mm/uapi/capability.ts";
 import { EAGAIN, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from "../../mm/uapi/errno.ts";
@@ -135,6 +141,8 @@ function cloneThread(system: System, parent: Thread, request: CloneRequest): Thr
   const { group } = parent;
   const { flags } = request;
   const { pids } = system.kernel;
+  if (!mayHaveOneMore(group.process)) return -EAGAIN;
+  group.process.nprocExceeded = false;
   if (request.wantedPid === undefined && pids.peek() === undefined) return -EAGAIN;
   const tid = request.wantedPid ?? pids.alloc();
   const thread = new Thread(tid, group, parent.comm);

@@ -1,5 +1,6 @@
 /** execve and execveat: another program for the process (execve(2), execveat(2); the work is in life/prepare-exec.ts and exec.ts). */
-import { EINVAL, ENOENT } from "../../mm/uapi/errno.ts";
+import { isOverNproc } from "../../mm/kernel/task-lifecycle.ts";
+import { EAGAIN, EINVAL, ENOENT } from "../../mm/uapi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../mm/uapi/fcntl.ts";
 import { ElfError } from "../elf/elf-error.ts";
 import { commitExec } from "../life/exec.ts";
@@ -37,8 +38,11 @@ function execute(
   where: Required<Pick<ExecRequest, "path" | "dirfd" | "flags">>,
   first: number,
 ): number {
-  const strings = userStrings(call.process, call.u64(first), call.u64(first + 1));
-  const prepared = prepareExec(call.process, { ...where, strings });
+  const { process } = call;
+  if (process.nprocExceeded && isOverNproc(process, process.userIds.real, 0)) return -EAGAIN;
+  process.nprocExceeded = false;
+  const strings = userStrings(process, call.u64(first), call.u64(first + 1));
+  const prepared = prepareExec(process, { ...where, strings });
   if (typeof prepared === "number") return prepared;
   // Segments that make no sense are only met past the point of no return.
   if (prepared instanceof ElfError && prepared.kind !== "malformed") return -prepared.errno;

@@ -2,7 +2,7 @@
  * User and group ids (kernel/sys.c): real, effective and saved ones. Who may not become anybody (CAP_SETUID, CAP_SETGID) may
  * still change among those that it has. What decides about files is the effective one always: there is no setfsuid.
  */
-import { setCapabilities } from "../../mm/kernel/task-lifecycle.ts";
+import { isOverNproc, setCapabilities } from "../../mm/kernel/task-lifecycle.ts";
 import { CAP_SETGID, CAP_SETUID } from "../../mm/uapi/capability.ts";
 import { EFAULT, EINVAL, EPERM } from "../../mm/uapi/errno.ts";
 import { afterSetuid, capabilitiesOf, capable } from "../../mm/vfs/capability.ts";
@@ -92,6 +92,9 @@ function commit(call: Call, kind: Kind, ids: Ids): 0 {
     return 0;
   }
   const after = afterSetuid(capabilitiesOf(process), old, ids, process.securebits);
+  // One too many of that user can go on, but not execute a program (flag_nproc_exceeded).
+  if (ids.real !== old.real)
+    process.nprocExceeded = ids.real !== 0 && isOverNproc(process, ids.real, 0, process);
   process.userIds = ids;
   setCapabilities(process, after);
   return 0;

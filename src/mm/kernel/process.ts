@@ -96,6 +96,8 @@ export class Process extends FileCalls implements Task {
   isChildSubreaper = false;
   /** Filled in by whoever runs it. */
   activity: TaskActivity | null = null;
+  /** It became a user who had too many processes already: it can execute no program while that is so (PF_NPROC_EXCEEDED). */
+  nprocExceeded = false;
   /** Wait status once it has ended, null while it lives. */
   exitStatus: number | null = null;
   metFileSizeLimit = false;
@@ -142,7 +144,7 @@ export class Process extends FileCalls implements Task {
 
   /** For Kernel.spawn: a process without parent. */
   static spawn(kernel: Kernel, options: SpawnOptions): Process {
-    const rlimits = initialRlimits();
+    const rlimits = initialRlimits(kernel.sysctl.maxThreads);
     const actor = new MmActor();
     applyRlimits(actor, rlimits);
     const memcg = options.cgroup?.id ?? ROOT_MEM_CGROUP;

@@ -18,7 +18,6 @@ import {
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
-  RLIM_INFINITY,
   RLIMIT_NPROC,
 } from "../uapi/mman.ts";
 import { ADDR_NO_RANDOMIZE } from "../uapi/personality.ts";
@@ -107,7 +106,7 @@ export function becomeCurrent(process: Process): void {
 /** fork(2), vfork(2), clone(2): a child with a copy of everything that is not shared. */
 export function forkProcess(parent: Process, sharing: Sharing = {}): Process | number {
   const { kernel } = parent;
-  if (parent.exitStatus !== null || isOverNproc(parent)) return -EAGAIN;
+  if (parent.exitStatus !== null || !mayHaveOneMore(parent)) return -EAGAIN;
   if (sharing.pid === undefined && kernel.pids.peek() === undefined) return -EAGAIN;
   becomeCurrent(parent);
   const shareMm = sharing.vm === true;
@@ -115,6 +114,8 @@ export function forkProcess(parent: Process, sharing: Sharing = {}): Process | n
   if (typeof mm === "number") return mm;
   if (shareMm) mm.users++;
   const child = parent.cloneWith(mm, sharing);
+  child.nprocExceeded = parent.nprocExceeded;
+  parent.nprocExceeded = false;
   if (!shareMm) mm.actor = child.actor;
   if (kernel.tracer.enabled) {
     kernel.tracer.emit({ type: "fork", pid: parent.pid, value: child.pid, name: child.comm });
@@ -128,7 +129,7 @@ export function forkProcess(parent: Process, sharing: Sharing = {}): Process | n
  */
 export function forkInVain(parent: Process): number {
   const { kernel } = parent;
-  if (parent.exitStatus !== null || isOverNproc(parent)) return -EAGAIN;
+  if (parent.exitStatus !== null || !mayHaveOneMore(parent)) return -EAGAIN;
   becomeCurrent(parent);
   const mm = dupMm(parent.mm, kernel.tlbs);
   if (typeof mm === "number") return mm;
@@ -136,15 +137,24 @@ export function forkInVain(parent: Process): number {
   return 0;
 }
 
-/** RLIMIT_NPROC: whether one more process, zombies counted, would be too many for a user other than root. */
-function isOverNproc(process: Process): boolean {
-  const { rlimits, kernel } = process;
-  const uid = process.userIds.real;
-  const limit = rlimits[RLIMIT_NPROC].soft;
-  if (uid === 0 || limit === RLIM_INFINITY) return false;
-  if (capable(process, CAP_SYS_RESOURCE) || capable(process, CAP_SYS_ADMIN)) return false;
-  let count = 1;
-  for (const other of kernel.processes.values()) if (other.userIds.real === uid) count++;
+/** Whether RLIMIT_NPROC lets the process have one more process or thread, as it always lets root. */
+export function mayHaveOneMore(process: Process): boolean {
+  const { userIds } = process;
+  const isFree = userIds.real === 0 || capable(process, CAP_SYS_RESOURCE) || capable(process, CAP_SYS_ADMIN);
+  return isFree || !isOverNproc(process, userIds.real, 1);
+}
+
+/**
+ * Whether a user's processes and threads, zombies and `more` counted, are more than the process's RLIMIT_NPROC.
+ *
+ * @param without one that is not counted
+ */
+export function isOverNproc(process: Process, uid: number, more: number, without?: Process): boolean {
+  const limit = process.rlimits[RLIMIT_NPROC].soft;
+  let count = more;
+  for (const other of process.kernel.processes.values()) {
+    if (other.userIds.real === uid && other !== without) count += other.activity?.threads.length ?? 1;
+  }
   return count > limit;
 }
 

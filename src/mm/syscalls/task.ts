@@ -13,7 +13,9 @@ import {
   RLIMIT_MSGQUEUE,
   RLIMIT_NICE,
   RLIMIT_NOFILE,
+  RLIMIT_NPROC,
   RLIMIT_RTPRIO,
+  RLIMIT_SIGPENDING,
   RLIMIT_STACK,
 } from "../uapi/mman.ts";
 import type { Capabilities } from "../vfs/capability.ts";
@@ -50,11 +52,14 @@ export interface Rlimit {
   hard: number;
 }
 
-/** The limits a process starts with (include/asm-generic/resource.h). */
-export function initialRlimits(): Rlimit[] {
+/** The limits a process starts with (include/asm-generic/resource.h, fork_init). @param maxThreads kernel.threads-max */
+export function initialRlimits(maxThreads: number): Rlimit[] {
   const limits = Array.from({ length: RLIM_NLIMITS }, () => ({ soft: RLIM_INFINITY, hard: RLIM_INFINITY }));
   limits[RLIMIT_STACK].soft = 8 * 2 ** 20;
   limits[RLIMIT_CORE].soft = 0;
+  // Half of the threads that there may be are for one user, and as many signals.
+  const half = Math.floor(maxThreads / 2);
+  for (const resource of [RLIMIT_NPROC, RLIMIT_SIGPENDING]) limits[resource] = { soft: half, hard: half };
   limits[RLIMIT_MSGQUEUE] = { soft: 819_200, hard: 819_200 };
   // No user may raise priorities.
   limits[RLIMIT_NICE] = { soft: 0, hard: 0 };

@@ -146,7 +146,7 @@ describe("write", () => {
     const fake = new FakeFile(smallMemory(50), pattern(10));
     const file = fake.open(O_APPEND);
     fake.clock = 3000;
-    const writer = { uid: 0, gid: 0, rlimits: initialRlimits() };
+    const writer = { uid: 0, gid: 0, rlimits: initialRlimits(1000) };
     expect(vfsPwrite(file, new ByteIter(fake.phys, pattern(5)), 0, writer)).toBe(5);
     expect([fake.inode.size, fake.inode.mtimeNs, fake.inode.ctimeNs]).toEqual([15, 3000, 3000]);
     expect(vfsPwrite(file, new ByteIter(fake.phys, pattern(5)), 0, writer, RWF_NOAPPEND)).toBe(5);

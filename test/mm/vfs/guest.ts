@@ -41,7 +41,7 @@ export class Guest {
       gid,
       userIds: allOf(uid),
       groupIds: allOf(gid),
-      rlimits: initialRlimits(),
+      rlimits: initialRlimits(1000),
       minFlt: 0,
       majFlt: 0,
     } as Task;
