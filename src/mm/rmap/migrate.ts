@@ -93,6 +93,8 @@ function migratePage(phys: PhysicalMemory, pfn: Pfn): boolean {
   const caches = (mapping === null ? 0 : 1) + ((frames.flags[pfn] & PG_SWAPCACHE) === 0 ? 0 : 1);
   const holders = frames.mapCount[pfn] + caches;
   if (frames.refCount[pfn] !== holders + 1) {
+    // Linux finds out with no PTE left, and has them all name the page again: it has learned from them that it is dirty.
+    remap(phys, pfn, pfn);
     phys.putPage(to);
     return false;
   }
