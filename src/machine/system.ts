@@ -126,6 +126,11 @@ export class System {
     return [...this.groups.values()].filter((other) => other.process.parent === group.process);
   }
 
+  /** Threads that there are, those of zombies included. */
+  get threadCount(): number {
+    return this.groups.size + this.tids.size;
+  }
+
   /** Whether processes are in a group or a session that has this number. */
   isGroupOrSession(pid: number): boolean {
     for (const { processGroup, session } of this.groups.values())

@@ -1,4 +1,4 @@
-/* RLIMIT_NPROC: how many processes and threads a user may have, and when that is looked at. */
+/* RLIMIT_NPROC: how many processes and threads a user may have, and when execve and execveat look at that. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static const char *name_of(int error) {
-  return error == 0 ? "ok" : error == EAGAIN ? "EAGAIN" : error == ENOENT ? "ENOENT" : error == EFAULT ? "EFAULT" : strerror(error);
+  return error == 0 ? "ok" : error == EAGAIN ? "EAGAIN" : error == ENOENT ? "ENOENT" : error == EFAULT ? "EFAULT" : error == EINVAL ? "EINVAL" : error == ENAMETOOLONG ? "ENAMETOOLONG" : strerror(error);
 }
 
 static const char *outcome(long result) { return name_of(result < 0 ? errno : 0); }
@@ -24,6 +24,30 @@ static void limit(int most) {
 }
 
 static int become(int uid) { return syscall(SYS_setresuid, uid, uid, uid); }
+
+/* Starts a process that becomes this user, and ends when what is answered is closed. */
+static int another(int uid) {
+  int hold[2], ready[2];
+  char byte;
+  pipe(hold);
+  pipe(ready);
+  if (fork() == 0) {
+    become(uid);
+    write(ready[1], "", 1);
+    close(hold[1]);
+    read(hold[0], &byte, 1);
+    _exit(0);
+  }
+  read(ready[0], &byte, 1);
+  close(ready[0]), close(ready[1]), close(hold[0]);
+  return hold[1];
+}
+
+static void run_itself(const char *title) {
+  char *arguments[] = {program, "says it runs", NULL};
+  execv(program, arguments);
+  printf("  %s: %s\n", title, outcome(-1));
+}
 
 /* In a process of its own, which prints what it finds. */
 static void apart(const char *title, void (*what)(void)) {
@@ -92,25 +116,12 @@ static void of_root(void) {
   if (pid == 0) _exit(0);
   printf("  fork: %s\n", outcome(pid));
   wait(NULL);
-  char *arguments[] = {program, "says it runs", NULL};
-  execv(program, arguments);
-  printf("  exec: %s\n", outcome(-1));
+  run_itself("exec");
 }
 
 static void many(void) {
   /* One more process of that user than there may be, who becomes it after it was made. */
-  int hold[2], ready[2];
-  char byte;
-  pipe(hold);
-  pipe(ready);
-  if (fork() == 0) {
-    become(12347);
-    write(ready[1], "", 1);
-    close(hold[1]);
-    read(hold[0], &byte, 1);
-    _exit(0);
-  }
-  read(ready[0], &byte, 1);
+  int other = another(12347);
   limit(0);
   printf("  becoming one too many: %s\n", outcome(become(12347)));
   printf("  fork: %s\n", outcome(fork()));
@@ -123,10 +134,22 @@ static void many(void) {
   printf(", without a path: %s", outcome(-1));
   syscall(SYS_execve, 8, arguments, NULL);
   printf(", of a bad path: %s\n", outcome(-1));
-  close(hold[1]);
+  printf("  exec with flags that there are not: %s\n", outcome(syscall(SYS_execveat, -100, program, arguments, NULL, 0x8000)));
+  close(other);
   usleep(20000);
-  execv(program, arguments);
-  printf("  exec when the other has ended: %s\n", outcome(-1));
+  run_itself("exec when the other has ended");
+}
+
+/* What execveat looks at first. */
+static void execveat_order(void) {
+  static char longest[5000];
+  char *arguments[] = {program, NULL};
+  memset(longest, 'a', sizeof longest - 1);
+  printf("  with a bad path: %s\n", outcome(syscall(SYS_execveat, -100, 8, arguments, NULL, 0x8000)));
+  printf("  without a path: %s\n", outcome(syscall(SYS_execveat, -100, "", arguments, NULL, 0x8000)));
+  printf("  with one too long: %s\n", outcome(syscall(SYS_execveat, -100, longest, arguments, NULL, 0x8000)));
+  printf("  with one of nothing: %s\n", outcome(syscall(SYS_execveat, -100, "/nowhere", arguments, NULL, 0x8000)));
+  printf("  with bad arguments: %s\n", outcome(syscall(SYS_execveat, -100, "/nowhere", 8, NULL, 0x8000)));
 }
 
 static void few(void) {
@@ -134,36 +157,21 @@ static void few(void) {
   printf("  becoming another: %s\n", outcome(become(12348)));
   limit(0);
   printf("  fork: %s\n", outcome(fork()));
-  char *arguments[] = {program, "says it runs", NULL};
-  execv(program, arguments);
-  printf("  exec: %s\n", outcome(-1));
+  run_itself("exec");
 }
 
 static void raised(void) {
-  int hold[2], ready[2];
-  char byte;
   struct rlimit none = {0, 5};
-  pipe(hold);
-  pipe(ready);
-  if (fork() == 0) {
-    become(12349);
-    write(ready[1], "", 1);
-    close(hold[1]);
-    read(hold[0], &byte, 1);
-    _exit(0);
-  }
-  read(ready[0], &byte, 1);
+  another(12349);
   setrlimit(RLIMIT_NPROC, &none);
   printf("  becoming one too many: %s\n", outcome(become(12349)));
   none.rlim_cur = 5;
   setrlimit(RLIMIT_NPROC, &none);
   pid_t pid = fork();
   if (pid == 0) {
-    char *arguments[] = {program, "says it runs", NULL};
     none.rlim_cur = 0;
     setrlimit(RLIMIT_NPROC, &none);
-    execv(program, arguments);
-    printf("  exec of the child when it was lowered again: %s\n", outcome(-1));
+    run_itself("exec of the child when it was lowered again");
     _exit(0);
   }
   const char *said = outcome(pid);
@@ -171,25 +179,12 @@ static void raised(void) {
   printf("  fork when it was raised: %s\n", said);
   none.rlim_cur = 0;
   setrlimit(RLIMIT_NPROC, &none);
-  char *arguments[] = {program, "says it runs", NULL};
-  execv(program, arguments);
-  printf("  exec: %s\n", outcome(-1));
+  run_itself("exec");
 }
 
 static void again(void) {
-  int hold[2], ready[2];
-  char byte;
   struct rlimit none = {0, 5};
-  pipe(hold);
-  pipe(ready);
-  if (fork() == 0) {
-    become(12350);
-    write(ready[1], "", 1);
-    close(hold[1]);
-    read(hold[0], &byte, 1);
-    _exit(0);
-  }
-  read(ready[0], &byte, 1);
+  another(12350);
   setrlimit(RLIMIT_NPROC, &none);
   syscall(SYS_setresuid, 12350, -1, 12351);
   pid_t pid = fork();
@@ -199,9 +194,7 @@ static void again(void) {
   pid = fork();
   if (pid == 0) _exit(0);
   printf("  back again, fork: %s\n", outcome(pid));
-  char *arguments[] = {program, "says it runs", NULL};
-  execv(program, arguments);
-  printf("  exec: %s\n", outcome(-1));
+  run_itself("exec");
 }
 
 int main(int argc, char **argv) {
@@ -215,6 +208,7 @@ int main(int argc, char **argv) {
   apart("threads", threads);
   apart("root", of_root);
   apart("one too many", many);
+  apart("flags that execveat does not know", execveat_order);
   apart("not one too many at that time", few);
   apart("the limit was raised in between", raised);
   apart("back to root", again);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static long get(const char *path) {
 }
 
 static const char *name_of(int error) {
-  return error == 0 ? "ok" : error == EINVAL ? "EINVAL" : error == EAGAIN ? "EAGAIN" : strerror(error);
+  return error == 0 ? "ok" : error == EINVAL ? "EINVAL" : error == EEXIST ? "EEXIST" : error == EAGAIN ? "EAGAIN" : strerror(error);
 }
 
 /* A process that ends when the pipe is closed, or at once. */
@@ -55,6 +56,15 @@ static pid_t one_more(void) {
 static void *number(void *tid) {
   *(pid_t *)tid = syscall(SYS_gettid);
   return NULL;
+}
+
+/* clone3 with a number of the caller's choice (struct clone_args: set_tid, set_tid_size). */
+static const char *chosen(pid_t pid) {
+  uint64_t arguments[11] = {[4] = SIGCHLD, [8] = (uintptr_t)&pid, [9] = 1};
+  int got = syscall(435, arguments, sizeof arguments);
+  if (got == 0) _exit(0);
+  if (got > 0) waitpid(got, NULL, 0);
+  return name_of(got < 0 ? errno : 0);
 }
 
 static void numbers(void) {
@@ -85,6 +95,8 @@ static void numbers(void) {
   }
   waitpid(leader, NULL, 0);
   printf("group %d stays\n", leader);
+  printf("  its number: %s, a process's %s, mine %s", chosen(leader), chosen(stays), chosen(getpid()));
+  printf(", a free one %s, the highest %s, beyond %s, 0 %s\n", chosen(302), chosen(309), chosen(310), chosen(0));
   for (int i = 0; i < 11; i++) printf("%d ", last = one_more());
   printf("\n");
 

@@ -289,6 +289,30 @@ static void other_calls(void) {
   close(fd);
 }
 
+/* Directories of /proc that signals can be sent by. */
+static void directories(void) {
+  struct worker worker;
+  char path[64];
+  pid_t leader = getpid();
+  printf("directories\n");
+  start(&worker);
+  snprintf(path, sizeof path, "/proc/self/task/%d", worker.tid);
+  int task = open(path, O_RDONLY | O_DIRECTORY);
+  snprintf(path, sizeof path, "/proc/%d", worker.tid);
+  int thread = open(path, O_RDONLY | O_DIRECTORY);
+  int process = open("/proc/self", O_RDONLY | O_DIRECTORY);
+  send("task/TID", task, 0, leader, worker.tid);
+  for (unsigned flags = 0; flags < 3; flags++) {
+    send("thread", thread, flags, leader, worker.tid);
+    send("process", process, flags, leader, worker.tid);
+  }
+  send("thread", thread, SIGNAL_PROCESS_GROUP, leader, worker.tid);
+  pid_t tid = worker.tid;
+  end(&worker);
+  send("ended thread", thread, 0, leader, tid);
+  close(task), close(thread), close(process);
+}
+
 /* Threads that the program clones itself; they do without a C library. musl's clone refuses them, and its __clone answers -errno. */
 extern int __clone(int (*)(void *), void *, int, void *, ...);
 
@@ -488,6 +512,7 @@ int main(int argc, char **argv) {
   signals();
   from_a_thread();
   other_calls();
+  directories();
   clones();
   group();
   zombies();

@@ -1,5 +1,6 @@
 /** What /proc shows of programs that run: the machine's side of it. */
 import type { SignalBits, SystemActivity, TaskActivity, ThreadActivity } from "../../mm/proc/proc-task.ts";
+import type { PidfdTarget } from "../../mm/vfs/pidfd.ts";
 import type { Mempolicy } from "../../mm/vma/mempolicy.ts";
 import type { LoadAverage } from "../load-average.ts";
 import { SIG_DFL, SIG_IGN } from "../signals/signal-numbers.ts";
@@ -26,6 +27,9 @@ class OneThread implements ThreadActivity {
 
   get tid(): number {
     return this.#thread.tid;
+  }
+  get pidfdTarget(): PidfdTarget {
+    return this.#thread.pidfdTarget();
   }
   get comm(): string {
     return this.#thread.comm;
@@ -226,7 +230,7 @@ export class MachineActivity implements SystemActivity {
   }
 
   get threads(): number {
-    return this.#system.groups.size + this.#system.tids.size;
+    return this.#system.threadCount;
   }
 
   get running(): number {

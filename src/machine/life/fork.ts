@@ -105,7 +105,7 @@ export function checkCloneFlags({ flags, pidfd, parentTid }: CloneRequest): numb
 
 /** What there is no more of: 0 or a negative errno. */
 function checkResources(system: System, { process }: ThreadGroup, { flags }: CloneRequest): number {
-  if (system.groups.size + system.tids.size >= system.kernel.sysctl.maxThreads) return -EAGAIN;
+  if (system.threadCount >= system.kernel.sysctl.maxThreads) return -EAGAIN;
   const { openFiles } = system.kernel.mounts;
   return (flags & CLONE_FILES) === 0 && !openFiles.mayHave(process.files.size) ? -ENOMEM : 0;
 }
@@ -119,7 +119,7 @@ function checkLate(process: Process, { flags, high, wantedPid }: CloneRequest): 
   if (wantedPid === undefined) return 0;
   if (wantedPid < 1 || wantedPid >= process.kernel.pids.max) return -EINVAL;
   if (!capable(process, CAP_SYS_ADMIN) && !capable(process, CAP_CHECKPOINT_RESTORE)) return -EPERM;
-  return process.kernel.processes.has(wantedPid) ? -EEXIST : 0;
+  return process.kernel.pids.isTaken(wantedPid) ? -EEXIST : 0;
 }
 
 /** What clone has made: a thread, which is a process of its own if it leads its group. Or a negative errno. */
@@ -128,9 +128,7 @@ export function cloneTask(system: System, parent: Thread, request: CloneRequest)
   if (refused !== 0) return refused;
   if ((request.flags & CLONE_THREAD) !== 0) {
     const late = checkLate(parent.group.process, request);
-    if (late !== 0) return late;
-    if (request.wantedPid !== undefined && system.tids.has(request.wantedPid)) return -EEXIST;
-    return cloneThread(system, parent, request);
+    return late === 0 ? cloneThread(system, parent, request) : late;
   }
   const child = cloneProcess(system, parent, request);
   return typeof child === "number" ? child : child.leader;
@@ -179,7 +177,6 @@ function cloneProcess(system: System, parent: Thread, request: CloneRequest): Th
   const { flags } = request;
   const has = (bit: number): boolean => (flags & bit) !== 0;
   const from = parent.group;
-  if (request.wantedPid !== undefined && system.tids.has(request.wantedPid)) return -EEXIST;
   const process = copyProcess(from.process, request);
   if (typeof process === "number") return process;
   const child = newGroup(parent, process, request);

@@ -13,6 +13,8 @@ import { type Call, REGISTERS_SET, type SyscallGroup } from "./call.ts";
 /** Only find out whether the file could be executed (since Linux 6.14). */
 const AT_EXECVE_CHECK = 0x10000;
 
+const EXECVEAT_FLAGS: number = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK;
+
 export const execveCalls: SyscallGroup = [
   [221, "execve", 3, execve],
   [281, "execveat", 5, execveat],
@@ -25,7 +27,6 @@ function execve(call: Call): number {
 
 function execveat(call: Call): number {
   const flags = call.u32(4);
-  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK)) !== 0) return -EINVAL;
   const path = call.path(1);
   if (typeof path === "number") return path;
   if (path === "" && (flags & AT_EMPTY_PATH) === 0) return -ENOENT;
@@ -41,6 +42,7 @@ function execute(
   const { process } = call;
   if (process.nprocExceeded && isOverNproc(process, process.userIds.real, 0)) return -EAGAIN;
   process.nprocExceeded = false;
+  if ((where.flags & ~EXECVEAT_FLAGS) !== 0) return -EINVAL;
   const strings = userStrings(process, call.u64(first), call.u64(first + 1));
   const prepared = prepareExec(process, { ...where, strings });
   if (typeof prepared === "number") return prepared;

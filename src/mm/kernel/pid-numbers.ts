@@ -17,11 +17,12 @@ export class PidNumbers {
     min: RESERVED_PIDS + 1,
     max: 4 * 1024 * 1024,
   };
-  readonly #isTaken: (pid: number) => boolean;
+  /** Whether anybody bears a number. */
+  readonly isTaken: (pid: number) => boolean;
   #next = 1;
 
   constructor(isTaken: (pid: number) => boolean) {
-    this.#isTaken = isTaken;
+    this.isTaken = isTaken;
   }
 
   /** The one given out last. */
@@ -44,7 +45,7 @@ export class PidNumbers {
   }
 
   #firstFree(from: number, end: number): number | undefined {
-    for (let pid = from; pid < Math.min(end, this.max); pid++) if (!this.#isTaken(pid)) return pid;
+    for (let pid = from; pid < Math.min(end, this.max); pid++) if (!this.isTaken(pid)) return pid;
     return undefined;
   }
 }

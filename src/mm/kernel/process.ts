@@ -17,7 +17,7 @@ import { pidfdGetTask, sysPidfdGetfd, sysPidfdOpen } from "../syscalls/pidfd.ts"
 import { sysProcessMadvise } from "../syscalls/process-madvise.ts";
 import { applyRlimits, sysGetrlimit, sysSetrlimit } from "../syscalls/rlimit.ts";
 import { FsContext, initialRlimits, type Rlimit, type Task } from "../syscalls/task.ts";
-import { ECHILD, ESRCH } from "../uapi/errno.ts";
+import { EAGAIN, ECHILD, ESRCH } from "../uapi/errno.ts";
 import type { Capabilities } from "../vfs/capability.ts";
 import { FdTable } from "../vfs/fd-table.ts";
 import { allOf, type Ids } from "../vfs/ids.ts";
@@ -144,6 +144,7 @@ export class Process extends FileCalls implements Task {
 
   /** For Kernel.spawn: a process without parent. */
   static spawn(kernel: Kernel, options: SpawnOptions): Process {
+    check("spawn", kernel.pids.peek() ?? -EAGAIN);
     const rlimits = initialRlimits(kernel.sysctl.maxThreads);
     const actor = new MmActor();
     applyRlimits(actor, rlimits);

@@ -82,6 +82,7 @@ function rootDirectory(host: ProcHost): ProcDirectory {
         node: () => ({
           ...directoryNode(processDirectory(host, task, thread), 0o555, task),
           isImmutable: true,
+          process: thread.pidfdTarget,
         }),
       };
     }

@@ -32,6 +32,8 @@ export interface SignalBits {
 /** What only whoever runs a thread knows of it. Times are nanoseconds. */
 export interface ThreadActivity {
   readonly tid: number;
+  /** What a pidfd for it alone stands for. */
+  readonly pidfdTarget: PidfdTarget;
   comm: string;
   readonly hasExited: boolean;
   /** "R (running)" and so on, as status says it. */

@@ -34,7 +34,7 @@ export interface ProcNode {
   readonly directory?: ProcDirectory;
   /** Nobody changes it, whatever its mode says. */
   readonly isImmutable?: boolean;
-  /** The directory stands for this process as a pidfd does. */
+  /** The directory stands for this process or thread as a pidfd does. */
   readonly process?: PidfdTarget;
 }
 

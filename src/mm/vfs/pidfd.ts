@@ -42,12 +42,12 @@ export function pidfdTarget(file: File): PidfdTarget | undefined {
 
 const directories: WeakMap<Inode, PidfdTarget> = new WeakMap();
 
-/** The inode is the process's directory in /proc, which pidfd_send_signal takes for a pidfd, too (tgid_pidfd_to_pid). */
+/** The inode is the directory in /proc of a process, or of a thread by its number there, which pidfd_send_signal takes for a pidfd, too (tgid_pidfd_to_pid). */
 export function setProcessDirectory(inode: Inode, target: PidfdTarget): void {
   directories.set(inode, target);
 }
 
-/** The process whose directory in /proc a file is. */
+/** The process or thread whose directory in /proc a file is. */
 export function processOfDirectory(file: File): PidfdTarget | undefined {
   return directories.get(file.inode);
 }
